@@ -1,1 +1,28 @@
-//! Placeholder.
+//! The cryptography of a contract: secret types, tokens, signatures, certificates, key derivation.
+//!
+//! Everything here is pure. No function reads a file, the clock, the environment or the network;
+//! a time is an argument, in seconds since 1970-01-01 00:00 UTC. The only exception is the random
+//! number generator of OpenSSL, used where an author seals something.
+//!
+//! The formats are those of the Hyper Protect Container Runtime as its public documents and the
+//! `openssl` program define them; the tests hold them against that program.
+//!
+//! What this crate does not do: it knows no contract fields, decides no policy (an expired
+//! certificate is a fact here, a refusal elsewhere) and prints nothing. No error carries a value
+//! from a contract.
+
+#![forbid(unsafe_code)]
+
+pub mod certificate;
+pub mod digest;
+mod error;
+mod implicit_rejection;
+mod openssl_enc;
+pub mod passphrase;
+pub mod private_key;
+pub mod secret;
+pub mod signature;
+mod text_form;
+pub mod token;
+
+pub use error::LibraryError;

@@ -1,0 +1,235 @@
+//! One type for each kind of secret, so that the compiler keeps them apart.
+//!
+//! A secret is allocated once at its final size, wiped when dropped, never cloned, printed or
+//! serialised. [`expose`](SectionText::expose) is the only way to read one, so a search for that
+//! word finds every use. Two secrets are compared in constant time where comparing makes sense,
+//! and otherwise not at all. The length of a secret is not protected.
+
+use crate::implicit_rejection;
+use openssl::pkey::{PKey, PKeyRef, Private};
+use secrecy::{ExposeSecret, SecretBox};
+use std::fmt;
+use zeroize::{Zeroize, Zeroizing};
+
+macro_rules! redacted {
+    ($name:ident) => {
+        impl fmt::Debug for $name {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str(concat!(stringify!($name), "([redacted])"))
+            }
+        }
+    };
+}
+
+macro_rules! text_secret {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        pub struct $name(SecretBox<str>);
+
+        redacted!($name);
+
+        impl $name {
+            /// Takes the text over: it is copied once, at its size, and the original is wiped.
+            pub fn new(mut text: String) -> Self {
+                let secret = Self::copy_from(&text);
+                text.zeroize();
+                secret
+            }
+
+            /// Copies the text; whoever owns the original wipes it.
+            pub fn copy_from(text: &str) -> Self {
+                Self(SecretBox::new(Box::from(text)))
+            }
+
+            /// The secret itself.
+            pub fn expose(&self) -> &str {
+                self.0.expose_secret()
+            }
+        }
+    };
+}
+
+macro_rules! constant_time_eq {
+    ($name:ident) => {
+        /// Constant time for secrets of the same length.
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                let (left, right) = (self.expose().as_bytes(), other.expose().as_bytes());
+                left.len() == right.len() && openssl::memcmp::eq(left, right)
+            }
+        }
+
+        impl Eq for $name {}
+    };
+}
+
+text_secret! {
+    /// The text of a section after its token was opened.
+    SectionText
+}
+
+text_secret! {
+    /// One party's seed for one volume.
+    VolumeSeed
+}
+constant_time_eq!(VolumeSeed);
+
+text_secret! {
+    /// The LUKS passphrase of a volume: 64 lowercase hexadecimal digits.
+    ///
+    /// Made by [`VolumePassphrase::derive`] only, apart from the tests of other crates.
+    VolumePassphrase
+}
+constant_time_eq!(VolumePassphrase);
+
+text_secret! {
+    /// The password for a container registry.
+    RegistryPassword
+}
+
+text_secret! {
+    /// The private key of the log client, as PEM text or as base64 of that, as the contract has it.
+    LogClientKey
+}
+
+text_secret! {
+    /// The value of an environment variable from the contract.
+    EnvironmentValue
+}
+
+/// The content of a file that holds secrets, ready to be written to guest memory.
+pub struct SecretBytes(SecretBox<[u8]>);
+
+redacted!(SecretBytes);
+
+impl SecretBytes {
+    /// Takes the bytes over: they are copied once, at their size, and the original is wiped.
+    pub fn new(mut bytes: Vec<u8>) -> Self {
+        let secret = Self::copy_from(&bytes);
+        bytes.zeroize();
+        secret
+    }
+
+    /// Copies the bytes; whoever owns the original wipes it.
+    pub fn copy_from(bytes: &[u8]) -> Self {
+        Self(SecretBox::new(Box::from(bytes)))
+    }
+
+    /// The secret itself.
+    pub fn expose(&self) -> &[u8] {
+        self.0.expose_secret()
+    }
+}
+
+/// Why a key is no image key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImageKeyError {
+    /// No unencrypted private key in PEM form.
+    #[error("expected an unencrypted private key in PEM form")]
+    NotAPrivateKey,
+    /// A private key of another algorithm.
+    #[error("expected an RSA key")]
+    NotRsa,
+    /// A modulus outside [`ImageKey::MIN_BITS`]..=[`ImageKey::MAX_BITS`].
+    #[error("expected an RSA key of {} to {} bits, found {bits}", ImageKey::MIN_BITS, ImageKey::MAX_BITS)]
+    Size {
+        /// The size of the modulus found.
+        bits: u32,
+    },
+    /// See [`LibraryError`](crate::LibraryError).
+    #[error(transparent)]
+    Library(#[from] crate::LibraryError),
+}
+
+/// The private RSA key of a guest image, to which the parties seal their sections.
+pub struct ImageKey {
+    key: PKey<Private>,
+    /// The seed of what a broken token decrypts to.
+    rejection_seed: Zeroizing<[u8; 32]>,
+    modulus_len: usize,
+}
+
+redacted!(ImageKey);
+
+impl ImageKey {
+    /// The smallest modulus accepted, in bits.
+    pub const MIN_BITS: u32 = 2048;
+    /// The largest modulus accepted, in bits. Its messages fit into the one line that the
+    /// `openssl` program reads as a passphrase (1023 bytes), so no second cut is needed.
+    pub const MAX_BITS: u32 = 8192;
+
+    /// Reads an unencrypted PEM private key, PKCS#8 or PKCS#1.
+    ///
+    /// # Errors
+    /// [`ImageKeyError`] for anything else.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, ImageKeyError> {
+        // The callback keeps OpenSSL from asking the terminal for a password.
+        let key =
+            PKey::private_key_from_pem_callback(pem, |_| Ok(0)).map_err(|_| ImageKeyError::NotAPrivateKey)?;
+        if key.id() != openssl::pkey::Id::RSA {
+            return Err(ImageKeyError::NotRsa);
+        }
+        let bits = key.bits();
+        if !(Self::MIN_BITS..=Self::MAX_BITS).contains(&bits) {
+            return Err(ImageKeyError::Size { bits });
+        }
+        let modulus_len = key.size();
+        let exponent = {
+            let rsa = key.rsa().map_err(crate::LibraryError::of("read the image key"))?;
+            let len = i32::try_from(modulus_len).map_err(crate::LibraryError::of("measure the image key"))?;
+            rsa.d().to_vec_padded(len).map_err(crate::LibraryError::of("read the image key"))?
+        };
+        let exponent = Zeroizing::new(exponent);
+        let rejection_seed = implicit_rejection::seed(&exponent)?;
+        Ok(Self { key, rejection_seed, modulus_len })
+    }
+
+    /// The secret itself.
+    pub fn expose(&self) -> &PKeyRef<Private> {
+        &self.key
+    }
+
+    /// Bytes of the modulus, and of everything encrypted to the key.
+    pub(crate) fn modulus_len(&self) -> usize {
+        self.modulus_len
+    }
+
+    /// See [`implicit_rejection::seed`].
+    pub(crate) fn rejection_seed(&self) -> &[u8; 32] {
+        &self.rejection_seed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_says_nothing() {
+        let shown = format!(
+            "{:?} {:#?} {:?}",
+            VolumeSeed::copy_from("canary"),
+            SecretBytes::copy_from(b"canary"),
+            SectionText::copy_from("canary")
+        );
+        assert_eq!(shown, "VolumeSeed([redacted]) SecretBytes([redacted]) SectionText([redacted])");
+    }
+
+    #[test]
+    fn new_keeps_the_text() {
+        let mut text = String::with_capacity(100);
+        text.push_str("seed");
+        assert_eq!(VolumeSeed::new(text).expose(), "seed");
+        assert_eq!(SecretBytes::new(b"bytes".to_vec()).expose(), b"bytes");
+    }
+
+    #[test]
+    fn seeds_compare_by_content() {
+        let seed = VolumeSeed::copy_from;
+        assert_eq!(seed("abc"), seed("abc"));
+        assert_ne!(seed("abc"), seed("abd"));
+        assert_ne!(seed("abc"), seed("abcd"));
+        assert_eq!(seed(""), seed(""));
+    }
+}

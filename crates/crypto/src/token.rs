@@ -1,0 +1,225 @@
+//! The token: a section sealed to the key of a guest image.
+//!
+//! ```text
+//! prefix "." base64(RSA PKCS#1 v1.5 (passphrase)) "." base64(openssl enc (text, passphrase))
+//! ```
+//!
+//! Two prefixes are in use and mean the same. The passphrase is whatever the `openssl` program
+//! reads as one line from the RSA message, see `openssl_enc::passphrase_line`.
+//!
+//! The form of a token is public, and its faults are named ([`TokenShape`]). From the moment the
+//! image key comes in there is one answer to everything that is wrong ([`Unopened`]), given after
+//! the same work: RSA, PBKDF2 and AES run whether or not the step before succeeded.
+
+use crate::LibraryError;
+use crate::implicit_rejection;
+use crate::openssl_enc;
+use crate::secret::{ImageKey, SectionText};
+use crate::signature::{PublicKeyError, PublicKeyForm};
+use crate::text_form::{from_base64, is_line_break, to_base64};
+use openssl::pkey::{PKey, Public};
+use openssl::pkey_ctx::PkeyCtx;
+use openssl::rsa::Padding;
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// The first part of a token. It decides nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefix {
+    /// `hyper-protect-basic`, read by every generation of guests.
+    HyperProtectBasic,
+    /// `contract-basic`, written by some tools since June 2026.
+    ContractBasic,
+}
+
+impl Prefix {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::HyperProtectBasic, Self::ContractBasic];
+
+    /// As it stands in a token, without the dot.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::HyperProtectBasic => "hyper-protect-basic",
+            Self::ContractBasic => "contract-basic",
+        }
+    }
+}
+
+/// What is wrong with the form of a token. Anybody can see that, so it may be said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenShape {
+    /// Neither of the known prefixes.
+    #[error("expected a token that starts with hyper-protect-basic. or contract-basic.")]
+    Prefix,
+    /// Not three parts.
+    #[error("expected a token of three parts separated by dots")]
+    Parts,
+    /// The sealed passphrase is not base64.
+    #[error("expected base64 as the second part of the token")]
+    Passphrase,
+    /// The sealed text is not base64.
+    #[error("expected base64 as the third part of the token")]
+    Body,
+}
+
+/// The token does not open, for whatever reason: another image's key, an altered token, a text
+/// that is not UTF-8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the token does not open with the key of this image")]
+pub struct Unopened;
+
+/// A token, taken apart.
+pub struct Token {
+    passphrase: Vec<u8>,
+    body: Vec<u8>,
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Token([sealed])")
+    }
+}
+
+/// Whether the text starts as a token does, white space before it aside.
+///
+/// Everything else in its place is plain text. What starts as a token and is none is an error.
+pub fn looks_like_token(text: &str) -> bool {
+    after_prefix(text.trim_start()).is_some()
+}
+
+fn after_prefix(text: &str) -> Option<&str> {
+    Prefix::ALL.iter().find_map(|prefix| text.strip_prefix(prefix.as_str())?.strip_prefix('.'))
+}
+
+impl Token {
+    /// Takes a token apart. White space around it and line breaks inside it are ignored, as
+    /// `base64 -d` does.
+    ///
+    /// # Errors
+    /// [`TokenShape`] names the part that is wrong.
+    pub fn parse(text: &str) -> Result<Self, TokenShape> {
+        let rest = after_prefix(text.trim()).ok_or(TokenShape::Prefix)?;
+        let (passphrase, body) = rest.split_once('.').ok_or(TokenShape::Parts)?;
+        if passphrase.is_empty() || body.is_empty() || body.contains('.') {
+            return Err(TokenShape::Parts);
+        }
+        let mut passphrase = from_base64(passphrase, is_line_break).ok_or(TokenShape::Passphrase)?;
+        let mut body = from_base64(body, is_line_break).ok_or(TokenShape::Body)?;
+        Ok(Self { passphrase: std::mem::take(&mut passphrase), body: std::mem::take(&mut body) })
+    }
+
+    /// Decrypts the token.
+    ///
+    /// # Errors
+    /// [`Unopened`], whatever is wrong.
+    pub fn open(&self, key: &ImageKey) -> Result<SectionText, Unopened> {
+        let message =
+            implicit_rejection::decrypt(key, &self.passphrase).map_err(|_| Unopened)?.ok_or(Unopened)?;
+        let line = openssl_enc::passphrase_line(&message);
+        // Without a passphrase the work goes on with an empty one, and its result is thrown away.
+        let text = openssl_enc::decrypt(&self.body, line.unwrap_or(&[])).map_err(|_| Unopened)?;
+        line.and(text).ok_or(Unopened)
+    }
+
+    /// Seals a text, on the author's side.
+    ///
+    /// The passphrase is 32 random bytes without line feed and NUL, so that every reader takes all
+    /// of it, and without carriage return.
+    ///
+    /// # Errors
+    /// [`LibraryError`] when OpenSSL has no randomness or one of the algorithms is switched off.
+    pub fn seal(text: &str, recipient: &Recipient, prefix: Prefix) -> Result<String, LibraryError> {
+        let passphrase = random_line()?;
+        let mut salt = [0; 8];
+        openssl::rand::rand_bytes(&mut salt).map_err(LibraryError::of("draw random bytes"))?;
+        let sealed_passphrase = recipient.encrypt(passphrase.as_slice())?;
+        let body = openssl_enc::encrypt(text, passphrase.as_slice(), salt)?;
+        Ok(format!("{}.{}.{}", prefix.as_str(), to_base64(&sealed_passphrase), to_base64(&body)))
+    }
+}
+
+/// 32 random bytes that the `openssl` program reads back as one line.
+fn random_line() -> Result<Zeroizing<[u8; 32]>, LibraryError> {
+    let mut line = Zeroizing::new([0_u8; 32]);
+    for byte in line.iter_mut() {
+        while matches!(*byte, 0 | b'\n' | b'\r') {
+            openssl::rand::rand_bytes(std::slice::from_mut(byte))
+                .map_err(LibraryError::of("draw random bytes"))?;
+        }
+    }
+    Ok(line)
+}
+
+/// The public key of a guest image, to which an author seals: from its encryption certificate, or
+/// the bare key.
+pub struct Recipient {
+    key: PKey<Public>,
+    not_after: Option<i64>,
+}
+
+impl fmt::Debug for Recipient {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Recipient").field("not_after", &self.not_after).finish_non_exhaustive()
+    }
+}
+
+impl Recipient {
+    /// Reads a certificate or an RSA public key, PEM or base64 of that.
+    ///
+    /// # Errors
+    /// [`PublicKeyError`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, PublicKeyError> {
+        let form = PublicKeyForm::parse(text)?;
+        Ok(Self { not_after: form.not_after(), key: form.into_key() })
+    }
+
+    /// The end of the certificate's validity, in seconds since 1970; `None` for a bare key.
+    pub fn not_after(&self) -> Option<i64> {
+        self.not_after
+    }
+
+    fn encrypt(&self, message: &[u8]) -> Result<Vec<u8>, LibraryError> {
+        let failed = || LibraryError::of("encrypt with RSA");
+        let mut context = PkeyCtx::new(&self.key).map_err(failed())?;
+        context.encrypt_init().map_err(failed())?;
+        context.set_rsa_padding(Padding::PKCS1).map_err(failed())?;
+        let mut sealed = Vec::new();
+        context.encrypt_to_vec(message, &mut sealed).map_err(failed())?;
+        Ok(sealed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_starts_as_a_token() {
+        for text in ["hyper-protect-basic.QQ==.QQ==", "contract-basic.", "\n  contract-basic.x"] {
+            assert!(looks_like_token(text), "{text:?}");
+        }
+        for text in
+            ["", "type: workload", "hyper-protect-basic", "x hyper-protect-basic.", "contract-basics."]
+        {
+            assert!(!looks_like_token(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn shape() {
+        let shape = |text| Token::parse(text).err();
+        assert_eq!(shape("hyper-protect-basic.QQ==.QQ=="), None);
+        assert_eq!(shape("contract-basic.QQ==.QQ=="), None);
+        assert_eq!(shape(" contract-basic.Q\nQ==.QQ\r\n==\n"), None);
+        assert_eq!(shape("hyper-protect-advanced.QQ==.QQ=="), Some(TokenShape::Prefix));
+        assert_eq!(shape("QQ==.QQ=="), Some(TokenShape::Prefix));
+        assert_eq!(shape("hyper-protect-basic.QQ=="), Some(TokenShape::Parts));
+        assert_eq!(shape("hyper-protect-basic..QQ=="), Some(TokenShape::Parts));
+        assert_eq!(shape("hyper-protect-basic.QQ==."), Some(TokenShape::Parts));
+        assert_eq!(shape("hyper-protect-basic.QQ==.QQ==.QQ=="), Some(TokenShape::Parts));
+        assert_eq!(shape("hyper-protect-basic.Q Q==.QQ=="), Some(TokenShape::Passphrase));
+        assert_eq!(shape("hyper-protect-basic.QQ==.QQ"), Some(TokenShape::Body));
+        assert_eq!(shape("hyper-protect-basic.QQ==.Q-_="), Some(TokenShape::Body));
+    }
+}
