@@ -1,0 +1,242 @@
+//! QEMU's command line, one small pure function for each group of arguments.
+//!
+//! It starts nothing and looks at no file. Option names follow the manual page of QEMU 7.2 to 10.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::profile::{Network, Profile};
+
+/// The longest serial number of a virtio disk, in bytes (`VIRTIO_BLK_ID_BYTES`).
+pub const SERIAL_LENGTH: usize = 20;
+
+/// What differs from run to run on the same machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Kernel image, uncompressed as s390x boots it.
+    pub kernel: PathBuf,
+    /// Initramfs: one or several archives in a row.
+    pub initramfs: PathBuf,
+    /// Words after those of the profile.
+    pub command_line: Vec<String>,
+    /// Disks, in the order in which the guest sees them.
+    pub drives: Vec<Drive>,
+}
+
+/// A raw disk image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drive {
+    /// Image file.
+    pub path: PathBuf,
+    /// Serial number that the guest sees, at most [`SERIAL_LENGTH`] bytes of letters, digits, `-` and `_`.
+    pub serial: String,
+    /// Whether the guest is kept from writing.
+    pub read_only: bool,
+}
+
+impl Drive {
+    /// A disk that the guest may write.
+    pub fn writable(path: impl Into<PathBuf>, serial: impl Into<String>) -> Self {
+        Self { path: path.into(), serial: serial.into(), read_only: false }
+    }
+
+    /// A disk that the guest may only read.
+    pub fn read_only(path: impl Into<PathBuf>, serial: impl Into<String>) -> Self {
+        Self { path: path.into(), serial: serial.into(), read_only: true }
+    }
+}
+
+/// All arguments for one run. `monitor` is the socket on which QEMU looks for the harness.
+///
+/// # Errors
+/// [`Error::Format`] for a serial number that no disk can carry, or a path that is not UTF-8.
+pub fn arguments(profile: &Profile, run: &Run, monitor: &Path) -> Result<Vec<String>> {
+    let mut all = machine(profile);
+    all.extend(console());
+    all.extend(control(monitor)?);
+    all.extend(boot(profile, run)?);
+    all.extend(random(profile.rng.as_deref()));
+    all.extend(network(profile.network.as_ref()));
+    for (index, drive) in run.drives.iter().enumerate() {
+        all.extend(disk(index, drive)?);
+    }
+    Ok(all)
+}
+
+/// Machine type, processors, memory, and nothing that was not asked for.
+#[must_use]
+pub fn machine(profile: &Profile) -> Vec<String> {
+    words(&[
+        "-nodefaults",
+        "-machine",
+        &profile.machine,
+        "-cpu",
+        &profile.cpu,
+        "-smp",
+        &profile.cpus.to_string(),
+        "-m",
+        &format!("{}M", profile.memory_mib),
+        "-accel",
+        &profile.accelerator,
+    ])
+}
+
+/// The SCLP console on standard output, and no window.
+#[must_use]
+pub fn console() -> Vec<String> {
+    words(&["-nographic", "-serial", "stdio", "-monitor", "none"])
+}
+
+/// How the harness governs the machine: no reboot, a dead kernel is a failed exit status, QMP on a socket.
+///
+/// # Errors
+/// [`Error::Format`] for a path that is not UTF-8.
+pub fn control(monitor: &Path) -> Result<Vec<String>> {
+    let socket = format!("unix:{}", option_value(monitor)?);
+    Ok(words(&["-no-reboot", "-action", "panic=exit-failure", "-qmp", &socket]))
+}
+
+/// Kernel, initramfs and the kernel's command line.
+///
+/// # Errors
+/// [`Error::Format`] for a path that is not UTF-8.
+pub fn boot(profile: &Profile, run: &Run) -> Result<Vec<String>> {
+    let line: Vec<_> = profile.command_line.iter().chain(&run.command_line).map(String::as_str).collect();
+    Ok(words(&["-kernel", utf8(&run.kernel)?, "-initrd", utf8(&run.initramfs)?, "-append", &line.join(" ")]))
+}
+
+/// The device that feeds the guest's random number generator.
+#[must_use]
+pub fn random(device: Option<&str>) -> Vec<String> {
+    device.map_or_else(Vec::new, |device| words(&["-device", device]))
+}
+
+/// User-mode network; a port 0 on the host lets the system choose one that is free, see
+/// [`crate::guest::Guest::forwarded`].
+#[must_use]
+pub fn network(network: Option<&Network>) -> Vec<String> {
+    let Some(network) = network else {
+        return words(&["-nic", "none"]);
+    };
+    let forwards: String =
+        network.forward.iter().map(|port| format!(",hostfwd=tcp:127.0.0.1:0-:{port}")).collect();
+    words(&[
+        "-netdev",
+        &format!("user,id=net0{forwards}"),
+        "-device",
+        &format!("{},netdev=net0,iommu_platform=off", network.device),
+    ])
+}
+
+/// One raw disk.
+///
+/// # Errors
+/// [`Error::Format`] for a serial number that no disk can carry, or a path that is not UTF-8.
+pub fn disk(index: usize, drive: &Drive) -> Result<Vec<String>> {
+    let serial = &drive.serial;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if serial.is_empty() || serial.len() > SERIAL_LENGTH || !serial.chars().all(plain) {
+        return Err(Error::format(
+            format!("disk {index}"),
+            format!("a serial number of 1 to {SERIAL_LENGTH} letters, digits, '-' or '_'"),
+        ));
+    }
+    let read_only = if drive.read_only { "on" } else { "off" };
+    Ok(words(&[
+        "-drive",
+        &format!(
+            "if=none,id=disk{index},file={},format=raw,read-only={read_only},discard=unmap",
+            option_value(&drive.path)?
+        ),
+        "-device",
+        &format!("virtio-blk-ccw,drive=disk{index},serial={serial},iommu_platform=off"),
+    ]))
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+fn utf8(path: &Path) -> Result<&str> {
+    path.to_str().ok_or_else(|| Error::format(path.display().to_string(), "a path in UTF-8"))
+}
+
+/// A path inside a list of options, where QEMU wants a comma doubled.
+fn option_value(path: &Path) -> Result<String> {
+    Ok(utf8(path)?.replace(',', ",,"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile() -> Profile {
+        Profile::named("default").unwrap()
+    }
+
+    #[test]
+    fn the_machine_is_the_profile() {
+        assert_eq!(
+            machine(&profile()).join(" "),
+            "-nodefaults -machine s390-ccw-virtio -cpu max -smp 2 -m 4096M -accel tcg,thread=multi"
+        );
+    }
+
+    #[test]
+    fn a_run_adds_its_words_to_the_command_line() {
+        let run = Run {
+            kernel: "/k".into(),
+            initramfs: "/i".into(),
+            command_line: vec!["extra=1".into()],
+            drives: Vec::new(),
+        };
+        assert_eq!(
+            boot(&profile(), &run).unwrap(),
+            ["-kernel", "/k", "-initrd", "/i", "-append", "console=ttysclp0 quiet panic=0 extra=1"]
+        );
+    }
+
+    #[test]
+    fn a_disk_is_raw_named_and_without_iommu() {
+        assert_eq!(
+            disk(3, &Drive::read_only("/a,b.img", "cidata")).unwrap(),
+            [
+                "-drive",
+                "if=none,id=disk3,file=/a,,b.img,format=raw,read-only=on,discard=unmap",
+                "-device",
+                "virtio-blk-ccw,drive=disk3,serial=cidata,iommu_platform=off"
+            ]
+        );
+        assert!(disk(0, &Drive::writable("/a", "data")).unwrap()[1].contains("read-only=off"));
+    }
+
+    #[test]
+    fn a_serial_number_that_would_be_cut_or_split_is_refused() {
+        assert!(disk(0, &Drive::writable("/a", "x".repeat(20))).is_ok());
+        for serial in ["", "a,b", &"x".repeat(21)] {
+            let error = disk(0, &Drive::writable("/a", serial)).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "disk 0: expected a serial number of 1 to 20 letters, digits, '-' or '_'"
+            );
+        }
+    }
+
+    #[test]
+    fn the_host_side_of_a_forwarded_port_is_loopback_and_chosen_by_the_system() {
+        let net = Network { device: "virtio-net-ccw".into(), forward: vec![8080, 9090] };
+        assert_eq!(
+            network(Some(&net))[1],
+            "user,id=net0,hostfwd=tcp:127.0.0.1:0-:8080,hostfwd=tcp:127.0.0.1:0-:9090"
+        );
+        assert_eq!(network(None), ["-nic", "none"]);
+    }
+
+    #[test]
+    fn a_dead_kernel_is_a_failed_exit_and_never_a_reboot() {
+        assert_eq!(
+            control(Path::new("/m")).unwrap(),
+            ["-no-reboot", "-action", "panic=exit-failure", "-qmp", "unix:/m"]
+        );
+    }
+}

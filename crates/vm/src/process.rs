@@ -1,0 +1,193 @@
+//! Programs that the harness runs: to their end with bounded output, or beside it until dropped.
+//!
+//! Every process is tied to the harness: it is started through `setpriv --pdeathsig KILL` (util-linux), so it dies
+//! with us even when we are killed, and a [`Service`] also kills it when dropped, by its id. The kernel ties that
+//! signal to the *thread* that started the child, hence one thread that lives as long as the harness starts them all.
+
+use std::io::{self, Read, Write};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{OnceLock, mpsc};
+
+use crate::error::{Error, Result};
+
+/// At most this much of a program's standard error goes into an error message, in bytes.
+const DIAGNOSTIC: usize = 2048;
+
+/// A command for `program` that dies with the harness. Add its arguments; do not clear the environment's `PATH`.
+#[must_use]
+pub fn tied(program: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--", program]);
+    command
+}
+
+/// Starts `command` from the thread that lives as long as the harness.
+///
+/// # Errors
+/// The system's reason for not starting it.
+pub fn spawn(command: Command) -> io::Result<Child> {
+    type Request = (Command, mpsc::Sender<io::Result<Child>>);
+    static STARTER: OnceLock<mpsc::Sender<Request>> = OnceLock::new();
+    let starter = STARTER.get_or_init(|| {
+        let (sender, requests) = mpsc::channel::<Request>();
+        std::thread::spawn(move || {
+            for (mut command, answer) in requests {
+                // Whoever asked has gone: nothing may be left running.
+                if let Err(mpsc::SendError(Ok(mut orphan))) = answer.send(command.spawn()) {
+                    let _ = orphan.kill();
+                    let _ = orphan.wait();
+                }
+            }
+        });
+        sender
+    });
+    let (answer, child) = mpsc::channel();
+    starter.send((command, answer)).map_err(|_| io::Error::other("the starter thread has gone"))?;
+    child.recv().map_err(|_| io::Error::other("the starter thread has gone"))?
+}
+
+/// Runs a [`tied`] command to its end with `input` on standard input and returns its standard output.
+///
+/// # Errors
+/// [`Error::Program`] when it cannot be started or does not succeed.
+pub fn run(mut command: Command, input: &[u8]) -> Result<Vec<u8>> {
+    let program = name(&command);
+    let failed =
+        |status: String, diagnostic: String| Error::Program { program: program.clone(), status, diagnostic };
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = spawn(command).map_err(|error| failed("not started".into(), error.to_string()))?;
+    let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
+    let (output, diagnostic) = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // A program that does not read its input is judged by its exit status.
+            stdin.map(|mut pipe| pipe.write_all(input))
+        });
+        let diagnostic = scope.spawn(move || drain(stderr));
+        (drain(child.stdout.take()), diagnostic.join().unwrap_or_default())
+    });
+    let status = child.wait().map_err(|error| failed("lost".into(), error.to_string()))?;
+    if status.success() {
+        return Ok(output);
+    }
+    let start = diagnostic.len().saturating_sub(DIAGNOSTIC);
+    Err(failed(status.to_string(), String::from_utf8_lossy(&diagnostic[start..]).trim_end().to_owned()))
+}
+
+/// As [`run`], for programs that print text; the final line ends are taken off.
+///
+/// # Errors
+/// As [`run`], and [`Error::Format`] when the output is not UTF-8.
+pub fn text(command: Command, input: &[u8]) -> Result<String> {
+    let program = name(&command);
+    let mut text =
+        String::from_utf8(run(command, input)?).map_err(|_| Error::format(program, "output in UTF-8"))?;
+    text.truncate(text.trim_end_matches(['\r', '\n']).len());
+    Ok(text)
+}
+
+/// A process that runs beside the harness and is killed, by its id, when this value is dropped.
+#[derive(Debug)]
+pub struct Service {
+    child: Child,
+}
+
+impl Service {
+    /// Starts a [`tied`] command whose standard streams are already set up.
+    ///
+    /// # Errors
+    /// [`Error::Program`] when it cannot be started.
+    pub fn start(command: Command) -> Result<Self> {
+        let program = name(&command);
+        let child = spawn(command).map_err(|error| Error::Program {
+            program,
+            status: "not started".into(),
+            diagnostic: error.to_string(),
+        })?;
+        Ok(Self { child })
+    }
+
+    /// The child itself, for its streams.
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// The exit status if the process has ended.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Kills the process at once and waits for its end; for cutting a machine's power.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the process cannot be waited for.
+    pub fn kill(&mut self) -> Result<ExitStatus> {
+        let place = format!("process {}", self.child.id());
+        // It may have ended already; then `wait` says how.
+        let _ = self.child.kill();
+        self.child.wait().map_err(Error::at(place))
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.kill();
+    }
+}
+
+/// The program that a [`tied`] command runs in the end, for messages; its arguments may hold test secrets.
+fn name(command: &Command) -> String {
+    let program = if command.get_program() == "setpriv" { command.get_args().nth(3) } else { None };
+    program.unwrap_or(command.get_program()).to_string_lossy().into_owned()
+}
+
+fn drain(stream: Option<impl Read>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Some(mut stream) = stream {
+        // What came before a read error is still worth having.
+        let _ = stream.read_to_end(&mut bytes);
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn input_and_output_may_both_be_large() {
+        let input = vec![b'x'; 1 << 20];
+        assert_eq!(run(tied("cat"), &input).unwrap(), input);
+    }
+
+    #[test]
+    fn a_failure_names_program_status_and_reason() {
+        let mut command = tied("bash");
+        command.args(["-c", "echo reason >&2; exit 3"]);
+        assert_eq!(run(command, b"").unwrap_err().to_string(), "bash: exit status: 3: reason");
+    }
+
+    #[test]
+    fn a_dropped_service_is_gone() {
+        let mut command = tied("cat");
+        command.stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut service = Service::start(command).unwrap();
+        let folder = format!("/proc/{}", service.child().id());
+        assert!(service.ended().is_none() && std::path::Path::new(&folder).exists());
+        drop(service);
+        assert!(!std::path::Path::new(&folder).exists());
+    }
+
+    #[test]
+    fn a_service_outlives_the_thread_that_asked_for_it() {
+        let asked = std::thread::spawn(|| {
+            let mut command = tied("cat");
+            command.stdin(Stdio::piped()).stdout(Stdio::piped());
+            Service::start(command).unwrap()
+        });
+        let mut service = asked.join().unwrap();
+        let mut stdin = service.child().stdin.take().unwrap();
+        stdin.write_all(b"alive").unwrap();
+        drop(stdin);
+        assert_eq!(drain(service.child().stdout.take()), b"alive");
+    }
+}
