@@ -1,0 +1,225 @@
+//! The table of message codes, sorted by code: data, nothing else. See the parent module for the ranges.
+//!
+//! Each entry: variant, code, name, severity, sentence, cause, remedy. Codes and names below the free ranges
+//! are HPCR's interface; all wording is ours.
+
+use super::Severity;
+
+codes! {
+    MissingPemBlock "HPL01005E" MISSING_PEM_BLOCK Error
+        "a certificate or key of the log server is neither PEM nor base64 of PEM"
+        cause "the field does not hold a PEM block, directly or after base64 decoding"
+        remedy "put the whole PEM text, BEGIN and END lines included, into the field, or its base64 form";
+    UnknownPrivateKeyType "HPL01006E" UNKNOWN_PRIVATE_KEY_TYPE Error
+        "the private key for the log server is of an unknown kind"
+        cause "the PEM block of the key is not a private key that OpenSSL reads"
+        remedy "convert the key to unencrypted PKCS#8 with openssl pkcs8 -topk8 -nocrypt";
+    LoggingSetUp "HPL01010I" LOGGING_SETUP_SUCCESSFUL Info
+        "logging is set up and the log server accepted the first record"
+        cause "the log server named in the contract answered over mutually authenticated TLS"
+        remedy "nothing to do";
+    LogServerRefused "HPL01011E" INVALID_SYSLOG_INGESTION_CONFIG Error
+        "the log server could not be reached or was refused"
+        cause "no connection, a certificate that does not match, or a server that rejects our certificate"
+        remedy "check hostname, port, server CA, client certificate and key, and the server's own log";
+    LuksFormatFailed "HPL02002E" LUKS_FORMAT_FAILED Error
+        "a volume could not be formatted as LUKS2"
+        cause "the device failed, is read-only, or is too small"
+        remedy "look at the console for the device's error and replace or enlarge the disk";
+    VolumeMounted "HPL02002I" MOUNT_SUCCESS Info
+        "a volume is mounted at its mount point"
+        cause "the volume was opened and its file system is clean"
+        remedy "nothing to do";
+    LuksOpenFailed "HPL02003E" LUKS_OPEN_FAILED Error
+        "a volume could not be opened with the seeds of the contract"
+        cause "one of the two seeds differs from the seeds the volume was made with, or the header is damaged"
+        remedy "boot with the seeds of the first boot; to change a seed, give the old one as previousSeed";
+    CreateFileSystemFailed "HPL02005E" CREATE_FS_FAILED Error
+        "the file system of a new volume could not be made"
+        cause "the device failed or is too small for the file system that was asked for"
+        remedy "look at the console for the error of mkfs";
+    MountFailed "HPL02007E" MOUNT_DEVICE_FAILED Error
+        "a volume could not be mounted"
+        cause "the volume holds no file system of the expected kind, or its file system is damaged"
+        remedy "check that filesystem in the contract is the one the volume was made with";
+    ContractUnparsable "HPL05000E" PARSE_CONTRACT Error
+        "the text is not valid YAML"
+        cause "a syntax error, often an indentation, a tab, or an unclosed quote"
+        remedy "correct the text at the named line and column";
+    ContractInvalid "HPL05001E" VALIDATE_CONTRACT Error
+        "the contract does not follow the schema"
+        cause "a field is missing, misnamed, of the wrong type, or its value does not have the required form"
+        remedy "correct the field at the named place; every field is described in CONTRACT.md";
+    ContractMissing "HPL05002E" CONTRACT_NOT_EXISTS Error
+        "there is no contract"
+        cause "the user-data file is absent or empty"
+        remedy "put the contract into the file user-data of the disk labelled cidata";
+    TextTooLarge "HPL05100E" CONTRACT_TOO_LARGE Error
+        "the text is larger than a contract may be"
+        cause "contract and decrypted sections are limited to 1 MiB each"
+        remedy "move large files from the archive into the container image";
+    TextTooDeep "HPL05101E" CONTRACT_TOO_DEEP Error
+        "the text is nested too deeply"
+        cause "maps and lists may be nested 64 levels deep"
+        remedy "flatten the structure";
+    TextTooManyNodes "HPL05102E" CONTRACT_TOO_MANY_NODES Error
+        "the text holds too many values"
+        cause "a text may hold 16384 keys and values together"
+        remedy "remove entries";
+    TextNotUtf8 "HPL05103E" CONTRACT_NOT_UTF8 Error
+        "the text is not UTF-8"
+        cause "the file is in another encoding, or is not text at all"
+        remedy "save the contract as UTF-8";
+    TextControlCharacter "HPL05104E" CONTRACT_CONTROL_CHARACTER Error
+        "the text holds a control character"
+        cause "a NUL or another character that YAML does not allow"
+        remedy "remove the character at the named place";
+    DuplicateKey "HPL05105E" CONTRACT_DUPLICATE_KEY Error
+        "a key occurs twice in the same map"
+        cause "two parties could read such a contract differently, so neither entry is taken"
+        remedy "keep one of the two entries";
+    AnchorOrAlias "HPL05106E" CONTRACT_ANCHOR Error
+        "anchors and aliases are not accepted"
+        cause "the text uses & or * outside a quoted string"
+        remedy "write the value out at each place, or quote a string that begins with & or *";
+    MergeKey "HPL05107E" CONTRACT_MERGE_KEY Error
+        "merge keys are not accepted"
+        cause "the text uses the key <<"
+        remedy "write the entries out";
+    Tag "HPL05108E" CONTRACT_TAG Error
+        "tags are not accepted"
+        cause "the text uses ! to give a value a type"
+        remedy "remove the tag, or quote a string that begins with !";
+    SeveralDocuments "HPL05109E" CONTRACT_SEVERAL_DOCUMENTS Error
+        "the text holds more than one YAML document"
+        cause "a second document begins after the first, at a line of three hyphens or dots"
+        remedy "keep one document";
+    KeyNotText "HPL05110E" CONTRACT_KEY_NOT_TEXT Error
+        "a key is not a string"
+        cause "a key is a number, a truth value, null, a list or a map"
+        remedy "quote the key";
+    DirectiveRefused "HPL05111E" CONTRACT_DIRECTIVE Error
+        "YAML directives are not accepted"
+        cause "the text begins with a line such as %YAML or %TAG"
+        remedy "remove the line";
+    SectionMissing "HPL05120E" CONTRACT_SECTION_MISSING Error
+        "a section of the contract is missing"
+        cause "a contract needs the keys workload and env at its top level"
+        remedy "add the section";
+    SectionForm "HPL05121E" CONTRACT_SECTION_FORM Error
+        "a top-level value has the wrong form"
+        cause "a section is text, an encrypted token or a map; keys and signatures are text"
+        remedy "write the section as a block scalar with | or as a token";
+    UnsupportedField "HPL05130E" CONTRACT_FIELD_UNSUPPORTED Error
+        "a field is understood but this version of the guest does not act on it"
+        cause "ignoring the field would give less than the contract asks for"
+        remedy "remove the field, or use an image whose version supports it";
+    DuplicateMount "HPL05131E" CONTRACT_MOUNT_CONFLICT Error
+        "two volumes have the same mount point"
+        cause "the default mount point is /mnt/data, so at most one volume may omit mount"
+        remedy "give each volume a mount point of its own";
+    UnknownKey "HPL05200W" CONTRACT_UNKNOWN_KEY Warning
+        "an unknown key is ignored"
+        cause "HPCR accepts unknown keys at this place, so the contract is accepted; the key has no effect"
+        remedy "correct the spelling, or remove the key";
+    ShortSeed "HPL05201W" CONTRACT_SEED_WEAK Warning
+        "a seed is shorter or simpler than today's rule"
+        cause "since 2026 a seed has at least 15 characters of a fixed set; older contracts may have 3"
+        remedy "change to a longer seed, giving the old one as previousSeed";
+    SharedSeed "HPL05202W" CONTRACT_SEED_SHARED Warning
+        "both sections use the same seed for a volume"
+        cause "one party then knows the whole passphrase"
+        remedy "let each party choose a seed of its own";
+    EnvironmentOverridden "HPL05203W" CONTRACT_ENV_OVERRIDDEN Warning
+        "both sections set the same environment variable"
+        cause "the value of the workload section wins, the other is ignored"
+        remedy "remove the variable from one of the sections";
+    CredentialsOverridden "HPL05204W" CONTRACT_AUTH_OVERRIDDEN Warning
+        "both sections give credentials for the same registry"
+        cause "the credentials of the workload section win, the others are ignored"
+        remedy "remove the entry from one of the sections";
+    NoComposeFile "HPL06008E" NO_COMPOSE Error
+        "the archive holds no compose file"
+        cause "a file docker-compose.yaml, docker-compose.yml, compose.yaml or compose.yml must lie at its top"
+        remedy "pack the content of the folder, not the folder itself";
+    ImageNotPinned "HPL06010E" CONTRACT_IMAGE_MISMATCH Error
+        "an image is named by tag and no signature rule covers it"
+        cause "an image must be pinned by digest, or be covered by an entry under images"
+        remedy "name the image as name@sha256:digest";
+    ArchiveEncoding "HPL06100E" ARCHIVE_ENCODING Error
+        "the archive is not base64 of a gzipped tar"
+        cause "the text is not base64, or what it encodes is not a complete gzip stream of a tar archive"
+        remedy "make it with tar -C folder -cz . | base64 -w0";
+    ArchiveTooLarge "HPL06101E" ARCHIVE_TOO_LARGE Error
+        "the archive is too large"
+        cause "an archive may hold 64 MiB and 4096 entries unpacked"
+        remedy "move large files into the container image";
+    ArchiveEntryKind "HPL06102E" ARCHIVE_ENTRY_KIND Error
+        "the archive holds something other than a file or a folder"
+        cause "links, devices and pipes are refused"
+        remedy "pack with tar --dereference, or remove the entry";
+    ArchivePath "HPL06103E" ARCHIVE_PATH Error
+        "a path in the archive leaves the folder or is not usable"
+        cause "paths must be relative, without .., in UTF-8, and at most 1024 bytes long"
+        remedy "pack with tar -C folder -cz . | base64 -w0";
+    ArchiveDuplicate "HPL06104E" ARCHIVE_DUPLICATE Error
+        "a path occurs twice in the archive"
+        cause "two entries have the same path, or a file lies where another entry needs a folder"
+        remedy "pack the folder afresh";
+    SeveralComposeFiles "HPL06105E" ARCHIVE_SEVERAL_COMPOSE Error
+        "the archive holds more than one compose file"
+        cause "it would not be clear which of them runs"
+        remedy "keep one";
+    VolumesMounted "HPL07003I" MOUNTING_VOLUMES_DONE Info
+        "all volumes are mounted"
+        cause "every volume of the contract was found and opened"
+        remedy "nothing to do";
+    VolumeNames "HPL07015E" VOLUMES_NAMING_INVALID Error
+        "the volumes of the two sections do not match"
+        cause "each volume must be named in workload and in env, because each party gives one seed"
+        remedy "add the missing entry, or correct its name";
+    ServiceFailed "HPL10000E" SERVICE_FAILED Error
+        "the boot failed and the guest powers off"
+        cause "the line before names the first cause"
+        remedy "look up the code of the first cause";
+    ServiceSuccess "HPL10001I" SERVICE_SUCCESS Info
+        "the workload is started"
+        cause "all stages of the boot succeeded"
+        remedy "nothing to do";
+    BootInternal "HPL11000E" INTERNAL_ERROR Error
+        "the initramfs met an error that it has no name for"
+        cause "a system call or program failed in a way that should not happen"
+        remedy "keep the console log and report it";
+    BootInvalidContract "HPL11001E" INVALID_CONTRACT Error
+        "the contract could not be opened"
+        cause "a section is not a token for this image's key, or its text was altered"
+        remedy "seal the section again with the encryption certificate of this very image";
+    BootEnded "HPL11099I" BOOTLOADER_END Info
+        "the initramfs is done and hands over to the guest system"
+        cause "all checks of the initramfs passed"
+        remedy "nothing to do";
+    CidataMissing "HPL11100E" CIDATA_MISSING Error
+        "no disk labelled cidata was found"
+        cause "the contract disk is not attached, or its volume id is another"
+        remedy "make the disk with genisoimage -volid cidata -joliet -rock and attach it as a virtio disk";
+    CidataInvalid "HPL11101E" CIDATA_INVALID Error
+        "the contract disk is not a usable ISO 9660 file system"
+        cause "the disk is damaged, larger than 16 MiB, or uses features that no contract needs"
+        remedy "make the disk afresh";
+    HostNameInvalid "HPL11102E" HOST_NAME_INVALID Error
+        "the host name in meta-data is not valid"
+        cause "a host name has letters, digits, hyphens and dots, 253 characters at most"
+        remedy "correct local-hostname in meta-data";
+    SignatureInvalid "HPL12001E" VALIDATE_CONTRACT_SIGNATURE Error
+        "the signature of the contract does not fit"
+        cause "a section was changed after signing, or another key signed"
+        remedy "sign workload and env again, exactly as they stand in the contract";
+    SignatureIncomplete "HPL12004E" DEPENDENCY_ARGS_MISSING_ERROR Error
+        "signature and signing key do not come together"
+        cause "the contract has envWorkloadSignature without env.signingKey, or the reverse"
+        remedy "give both or neither";
+    Unsigned "HPL12100W" CONTRACT_UNSIGNED Warning
+        "the contract is not signed"
+        cause "anybody who has the image's certificate can write such a contract or exchange a section"
+        remedy "sign the contract and put the key into env.signingKey";
+}

@@ -1,0 +1,262 @@
+//! Refusals and findings: what is said when a contract is not as it must be.
+//!
+//! A [`Refusal`] is a typed reason why a contract is not taken, one variant for each misbehaviour. A
+//! [`Finding`] is the same thing, or a warning, as a flat record for reports. Neither ever holds a value from
+//! the contract: they name the place and what is expected there.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::code::{Code, Severity};
+use crate::place::{Mark, Place, Pointer, SectionName, Text};
+
+/// Why a contract is refused.
+///
+/// `Display` prints place and expectation, for example
+/// `/env/logging/syslog/port (contract line 12, column 13): expected a number from 1 to 65535`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// More bytes than [`crate::yaml::MAX_BYTES`].
+    TooLarge(Place),
+    /// Not UTF-8 from the named place on.
+    NotUtf8(Place),
+    /// A character that YAML forbids, or a NUL written as an escape.
+    ControlCharacter(Place),
+    /// Nested deeper than [`crate::yaml::MAX_DEPTH`].
+    TooDeep(Place),
+    /// More keys and values than [`crate::yaml::MAX_NODES`].
+    TooManyNodes(Place),
+    /// Not YAML.
+    Syntax(Place),
+    /// Nothing in the text.
+    Empty(Place),
+    /// A directive line such as `%YAML`.
+    Directive(Place),
+    /// A second document.
+    SeveralDocuments(Place),
+    /// A key that occurs twice; the place is the second one.
+    DuplicateKey(Place),
+    /// `&name` or `*name`.
+    AnchorOrAlias(Place),
+    /// The key `<<`.
+    MergeKey(Place),
+    /// `!name`.
+    Tag(Place),
+    /// A key that is not a string.
+    KeyNotText(Place),
+    /// The text, or a section, is not a map of names.
+    NotAMap(Place),
+    /// `workload` or `env` is missing.
+    SectionMissing(Place, SectionName),
+    /// A top-level value of the wrong kind.
+    SectionForm(Place),
+    /// A signature is given and a section is written as a map: signatures are defined over strings.
+    SignedMap(Place),
+    /// The schema says no.
+    Schema {
+        /// Where.
+        place: Place,
+        /// What is expected there.
+        expectation: Cow<'static, str>,
+        /// What would help.
+        hint: Option<String>,
+    },
+    /// A volume is named in one section only.
+    VolumeUnmatched {
+        /// The entry that has no counterpart.
+        place: Place,
+        /// The section in which the counterpart is missing.
+        missing_in: SectionName,
+        /// A name there that may have been meant.
+        nearest: Option<String>,
+    },
+    /// A field that the guest does not act on yet.
+    Unsupported {
+        /// The field.
+        place: Place,
+        /// What would help.
+        hint: &'static str,
+    },
+    /// Two volumes with one mount point; the place is the second one.
+    MountConflict(Place),
+    /// A field of the log server that is neither PEM nor base64 of PEM.
+    NotPem(Place),
+}
+
+impl Refusal {
+    /// The message code.
+    pub fn code(&self) -> Code {
+        match self {
+            Refusal::TooLarge(_) => Code::TextTooLarge,
+            Refusal::NotUtf8(_) => Code::TextNotUtf8,
+            Refusal::ControlCharacter(_) => Code::TextControlCharacter,
+            Refusal::TooDeep(_) => Code::TextTooDeep,
+            Refusal::TooManyNodes(_) => Code::TextTooManyNodes,
+            Refusal::Syntax(_) => Code::ContractUnparsable,
+            Refusal::Empty(_) => Code::ContractMissing,
+            Refusal::Directive(_) => Code::DirectiveRefused,
+            Refusal::SeveralDocuments(_) => Code::SeveralDocuments,
+            Refusal::DuplicateKey(_) => Code::DuplicateKey,
+            Refusal::AnchorOrAlias(_) => Code::AnchorOrAlias,
+            Refusal::MergeKey(_) => Code::MergeKey,
+            Refusal::Tag(_) => Code::Tag,
+            Refusal::KeyNotText(_) => Code::KeyNotText,
+            Refusal::NotAMap(_) | Refusal::Schema { .. } => Code::ContractInvalid,
+            Refusal::SectionMissing(..) => Code::SectionMissing,
+            Refusal::SectionForm(_) | Refusal::SignedMap(_) => Code::SectionForm,
+            Refusal::VolumeUnmatched { .. } => Code::VolumeNames,
+            Refusal::Unsupported { .. } => Code::UnsupportedField,
+            Refusal::MountConflict(_) => Code::DuplicateMount,
+            Refusal::NotPem(_) => Code::MissingPemBlock,
+        }
+    }
+
+    /// Where.
+    pub fn place(&self) -> &Place {
+        match self {
+            Refusal::TooLarge(place)
+            | Refusal::NotUtf8(place)
+            | Refusal::ControlCharacter(place)
+            | Refusal::TooDeep(place)
+            | Refusal::TooManyNodes(place)
+            | Refusal::Syntax(place)
+            | Refusal::Empty(place)
+            | Refusal::Directive(place)
+            | Refusal::SeveralDocuments(place)
+            | Refusal::DuplicateKey(place)
+            | Refusal::AnchorOrAlias(place)
+            | Refusal::MergeKey(place)
+            | Refusal::Tag(place)
+            | Refusal::KeyNotText(place)
+            | Refusal::NotAMap(place)
+            | Refusal::SectionMissing(place, _)
+            | Refusal::SectionForm(place)
+            | Refusal::SignedMap(place)
+            | Refusal::Schema { place, .. }
+            | Refusal::VolumeUnmatched { place, .. }
+            | Refusal::Unsupported { place, .. }
+            | Refusal::MountConflict(place)
+            | Refusal::NotPem(place) => place,
+        }
+    }
+
+    /// What is expected at the place.
+    pub fn expectation(&self) -> Cow<'_, str> {
+        Cow::Borrowed(match self {
+            Refusal::TooLarge(_) => "expected at most 1048576 bytes",
+            Refusal::NotUtf8(_) => "expected text in UTF-8",
+            Refusal::ControlCharacter(_) => "expected no control characters",
+            Refusal::TooDeep(_) => "expected at most 64 levels of maps and lists",
+            Refusal::TooManyNodes(_) => "expected at most 16384 keys and values",
+            Refusal::Syntax(_) => "expected valid yaml",
+            Refusal::Empty(_) => "expected a yaml map, found nothing",
+            Refusal::Directive(_) => "expected no yaml directive",
+            Refusal::SeveralDocuments(_) => "expected one yaml document",
+            Refusal::DuplicateKey(_) => "expected each key once in its map",
+            Refusal::AnchorOrAlias(_) => "expected no anchor and no alias",
+            Refusal::MergeKey(_) => "expected no merge key",
+            Refusal::Tag(_) => "expected no tag",
+            Refusal::KeyNotText(_) => "expected a string as key",
+            Refusal::NotAMap(_) => "expected a map",
+            Refusal::SectionMissing(_, SectionName::Workload) => "expected the section workload",
+            Refusal::SectionMissing(_, SectionName::Env) => "expected the section env",
+            Refusal::SectionForm(place) => {
+                if place.pointer.names().any(|name| name == "workload" || name == "env") {
+                    "expected text, a token, or a map"
+                } else {
+                    "expected text"
+                }
+            }
+            Refusal::SignedMap(_) => "expected text or a token, because the contract is signed",
+            Refusal::Schema { expectation, .. } => expectation,
+            Refusal::VolumeUnmatched { missing_in, .. } => {
+                return Cow::Owned(format!("expected a volume of the same name in {missing_in}"));
+            }
+            Refusal::Unsupported { .. } => "expected no field that this version does not act on",
+            Refusal::MountConflict(_) => "expected a mount point that no other volume has",
+            Refusal::NotPem(_) => "expected PEM, or PEM in base64",
+        })
+    }
+
+    /// What would help, where something can be said beyond the code's general remedy.
+    pub fn hint(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Refusal::Schema { hint, .. } => hint.as_deref().map(Cow::Borrowed),
+            Refusal::Unsupported { hint, .. } => Some(Cow::Borrowed(hint)),
+            Refusal::VolumeUnmatched { nearest: Some(name), missing_in, .. } => {
+                Some(Cow::Owned(format!("{missing_in} has a volume {name}: is it the same?")))
+            }
+            other => Some(Cow::Borrowed(other.code().remedy())),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place(), self.expectation())
+    }
+}
+
+/// One line of a report: a refusal or a warning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The message code.
+    pub code: Code,
+    /// The severity of the code.
+    pub severity: Severity,
+    /// The text in which line and column count.
+    pub section: Text,
+    /// What it is about, from the contract's root.
+    pub pointer: Pointer,
+    /// Line, from one.
+    pub line: Option<u32>,
+    /// Column in characters, from one.
+    pub column: Option<u32>,
+    /// What is expected, or what was noticed.
+    pub message: String,
+    /// What would help.
+    pub hint: Option<String>,
+}
+
+impl Finding {
+    /// A finding with the severity of `code`.
+    pub fn new(code: Code, place: Place, message: impl Into<String>, hint: Option<String>) -> Finding {
+        let Place { text, pointer, mark } = place;
+        Finding {
+            code,
+            severity: code.severity(),
+            section: text,
+            pointer,
+            line: mark.map(|Mark { line, .. }| line),
+            column: mark.map(|Mark { column, .. }| column),
+            message: message.into(),
+            hint,
+        }
+    }
+}
+
+impl From<&Refusal> for Finding {
+    fn from(refusal: &Refusal) -> Finding {
+        Finding::new(
+            refusal.code(),
+            refusal.place().clone(),
+            refusal.expectation(),
+            refusal.hint().map(Cow::into_owned),
+        )
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.code, self.pointer)?;
+        if let (Some(line), Some(column)) = (self.line, self.column) {
+            write!(f, " ({} line {line}, column {column})", self.section.as_str())?;
+        }
+        write!(f, ": {}", self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Builds the tree from the parser's events and refuses what is not to be in a contract.
+//!
+//! Checks on the raw bytes come first (size, UTF-8, characters, directives), then the events, one at a time, so
+//! that a budget that is exceeded stops the parser at once. No recursion: open lists and maps are on a stack.
+
+use std::collections::HashSet;
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
+use zeroize::Zeroizing;
+
+use super::{Data, Entry, MAX_BYTES, MAX_DEPTH, MAX_NODES, Style, Value, scalar};
+use crate::place::{Mark, Origin, Pointer, count};
+use crate::refusal::Refusal;
+
+/// Reads one YAML document.
+///
+/// `origin` says where the text came from, for the places in values and refusals.
+///
+/// # Errors
+/// The first misbehaviour, as one of the text variants of [`Refusal`].
+///
+/// ```
+/// use countersign_contract::{place::Origin, yaml};
+/// let value = yaml::parse(b"port: 6514\nhost: no\n", &Origin::contract())?;
+/// assert_eq!(value.get("port").and_then(|port| port.as_integer()), Some(6514));
+/// assert_eq!(value.get("host").and_then(|host| host.as_text()), Some("no"));
+/// # Ok::<(), countersign_contract::refusal::Refusal>(())
+/// ```
+pub fn parse(bytes: &[u8], origin: &Origin) -> Result<Value, Refusal> {
+    let text = checked_text(bytes, origin)?;
+    let mut builder = Builder { origin, open: Vec::new(), root: None, nodes: 0, documents: 0 };
+    let mut parser = Parser::new_from_str(text);
+    while let Some(event) = parser.next_event() {
+        match event {
+            Ok((event, span)) => builder.take(event, mark(span.start))?,
+            Err(error) => {
+                let place = builder.here(Some(mark(*error.marker())));
+                // The parser has no kinds of errors; these words in its fixed texts mean things we name.
+                return Err(if error.info().contains("recursion limit") {
+                    Refusal::TooDeep(place)
+                } else if error.info().contains("anchor") {
+                    Refusal::AnchorOrAlias(place)
+                } else if error.info().contains("handle") || error.info().contains("tag") {
+                    Refusal::Tag(place)
+                } else {
+                    Refusal::Syntax(place)
+                });
+            }
+        }
+    }
+    match builder.root {
+        Some(value) => Ok(value),
+        None => Err(Refusal::Empty(origin.place(&Pointer::root(), None))),
+    }
+}
+
+/// The parser counts lines from one and columns from zero.
+fn mark(marker: Marker) -> Mark {
+    Mark { line: count(marker.line()).max(1), column: count(marker.col()).saturating_add(1) }
+}
+
+/// The bytes as text without byte order mark, if size, encoding and characters are as they must be.
+fn checked_text<'b>(bytes: &'b [u8], origin: &Origin) -> Result<&'b str, Refusal> {
+    let place = |mark| origin.place(&Pointer::root(), mark);
+    if bytes.len() > MAX_BYTES {
+        return Err(Refusal::TooLarge(place(None)));
+    }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let valid = std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default();
+            return Err(Refusal::NotUtf8(place(Some(Mark::after(valid)))));
+        }
+    };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if let Some(offset) = text.find(|letter| !printable(letter)) {
+        return Err(Refusal::ControlCharacter(place(Some(Mark::after(&text[..offset])))));
+    }
+    // Directives may only stand before the document, so the first line with content tells.
+    let first = text.lines().enumerate().find(|(_, line)| {
+        let line = line.trim();
+        !line.is_empty() && !line.starts_with('#')
+    });
+    if let Some((number, line)) = first {
+        if line.starts_with('%') {
+            let mark = Mark { line: count(number + 1), column: 1 };
+            return Err(Refusal::Directive(place(Some(mark))));
+        }
+    }
+    Ok(text)
+}
+
+/// The characters that a YAML 1.2 stream may hold, without the byte order mark.
+fn printable(letter: char) -> bool {
+    matches!(letter, '\t' | '\n' | '\r' | '\u{20}'..='\u{7e}' | '\u{85}' | '\u{a0}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}' | '\u{10000}'..)
+}
+
+/// A list or map that is not complete yet.
+enum Open {
+    List { mark: Mark, items: Vec<Value> },
+    Map { mark: Mark, entries: Vec<Entry>, key: Option<(Zeroizing<String>, Mark)> },
+}
+
+struct Builder<'o> {
+    origin: &'o Origin,
+    open: Vec<Open>,
+    root: Option<Value>,
+    nodes: usize,
+    documents: usize,
+}
+
+impl Builder<'_> {
+    /// The place of whatever comes next, with `mark` untranslated.
+    fn here(&self, mark: Option<Mark>) -> crate::place::Place {
+        let mut pointer = Pointer::root();
+        for open in &self.open {
+            match open {
+                Open::List { items, .. } => pointer = pointer.index(items.len()),
+                Open::Map { key: Some((key, _)), .. } => pointer = pointer.child(key),
+                Open::Map { key: None, .. } => {}
+            }
+        }
+        self.origin.place(&pointer, mark)
+    }
+
+    fn take(&mut self, event: Event<'_>, mark: Mark) -> Result<(), Refusal> {
+        match event {
+            Event::DocumentStart(_) => {
+                self.documents += 1;
+                if self.documents > 1 {
+                    return Err(Refusal::SeveralDocuments(self.origin.place(&Pointer::root(), Some(mark))));
+                }
+            }
+            Event::Alias(_) => return Err(Refusal::AnchorOrAlias(self.here(Some(mark)))),
+            Event::Scalar(text, style, anchor, tag) => {
+                self.admit(anchor, tag.is_some(), mark)?;
+                self.scalar(text.into_owned(), style, mark)?;
+            }
+            Event::SequenceStart(anchor, tag) => {
+                self.admit(anchor, tag.is_some(), mark)?;
+                self.begin(Open::List { mark, items: Vec::new() }, mark)?;
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.admit(anchor, tag.is_some(), mark)?;
+                self.begin(Open::Map { mark, entries: Vec::new(), key: None }, mark)?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end()?,
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
+        }
+        Ok(())
+    }
+
+    /// What holds for every node.
+    fn admit(&mut self, anchor: usize, tagged: bool, mark: Mark) -> Result<(), Refusal> {
+        if anchor != 0 {
+            return Err(Refusal::AnchorOrAlias(self.here(Some(mark))));
+        }
+        if tagged {
+            return Err(Refusal::Tag(self.here(Some(mark))));
+        }
+        self.nodes += 1;
+        if self.nodes > MAX_NODES {
+            return Err(Refusal::TooManyNodes(self.here(Some(mark))));
+        }
+        Ok(())
+    }
+
+    fn scalar(&mut self, text: String, style: ScalarStyle, mark: Mark) -> Result<(), Refusal> {
+        let style = match style {
+            ScalarStyle::Plain => Style::Plain,
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
+            ScalarStyle::Literal => Style::Literal,
+            ScalarStyle::Folded => Style::Folded,
+        };
+        if text.contains('\0') {
+            drop(Zeroizing::new(text));
+            return Err(Refusal::ControlCharacter(self.here(Some(mark))));
+        }
+        if style == Style::Plain && text == "<<" && self.expects_key() {
+            return Err(Refusal::MergeKey(self.here(Some(mark))));
+        }
+        let data = scalar::scalar(text, style);
+        if self.expects_key() {
+            let Data::Text(text, _) = data else { return Err(Refusal::KeyNotText(self.here(Some(mark)))) };
+            if let Some(Open::Map { key, .. }) = self.open.last_mut() {
+                *key = Some((text, mark));
+            }
+            return Ok(());
+        }
+        let mark = self.origin.translate(mark);
+        self.place_value(Value { data, mark });
+        Ok(())
+    }
+
+    fn expects_key(&self) -> bool {
+        matches!(self.open.last(), Some(Open::Map { key: None, .. }))
+    }
+
+    fn begin(&mut self, open: Open, mark: Mark) -> Result<(), Refusal> {
+        if self.expects_key() {
+            return Err(Refusal::KeyNotText(self.here(Some(mark))));
+        }
+        if self.open.len() >= MAX_DEPTH {
+            return Err(Refusal::TooDeep(self.here(Some(mark))));
+        }
+        self.open.push(open);
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), Refusal> {
+        match self.open.pop() {
+            Some(Open::List { mark, items }) => {
+                self.place_value(Value { data: Data::List(items), mark: self.origin.translate(mark) });
+            }
+            Some(Open::Map { mark, entries, .. }) => {
+                self.refuse_duplicates(&entries)?;
+                let mark = self.origin.translate(mark);
+                self.place_value(Value { data: Data::Map(entries), mark });
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn refuse_duplicates(&self, entries: &[Entry]) -> Result<(), Refusal> {
+        let mut seen = HashSet::with_capacity(entries.len());
+        match entries.iter().find(|entry| !seen.insert(entry.key.as_str())) {
+            Some(entry) => {
+                let mut place = self.here(None);
+                place.pointer = place.pointer.child(&entry.key);
+                place.mark = Some(entry.key_mark);
+                Err(Refusal::DuplicateKey(place))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn place_value(&mut self, value: Value) {
+        match self.open.last_mut() {
+            Some(Open::List { items, .. }) => items.push(value),
+            Some(Open::Map { entries, key, .. }) => {
+                if let Some((key, mark)) = key.take() {
+                    let key_mark = self.origin.translate(mark);
+                    entries.push(Entry { key, key_mark, value });
+                }
+            }
+            None => self.root = Some(value),
+        }
+    }
+}
