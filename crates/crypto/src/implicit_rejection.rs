@@ -42,7 +42,7 @@ pub(crate) fn decrypt(key: &ImageKey, ciphertext: &[u8]) -> Result<Option<Zeroiz
         return Ok(None);
     }
     // Made before anything is known of the padding, so it takes the same time always.
-    let made_up = MadeUp::new(key, ciphertext)?;
+    let made_up = MadeUp::new(key.rejection_seed(), ciphertext)?;
     let Some(padded) = raw_decrypt(key, ciphertext, len) else {
         return Ok(None);
     };
@@ -66,10 +66,10 @@ struct MadeUp {
 }
 
 impl MadeUp {
-    fn new(key: &ImageKey, ciphertext: &[u8]) -> Result<Self, LibraryError> {
+    fn new(seed: &[u8; 32], ciphertext: &[u8]) -> Result<Self, LibraryError> {
         let derivation_key = {
             let mut mac = Zeroizing::new([0; 32]);
-            hmac(key.rejection_seed(), &[ciphertext], &mut mac)?;
+            hmac(seed, &[ciphertext], &mut mac)?;
             mac
         };
         let bytes = expand(&derivation_key, b"message", ciphertext.len())?;
@@ -162,8 +162,10 @@ pub(crate) fn seed(exponent: &[u8]) -> Result<Zeroizing<[u8; 32]>, LibraryError>
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::digest::sha256_hex;
 
     fn made_up(len: usize) -> MadeUp {
         MadeUp { bytes: Zeroizing::new(vec![0xee; len]), message_len: 5 }
@@ -201,6 +203,19 @@ mod tests {
         for bytes in broken {
             assert_eq!(**unpad(&bytes, &made_up(bytes.len())), [0xee; 5], "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn made_up_message_follows_the_draft() {
+        // From a reading of the draft in Python; the seed is 0, 1 .. 31, the ciphertext 0 .. 255.
+        let seed = std::array::from_fn(|at| at as u8);
+        let ciphertext: Vec<u8> = (0..=255).collect();
+        let made_up = MadeUp::new(&seed, &ciphertext).unwrap();
+        assert_eq!(made_up.message_len, 103);
+        assert_eq!(
+            sha256_hex(&made_up.bytes[256 - 103..]),
+            "3e72361330c3eaea50a96b8b1b64586f382c24bbd64085c44315f704fb006ec6"
+        );
     }
 
     #[test]
