@@ -1,1 +1,34 @@
-//! Placeholder.
+//! The world around a guest: whoever sends it a contract, takes its logs, serves its images, holds its disks.
+//!
+//! Everything is real (openssl, rsyslog, a registry), listens on 127.0.0.1 on ports that the system chooses, lives in
+//! one folder, and goes with it. Nothing here uses Countersign's own crates.
+
+pub mod contract;
+pub mod keys;
+pub mod syslog;
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::profile::checkout;
+
+/// A script that holds a party's documented steps, `qemu/party/<name>`, as a command tied to the harness.
+fn party(name: &str) -> std::process::Command {
+    let mut command = crate::process::tied("bash");
+    command.arg(checkout().join("qemu/party").join(name));
+    command
+}
+
+fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<PathBuf> {
+    std::fs::write(path, bytes).map_err(Error::at(path))?;
+    Ok(path.to_owned())
+}
+
+fn read_text(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(Error::at(path))
+}
+
+fn make_folder(path: PathBuf) -> Result<PathBuf> {
+    std::fs::create_dir_all(&path).map_err(Error::at(&path))?;
+    Ok(path)
+}
