@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cidata;
 pub mod code;
 pub mod nearest;
 pub mod place;

@@ -169,7 +169,7 @@ codes! {
     SeveralComposeFiles "HPL06105E" ARCHIVE_SEVERAL_COMPOSE Error
         "the archive holds more than one compose file"
         cause "it would not be clear which of them runs"
-        remedy "keep one";
+        remedy "keep one of them";
     VolumesMounted "HPL07003I" MOUNTING_VOLUMES_DONE Info
         "all volumes are mounted"
         cause "every volume of the contract was found and opened"
