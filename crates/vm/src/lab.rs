@@ -3,7 +3,11 @@
 //! Everything is real (openssl, rsyslog, a registry), listens on 127.0.0.1 on ports that the system chooses, lives in
 //! one folder, and goes with it. Nothing here uses Countersign's own crates.
 
+pub mod canary;
 pub mod contract;
+pub mod disk;
+pub mod http;
+pub mod initramfs;
 pub mod keys;
 pub mod syslog;
 

@@ -50,23 +50,44 @@ pub fn spawn(command: Command) -> io::Result<Child> {
 ///
 /// # Errors
 /// [`Error::Program`] when it cannot be started or does not succeed.
-pub fn run(mut command: Command, input: &[u8]) -> Result<Vec<u8>> {
+pub fn run(command: Command, input: &[u8]) -> Result<Vec<u8>> {
+    // A program that does not read its input is judged by its exit status.
+    feed(command, |pipe| pipe.write_all(input).or(Ok(())))
+}
+
+/// As [`run`], with the input written by `input`, which may produce it piece by piece.
+///
+/// # Errors
+/// As [`run`]; [`Error::Io`] when `input` fails.
+pub fn feed(
+    mut command: Command,
+    input: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send,
+) -> Result<Vec<u8>> {
     let program = name(&command);
     let failed =
         |status: String, diagnostic: String| Error::Program { program: program.clone(), status, diagnostic };
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = spawn(command).map_err(|error| failed("not started".into(), error.to_string()))?;
     let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
-    let (output, diagnostic) = std::thread::scope(|scope| {
-        scope.spawn(move || {
-            // A program that does not read its input is judged by its exit status.
-            stdin.map(|mut pipe| pipe.write_all(input))
+    let (written, output, diagnostic) = std::thread::scope(|scope| {
+        let written = scope.spawn(move || match stdin {
+            Some(pipe) => {
+                let mut pipe = io::BufWriter::new(pipe);
+                input(&mut pipe)?;
+                // As above: the exit status judges.
+                pipe.flush().or(Ok(()))
+            }
+            None => Ok(()),
         });
         let diagnostic = scope.spawn(move || drain(stderr));
-        (drain(child.stdout.take()), diagnostic.join().unwrap_or_default())
+        let output = drain(child.stdout.take());
+        let written =
+            written.join().unwrap_or_else(|_| Err(io::Error::other("the writer of its input broke")));
+        (written, output, diagnostic.join().unwrap_or_default())
     });
     let status = child.wait().map_err(|error| failed("lost".into(), error.to_string()))?;
     if status.success() {
+        written.map_err(Error::at(format!("input of {program}")))?;
         return Ok(output);
     }
     let start = diagnostic.len().saturating_sub(DIAGNOSTIC);
