@@ -1,1 +1,21 @@
-//! Placeholder.
+//! (contract, facts) -> plan: which disk is which volume and what is done with it, which files the guest OS
+//! gets, which images run, where the logs go.
+//!
+//! Everything here decides and nothing acts: no file, clock, environment or network. The same code runs in the
+//! guest and on the author's desk.
+
+#![forbid(unsafe_code)]
+
+pub mod compose;
+pub mod content;
+pub mod credentials;
+pub mod devices;
+pub mod dotenv;
+pub mod facts;
+pub mod file;
+pub mod forwarding;
+pub mod host;
+pub mod image;
+pub mod interpolate;
+pub mod luks2;
+pub mod volumes;

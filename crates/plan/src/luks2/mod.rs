@@ -29,7 +29,6 @@ mod reader;
 pub mod table;
 mod verdict;
 
-
 use binary::{BinaryHeader, HEADER_SIZES, SECONDARY_MAGIC};
 pub use fault::{HeaderCopy, HeaderFault, Place, Rule, Step};
 pub use luks1::Luks1Header;

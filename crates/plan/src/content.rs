@@ -1,0 +1,153 @@
+//! What a block device holds, judged by its first and last bytes: the guard before any formatting.
+//!
+//! Blank is a strong word here (design section 7): every byte of the regions where a header could stand is zero.
+//! Whatever else is found is named where we know its name, and is never formatted. Offsets and magic numbers are
+//! those of the on-disk formats themselves.
+
+/// Bytes to read from the start of a device: a LUKS2 header with its key slots ends at 16 MiB.
+pub const HEAD_BYTES: usize = 16 << 20;
+/// Bytes to read from the end of a device: backup partition tables, RAID and ZFS labels.
+pub const TAIL_BYTES: usize = 1 << 20;
+
+/// What a block device holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// All header regions are zero.
+    Blank,
+    /// A LUKS header, of the version given.
+    Luks(u16),
+    /// Something with a known signature.
+    Known(&'static str),
+    /// Bytes that are not zero, without a signature that we know.
+    Unknown,
+}
+
+struct Signature {
+    name: &'static str,
+    offset: usize,
+    magic: &'static [u8],
+}
+
+const fn signature(name: &'static str, offset: usize, magic: &'static [u8]) -> Signature {
+    Signature { name, offset, magic }
+}
+
+/// Signatures counted from the start. The more specific stand first: a boot sector's 55AA says little.
+const HEAD: &[Signature] = &[
+    signature("a GPT partition table", 512, b"EFI PART"),
+    signature("a GPT partition table", 4096, b"EFI PART"),
+    signature("an ext2, ext3 or ext4 file system", 0x438, &[0x53, 0xef]),
+    signature("an XFS file system", 0, b"XFSB"),
+    signature("a Btrfs file system", 0x10040, b"_BHRfS_M"),
+    signature("a bcachefs file system", 4096 + 24, &[0xc6, 0x85, 0x73, 0xf6, 0x4e, 0x1a, 0x45, 0xca]),
+    signature("an F2FS file system", 1024, &[0x10, 0x20, 0xf5, 0xf2]),
+    signature("an EROFS file system", 1024, &[0xe2, 0xe1, 0xf5, 0xe0]),
+    signature("a SquashFS file system", 0, b"hsqs"),
+    signature("an NTFS file system", 3, b"NTFS    "),
+    signature("an exFAT file system", 3, b"EXFAT   "),
+    signature("a FAT file system", 0x36, b"FAT1"),
+    signature("a FAT file system", 0x52, b"FAT32"),
+    signature("an ISO 9660 file system", 0x8001, b"CD001"),
+    signature("an LVM physical volume", 0, b"LABELONE"),
+    signature("an LVM physical volume", 512, b"LABELONE"),
+    signature("an LVM physical volume", 1024, b"LABELONE"),
+    signature("an LVM physical volume", 1536, b"LABELONE"),
+    signature("a Linux RAID member", 0, &[0xfc, 0x4e, 0x2b, 0xa9]),
+    signature("a Linux RAID member", 4096, &[0xfc, 0x4e, 0x2b, 0xa9]),
+    signature("swap space", 4086, b"SWAPSPACE2"),
+    signature("a dm-verity hash tree", 0, b"verity\0\0"),
+    signature("a dm-integrity superblock", 0, b"integrt\0"),
+    signature("a DASD volume label", 4096, &[0xe5, 0xd6, 0xd3, 0xf1]),
+    signature("an MBR partition table or a boot sector", 510, &[0x55, 0xaa]),
+];
+
+/// Signatures counted back from the end.
+const TAIL: &[Signature] = &[
+    signature("the backup of a GPT partition table", 512, b"EFI PART"),
+    signature("the backup of a GPT partition table", 4096, b"EFI PART"),
+];
+
+/// The uberblock magic of ZFS, in either byte order, anywhere in a label's uberblock ring at 1 KiB steps.
+const ZFS_UBERBLOCK: u64 = 0x00ba_b10c;
+
+/// Judges a device by its first [`HEAD_BYTES`] and last [`TAIL_BYTES`] (less on a smaller device).
+pub fn classify(head: &[u8], tail: &[u8]) -> Content {
+    if is_zero(head) && is_zero(tail) {
+        return Content::Blank;
+    }
+    if head.starts_with(b"LUKS\xba\xbe") {
+        let version = head.get(6..8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u16::from_be_bytes);
+        return Content::Luks(version);
+    }
+    for found in HEAD {
+        if head.get(found.offset..).is_some_and(|rest| rest.starts_with(found.magic)) {
+            return Content::Known(found.name);
+        }
+    }
+    for found in TAIL {
+        let start = tail.len().checked_sub(found.offset);
+        if start.and_then(|start| tail.get(start..)).is_some_and(|rest| rest.starts_with(found.magic)) {
+            return Content::Known(found.name);
+        }
+    }
+    if has_zfs_label(head) || has_zfs_label(tail) {
+        return Content::Known("a ZFS pool member");
+    }
+    // The Linux RAID superblocks of versions 0.90 and 1.0 stand near the end.
+    if tail.chunks_exact(4096).any(|block| block.starts_with(&[0xfc, 0x4e, 0x2b, 0xa9])) {
+        return Content::Known("a Linux RAID member");
+    }
+    Content::Unknown
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
+}
+
+fn has_zfs_label(bytes: &[u8]) -> bool {
+    bytes.chunks_exact(1024).take(1024).any(|block| {
+        block.first_chunk::<8>().is_some_and(|magic| {
+            u64::from_be_bytes(*magic) == ZFS_UBERBLOCK || u64::from_le_bytes(*magic) == ZFS_UBERBLOCK
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_everywhere_is_blank() {
+        assert_eq!(classify(&vec![0; HEAD_BYTES], &vec![0; TAIL_BYTES]), Content::Blank);
+    }
+
+    #[test]
+    fn one_byte_anywhere_is_not_blank() {
+        for position in [0, 1, 4095, 4096, HEAD_BYTES / 2, HEAD_BYTES - 1] {
+            let mut head = vec![0; HEAD_BYTES];
+            head[position] = 1;
+            assert_eq!(classify(&head, &[0; 4096]), Content::Unknown, "byte {position}");
+        }
+        let mut tail = vec![0; TAIL_BYTES];
+        tail[17] = 1;
+        assert_eq!(classify(&[0; 4096], &tail), Content::Unknown);
+    }
+
+    #[test]
+    fn every_head_signature_is_named() {
+        for expected in HEAD {
+            let mut head = vec![0; 1 << 20];
+            head[expected.offset..expected.offset + expected.magic.len()].copy_from_slice(expected.magic);
+            assert_eq!(classify(&head, &[0; 4096]), Content::Known(expected.name));
+        }
+    }
+
+    #[test]
+    fn a_zfs_label_is_named_in_both_byte_orders() {
+        for magic in [ZFS_UBERBLOCK.to_be_bytes(), ZFS_UBERBLOCK.to_le_bytes()] {
+            let mut head = vec![0; 1 << 20];
+            head[128 << 10..(128 << 10) + 8].copy_from_slice(&magic);
+            assert_eq!(classify(&head, &[0; 4096]), Content::Known("a ZFS pool member"));
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Which disk is which volume.
+//!
+//! A disk is a volume because a name says so, never because of its place in the order (HPCR up to image 12 took
+//! any disk, and users lost sight of their data). The names tried, first to last: the contract's `volumeID`, its
+//! `volumeName`, the volume's key in the contract; each compared with the disk's serial number, also in the
+//! spelling of `/dev/disk/by-id` (`virtio-<serial>`, with or without `-part2`). virtio cuts serial numbers to 20
+//! bytes, so a longer name matches a 20-byte serial that is its beginning.
+//!
+//! One exception, for the hosts that HPCR's own samples set up: where exactly one volume is left and exactly one
+//! disk without any serial number, they belong together, for there is nothing to confuse.
+
+use std::collections::BTreeMap;
+
+use crate::facts::DiskFacts;
+
+/// The bytes of a serial number that virtio carries (virtio 1.2 section 5.2.6, `VIRTIO_BLK_T_GET_ID`).
+const VIRTIO_SERIAL_BYTES: usize = 20;
+
+/// A volume as the contract names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The key in `volumes`.
+    pub key: String,
+    /// `volumeID`.
+    pub volume_id: Option<String>,
+    /// `volumeName`.
+    pub volume_name: Option<String>,
+}
+
+/// Where a volume's disk was looked for, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Assignment {
+    /// The kernel name of the disk.
+    Found(String),
+    /// No disk carries one of the names, yet.
+    Missing,
+    /// Several disks carry the same name.
+    Ambiguous(Vec<String>),
+    /// The disk is claimed by this other volume as well.
+    Shared(String),
+}
+
+/// Assigns a disk to each wanted volume.
+pub fn assign(wanted: &[Wanted], disks: &[DiskFacts]) -> BTreeMap<String, Assignment> {
+    let mut assigned: BTreeMap<String, Assignment> =
+        wanted.iter().map(|volume| (volume.key.clone(), by_name(volume, disks))).collect();
+    pair_the_only_two_left(&mut assigned, disks);
+    refuse_shared(&mut assigned);
+    assigned
+}
+
+fn by_name(volume: &Wanted, disks: &[DiskFacts]) -> Assignment {
+    let names = [volume.volume_id.as_deref(), volume.volume_name.as_deref(), Some(volume.key.as_str())];
+    for name in names.into_iter().flatten() {
+        let found: Vec<String> =
+            disks.iter().filter(|disk| is_called(disk, name)).map(|disk| disk.name.clone()).collect();
+        match found.as_slice() {
+            [] => {}
+            [only] => return Assignment::Found(only.clone()),
+            _ => return Assignment::Ambiguous(found),
+        }
+    }
+    Assignment::Missing
+}
+
+fn is_called(disk: &DiskFacts, name: &str) -> bool {
+    if disk.serial.is_empty() {
+        return false;
+    }
+    let name = name.strip_prefix("virtio-").unwrap_or(name);
+    let name = match name.rsplit_once("-part") {
+        Some((whole, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => whole,
+        _ => name,
+    };
+    disk.serial == name || (disk.serial.len() == VIRTIO_SERIAL_BYTES && name.starts_with(&disk.serial))
+}
+
+fn pair_the_only_two_left(assigned: &mut BTreeMap<String, Assignment>, disks: &[DiskFacts]) {
+    let mut missing: Vec<&mut Assignment> =
+        assigned.values_mut().filter(|assignment| **assignment == Assignment::Missing).collect();
+    let nameless: Vec<&DiskFacts> = disks.iter().filter(|disk| disk.serial.is_empty()).collect();
+    if let ([assignment], [disk]) = (missing.as_mut_slice(), nameless.as_slice()) {
+        **assignment = Assignment::Found(disk.name.clone());
+    }
+}
+
+fn refuse_shared(assigned: &mut BTreeMap<String, Assignment>) {
+    let claims: Vec<(String, String)> = assigned
+        .iter()
+        .filter_map(|(key, assignment)| match assignment {
+            Assignment::Found(disk) => Some((key.clone(), disk.clone())),
+            _ => None,
+        })
+        .collect();
+    for (key, disk) in &claims {
+        if let Some((other, _)) = claims.iter().find(|(other, claimed)| other != key && claimed == disk) {
+            assigned.insert(key.clone(), Assignment::Shared(other.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::Content;
+
+    fn disk(name: &str, serial: &str) -> DiskFacts {
+        DiskFacts {
+            name: name.into(),
+            serial: serial.into(),
+            size: 1 << 30,
+            read_only: false,
+            content: Content::Blank,
+            partitions: Vec::new(),
+        }
+    }
+
+    fn volume(key: &str, id: Option<&str>, name: Option<&str>) -> Wanted {
+        Wanted { key: key.into(), volume_id: id.map(Into::into), volume_name: name.map(Into::into) }
+    }
+
+    fn found(disk: &str) -> Assignment {
+        Assignment::Found(disk.into())
+    }
+
+    #[test]
+    fn the_identifier_goes_before_the_name_and_the_name_before_the_key() {
+        let disks = [disk("vdb", "key"), disk("vdc", "name"), disk("vdd", "id")];
+        assert_eq!(assign(&[volume("key", Some("id"), Some("name"))], &disks)["key"], found("vdd"));
+        assert_eq!(assign(&[volume("key", None, Some("name"))], &disks)["key"], found("vdc"));
+        assert_eq!(assign(&[volume("key", None, None)], &disks)["key"], found("vdb"));
+    }
+
+    #[test]
+    fn by_id_spellings_and_cut_serials_match() {
+        let long = "0726-4f29b0e6-5b1c-47c1-90e7-3a2a8f0f5c11";
+        let disks = [disk("vdb", &long[..20])];
+        let by_id = format!("virtio-{long}-part2");
+        for id in [long, by_id.as_str(), &long[..20]] {
+            assert_eq!(assign(&[volume("data", Some(id), None)], &disks)["data"], found("vdb"), "{id}");
+        }
+    }
+
+    #[test]
+    fn order_decides_nothing() {
+        let disks = [disk("vdb", "one"), disk("vdc", "two")];
+        assert_eq!(assign(&[volume("data", None, None)], &disks)["data"], Assignment::Missing);
+        let disks = [disk("vdb", ""), disk("vdc", "")];
+        assert_eq!(assign(&[volume("data", None, None)], &disks)["data"], Assignment::Missing);
+    }
+
+    #[test]
+    fn one_volume_and_one_nameless_disk_belong_together() {
+        let disks = [disk("vdb", ""), disk("vdc", "other")];
+        assert_eq!(assign(&[volume("data", None, None)], &disks)["data"], found("vdb"));
+        let two = assign(&[volume("data", None, None), volume("more", None, None)], &disks);
+        assert_eq!(two["data"], Assignment::Missing);
+    }
+
+    #[test]
+    fn two_disks_of_one_name_and_two_volumes_of_one_disk_are_said() {
+        let disks = [disk("vdb", "data"), disk("vdc", "data")];
+        let ambiguous = Assignment::Ambiguous(vec!["vdb".into(), "vdc".into()]);
+        assert_eq!(assign(&[volume("data", None, None)], &disks)["data"], ambiguous);
+        let disks = [disk("vdb", "same")];
+        let shared = assign(&[volume("a", Some("same"), None), volume("b", Some("same"), None)], &disks);
+        assert_eq!(shared["a"], Assignment::Shared("b".into()));
+        assert_eq!(shared["b"], Assignment::Shared("a".into()));
+    }
+}

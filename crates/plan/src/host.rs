@@ -1,0 +1,68 @@
+//! What the guest OS has to do: the part of the plan that crosses the handover.
+//!
+//! It is written as JSON into memory-backed `/run` and read by the host stage, so it holds names and paths only.
+//! Whatever is secret lies in files of its own beside it ([`crate::file::File`]).
+
+use serde::{Deserialize, Serialize};
+
+/// Where the handover lies in the guest: memory-backed, 0700.
+pub const HANDOVER: &str = "/run/countersign";
+
+/// `plan.json` of the handover.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostPlan {
+    /// Version of the image.
+    pub version: String,
+    /// The guest's host name, as it appears in log records.
+    pub hostname: String,
+    /// The log server.
+    pub log: LogServer,
+    /// Images to pull, each once.
+    pub images: Vec<String>,
+    /// How registries are reached.
+    pub registries: Registries,
+    /// What is started.
+    pub workload: Workload,
+}
+
+/// The log server of the contract.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogServer {
+    /// Host name or IP address.
+    pub hostname: String,
+    /// TCP port.
+    pub port: u16,
+    /// Path of the PEM file with the accepted authorities.
+    pub ca: String,
+    /// Path of the client's PEM certificate.
+    pub certificate: String,
+    /// Path of the client's PEM key.
+    pub key: String,
+}
+
+/// How registries are reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registries {
+    /// Path of the credentials file, in the engines' common `auth.json` form.
+    pub credentials: String,
+    /// Folder with the private registry's authority, where the contract names one.
+    pub authorities: Option<String>,
+}
+
+/// What is started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Workload {
+    /// A compose project.
+    Compose {
+        /// The project's name.
+        project: String,
+        /// The folder with the unpacked archive.
+        folder: String,
+        /// The compose file in it.
+        file: String,
+    },
+}

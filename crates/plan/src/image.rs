@@ -1,0 +1,108 @@
+//! The image manifest `image.json`: the constants that the image builder sealed into the initramfs.
+//!
+//! It comes from inside the encrypted boot image, so it is trusted; it is still parsed strictly, because a
+//! builder's mistake should say so at the first boot.
+
+use serde::Deserialize;
+
+/// `image.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageManifest {
+    /// Version of the image, shown on the console and in the attestation record.
+    pub version: String,
+    /// The read-only guest OS.
+    pub root: RootImage,
+    /// Scratch space.
+    pub scratch: ScratchDisk,
+    /// Refuse contracts without a signature (design section 3, rule 5).
+    #[serde(default)]
+    pub refuse_unsigned: bool,
+}
+
+/// The guest OS: an erofs image with its dm-verity hash tree behind it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RootImage {
+    /// Serial number of the disk that carries it.
+    pub serial: String,
+    /// Data blocks before the hash tree.
+    pub data_blocks: u64,
+    /// Bytes of a data and of a hash block.
+    pub block_size: u32,
+    /// Where the hash tree begins, bytes.
+    pub hash_offset: u64,
+    /// Salt, hexadecimal.
+    pub salt: String,
+    /// Root hash, hexadecimal.
+    pub root_hash: String,
+    /// Digest of the hash tree; `sha256`.
+    pub algorithm: HashAlgorithm,
+}
+
+/// Digests of a hash tree that the initramfs opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HashAlgorithm {
+    /// SHA-256.
+    Sha256,
+}
+
+/// The disk that is encrypted afresh at every boot.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScratchDisk {
+    /// Serial number of the disk.
+    pub serial: String,
+}
+
+impl ImageManifest {
+    /// Parses `image.json`.
+    ///
+    /// # Errors
+    /// The parser's message: the manifest is the builder's own text and holds no secret.
+    pub fn parse(bytes: &[u8]) -> Result<ImageManifest, String> {
+        serde_json::from_slice(bytes).map_err(|error| error.to_string())
+    }
+}
+
+impl RootImage {
+    /// Salt and root hash as bytes, `None` where one is not hexadecimal.
+    pub fn salt_and_root_hash(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        Some((from_hex(&self.salt)?, from_hex(&self.root_hash)?))
+    }
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    if text.len() % 2 != 0 || !text.is_ascii() {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{"version":"0.1.0","root":{"serial":"os","data_blocks":2,"block_size":4096,
+        "hash_offset":8192,"salt":"00ff","root_hash":"0a","algorithm":"sha256"},"scratch":{"serial":"scratch"}}"#;
+
+    #[test]
+    fn a_manifest_is_read() {
+        let manifest = ImageManifest::parse(GOOD.as_bytes()).unwrap();
+        assert_eq!(manifest.root.salt_and_root_hash(), Some((vec![0, 255], vec![10])));
+        assert!(!manifest.refuse_unsigned);
+    }
+
+    #[test]
+    fn an_unknown_field_is_an_error() {
+        let text = GOOD.replace("\"scratch\":", "\"debug\":true,\"scratch\":");
+        assert!(ImageManifest::parse(text.as_bytes()).unwrap_err().contains("debug"));
+    }
+
+    #[test]
+    fn a_root_hash_that_is_not_hexadecimal_is_noticed() {
+        let text = GOOD.replace("\"0a\"", "\"0g\"");
+        assert_eq!(ImageManifest::parse(text.as_bytes()).unwrap().root.salt_and_root_hash(), None);
+    }
+}

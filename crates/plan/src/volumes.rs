@@ -1,0 +1,234 @@
+//! What is done with the disk of a volume: open what is there, make what is blank, refuse the rest.
+//!
+//! Follows the public decision table of HPCR for contracts without a key management service, with one difference
+//! (design section 7): what HPCR would format because it is not LUKS is formatted here only if it is blank.
+//!
+//! | partitions | content | action |
+//! |---|---|---|
+//! | none | LUKS | open the whole disk (volumes made before spring 2023) |
+//! | none | blank | new volume: GPT with `metadata` and `data`, LUKS2 on `data` |
+//! | none | anything else | refuse |
+//! | `metadata`, `data` | LUKS on `data` | open `data` |
+//! | `metadata`, `data` | `data` blank | LUKS2 on `data` (parted beforehand, or a first format that was cut short) |
+//! | `metadata`, `data` | anything else on `data` | refuse |
+//! | any other number | | refuse |
+
+use crate::content::Content;
+use crate::facts::{DiskFacts, PartitionFacts};
+
+/// Bytes of the `metadata` partition of a new volume.
+pub const METADATA_BYTES: u64 = 100 << 20;
+/// The smallest disk for a new volume: `metadata`, a LUKS2 header, and room for a file system.
+pub const LEAST_DISK_BYTES: u64 = 256 << 20;
+
+/// May a blank disk be made into a volume?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Initialize {
+    /// Only open what is there.
+    Never,
+    /// Make a volume on a blank disk.
+    #[default]
+    IfBlank,
+}
+
+/// What is done with a disk. Devices are kernel names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Open the LUKS container on this device.
+    Open {
+        /// The partition or disk with the container.
+        device: String,
+    },
+    /// Write a partition table, then make a container on `data`.
+    CreateOnDisk,
+    /// Make a container on this partition.
+    CreateOnPartition {
+        /// The partition called `data`.
+        device: String,
+    },
+}
+
+/// Why a disk is not taken. Nothing was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VolumeRefusal {
+    /// It holds something that is not ours.
+    #[error("expected a blank disk or a LUKS volume on {device}, found {found}")]
+    Occupied {
+        /// Kernel name.
+        device: String,
+        /// What was found.
+        found: &'static str,
+    },
+    /// It is blank and the contract forbids to make a volume.
+    #[error("expected a volume on {device}, found a blank disk, and the contract says initialize: never")]
+    Blank {
+        /// Kernel name.
+        device: String,
+    },
+    /// Neither none nor the two documented partitions.
+    #[error("expected no partition, or metadata and data, on {device}, found {count} partitions")]
+    Partitions {
+        /// Kernel name.
+        device: String,
+        /// How many there are.
+        count: usize,
+    },
+    /// Two partitions with other names.
+    #[error("expected the partitions of {device} to be called metadata and data")]
+    PartitionNames {
+        /// Kernel name.
+        device: String,
+    },
+    /// Smaller than a new volume can be.
+    #[error("expected at least {LEAST_DISK_BYTES} bytes on {device} for a new volume, found {size}")]
+    TooSmall {
+        /// Kernel name.
+        device: String,
+        /// Bytes.
+        size: u64,
+    },
+    /// The host attached it read-only.
+    #[error("expected a writable disk, {device} is read-only")]
+    ReadOnly {
+        /// Kernel name.
+        device: String,
+    },
+}
+
+/// Decides about the disk of one volume.
+///
+/// # Errors
+/// [`VolumeRefusal`], and nothing may be written then.
+pub fn decide(disk: &DiskFacts, initialize: Initialize) -> Result<Action, VolumeRefusal> {
+    if disk.read_only {
+        return Err(VolumeRefusal::ReadOnly { device: disk.name.clone() });
+    }
+    match disk.partitions.as_slice() {
+        [] => {
+            if judge(&disk.name, &disk.content, initialize)? {
+                return Ok(Action::Open { device: disk.name.clone() });
+            }
+            if disk.size < LEAST_DISK_BYTES {
+                return Err(VolumeRefusal::TooSmall { device: disk.name.clone(), size: disk.size });
+            }
+            Ok(Action::CreateOnDisk)
+        }
+        [metadata, data] => {
+            named(disk, metadata, data)?;
+            if judge(&data.name, &data.content, initialize)? {
+                Ok(Action::Open { device: data.name.clone() })
+            } else {
+                Ok(Action::CreateOnPartition { device: data.name.clone() })
+            }
+        }
+        other => Err(VolumeRefusal::Partitions { device: disk.name.clone(), count: other.len() }),
+    }
+}
+
+/// Whether there is a container to open (`true`) or room for a new one (`false`).
+fn judge(device: &str, content: &Content, initialize: Initialize) -> Result<bool, VolumeRefusal> {
+    let occupied = |found| VolumeRefusal::Occupied { device: device.to_owned(), found };
+    match content {
+        Content::Luks(_) => Ok(true),
+        Content::Blank if initialize == Initialize::IfBlank => Ok(false),
+        Content::Blank => Err(VolumeRefusal::Blank { device: device.to_owned() }),
+        Content::Known(found) => Err(occupied(found)),
+        Content::Unknown => Err(occupied("bytes that are not zero")),
+    }
+}
+
+fn named(disk: &DiskFacts, metadata: &PartitionFacts, data: &PartitionFacts) -> Result<(), VolumeRefusal> {
+    if metadata.label == "metadata" && data.label == "data" {
+        Ok(())
+    } else {
+        Err(VolumeRefusal::PartitionNames { device: disk.name.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn partition(name: &str, label: &str, content: Content) -> PartitionFacts {
+        PartitionFacts { name: name.into(), label: label.into(), size: 1 << 30, content }
+    }
+
+    fn disk(content: Content, partitions: Vec<PartitionFacts>) -> DiskFacts {
+        DiskFacts {
+            name: "vdb".into(),
+            serial: String::new(),
+            size: 1 << 31,
+            read_only: false,
+            content,
+            partitions,
+        }
+    }
+
+    fn parted(data: Content) -> DiskFacts {
+        let partitions =
+            vec![partition("vdb1", "metadata", Content::Unknown), partition("vdb2", "data", data)];
+        disk(Content::Known("a GPT partition table"), partitions)
+    }
+
+    #[test]
+    fn the_table_row_by_row() {
+        let decide = |disk: &DiskFacts| decide(disk, Initialize::IfBlank);
+        assert_eq!(decide(&disk(Content::Luks(2), vec![])), Ok(Action::Open { device: "vdb".into() }));
+        assert_eq!(decide(&disk(Content::Blank, vec![])), Ok(Action::CreateOnDisk));
+        assert_eq!(
+            decide(&disk(Content::Known("an XFS file system"), vec![])),
+            Err(VolumeRefusal::Occupied { device: "vdb".into(), found: "an XFS file system" })
+        );
+        assert_eq!(
+            decide(&disk(Content::Unknown, vec![])),
+            Err(VolumeRefusal::Occupied { device: "vdb".into(), found: "bytes that are not zero" })
+        );
+        assert_eq!(decide(&parted(Content::Luks(2))), Ok(Action::Open { device: "vdb2".into() }));
+        assert_eq!(decide(&parted(Content::Blank)), Ok(Action::CreateOnPartition { device: "vdb2".into() }));
+        assert_eq!(
+            decide(&parted(Content::Unknown)),
+            Err(VolumeRefusal::Occupied { device: "vdb2".into(), found: "bytes that are not zero" })
+        );
+        let one = disk(Content::Unknown, vec![partition("vdb1", "data", Content::Luks(2))]);
+        assert_eq!(decide(&one), Err(VolumeRefusal::Partitions { device: "vdb".into(), count: 1 }));
+    }
+
+    #[test]
+    fn two_partitions_of_other_names_are_somebody_elses() {
+        let partitions =
+            vec![partition("vdb1", "boot", Content::Blank), partition("vdb2", "root", Content::Blank)];
+        assert_eq!(
+            decide(&disk(Content::Known("a GPT partition table"), partitions), Initialize::IfBlank),
+            Err(VolumeRefusal::PartitionNames { device: "vdb".into() })
+        );
+    }
+
+    #[test]
+    fn never_means_never() {
+        assert_eq!(
+            decide(&disk(Content::Blank, vec![]), Initialize::Never),
+            Err(VolumeRefusal::Blank { device: "vdb".into() })
+        );
+        assert_eq!(
+            decide(&parted(Content::Blank), Initialize::Never),
+            Err(VolumeRefusal::Blank { device: "vdb2".into() })
+        );
+    }
+
+    #[test]
+    fn read_only_and_small_disks_are_refused() {
+        let mut small = disk(Content::Blank, vec![]);
+        small.size = LEAST_DISK_BYTES - 1;
+        let size = small.size;
+        assert_eq!(
+            decide(&small, Initialize::IfBlank),
+            Err(VolumeRefusal::TooSmall { device: "vdb".into(), size })
+        );
+        let mut locked = disk(Content::Luks(2), vec![]);
+        locked.read_only = true;
+        assert_eq!(
+            decide(&locked, Initialize::IfBlank),
+            Err(VolumeRefusal::ReadOnly { device: "vdb".into() })
+        );
+    }
+}
