@@ -1,0 +1,86 @@
+//! Why a boot ended: the first cause, with its stage.
+
+use std::fmt;
+
+use countersign_contract::code::Code;
+use countersign_contract::refusal::{Finding, Refusal};
+
+use crate::stage::Stage;
+
+/// The first cause of a failed boot. Holds names, places and expectations, never a value from the contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Where it happened.
+    pub stage: Stage,
+    /// The cause.
+    pub cause: Cause,
+    /// Further findings of the same stage.
+    pub also: Vec<Finding>,
+}
+
+/// A cause: something in the contract, which has a place, or something about the machine, which has none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// A refusal with a place in the contract.
+    Contract(Finding),
+    /// Anything else.
+    Machine {
+        /// Message code.
+        code: Code,
+        /// What was expected and what was found, without values.
+        message: String,
+    },
+}
+
+impl Failure {
+    /// A failure of the machine or its surroundings.
+    pub fn machine(stage: Stage, code: Code, message: impl fmt::Display) -> Failure {
+        Failure { stage, cause: Cause::Machine { code, message: message.to_string() }, also: Vec::new() }
+    }
+
+    /// A refusal of the contract.
+    pub fn refused(stage: Stage, refusal: &Refusal) -> Failure {
+        Failure { stage, cause: Cause::Contract(Finding::from(refusal)), also: Vec::new() }
+    }
+
+    /// The first of several findings is the cause, the others go along. `None` where there is no finding.
+    pub fn findings(stage: Stage, findings: Vec<Finding>) -> Option<Failure> {
+        let mut findings = findings.into_iter();
+        let first = findings.next()?;
+        Some(Failure { stage, cause: Cause::Contract(first), also: findings.collect() })
+    }
+
+    /// The message code of the cause.
+    pub fn code(&self) -> Code {
+        match &self.cause {
+            Cause::Contract(finding) => finding.code,
+            Cause::Machine { code, .. } => *code,
+        }
+    }
+
+    /// `key=value` pairs for the stage's line: code, and the place where there is one.
+    pub fn fields(&self) -> String {
+        match &self.cause {
+            Cause::Contract(finding) => place_fields(finding),
+            Cause::Machine { code, .. } => format!("code={code}"),
+        }
+    }
+
+    /// The sentences for a person, one line for each finding: code, place, expectation, hint.
+    pub fn lines(&self) -> Vec<String> {
+        let first = match &self.cause {
+            Cause::Contract(finding) => finding.to_string(),
+            Cause::Machine { code, message } => format!("{code}: {message}; {}", code.remedy()),
+        };
+        std::iter::once(first).chain(self.also.iter().map(ToString::to_string)).collect()
+    }
+}
+
+/// `code=… pointer=… line=… column=…` of a finding.
+fn place_fields(finding: &Finding) -> String {
+    let mut text = format!("code={} pointer={}", finding.code, finding.pointer);
+    if let (Some(line), Some(column)) = (finding.line, finding.column) {
+        text.push_str(&format!(" in={} line={line} column={column}", finding.section.as_str()));
+    }
+    text
+}

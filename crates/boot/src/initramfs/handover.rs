@@ -1,0 +1,77 @@
+//! Stage `handover`: what the guest OS needs is written into memory-backed `/run` and onto encrypted scratch, the
+//! image key goes, and the guest OS's init takes over.
+//!
+//! No seed, no passphrase and no image key crosses this line (design section 5).
+
+use std::path::Path;
+
+use countersign_contract::code::Code;
+use countersign_plan::host::HANDOVER;
+use countersign_system::error::SystemError;
+use countersign_system::ports::Initramfs;
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::log::{Log, StageRecord, Summary};
+use crate::stage::Stage;
+
+use super::root::{NEW_ROOT, Rooted};
+
+/// The guest OS's own init.
+const INIT: &str = "/usr/lib/systemd/systemd";
+
+/// `transcript.json`: what the boot did, without secrets.
+#[derive(Debug, Serialize)]
+struct Transcript<'t> {
+    version: &'t str,
+    stages: &'t [StageRecord],
+    warnings: &'t [String],
+    record: &'t str,
+}
+
+impl Rooted {
+    /// Runs the stage; on the real machine it returns only on failure.
+    ///
+    /// # Errors
+    /// `HPL11112E` when a file cannot be written or the switch fails.
+    pub fn handover<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<(), Failure> {
+        let unlocked = self.unlocked;
+        log.stage(Stage::Handover, |log| {
+            system.make_directory(Path::new(HANDOVER), 0o700).map_err(failed)?;
+            let files = unlocked.files()?;
+            for file in &files {
+                // What is not memory-backed lies on scratch, that is, in the new root.
+                let path = if file.path.starts_with("/run/") {
+                    Path::new(&file.path).to_path_buf()
+                } else {
+                    Path::new(NEW_ROOT).join(file.path.trim_start_matches('/'))
+                };
+                if let Some(folder) = path.parent() {
+                    system.make_directory(folder, 0o755).map_err(failed)?;
+                }
+                system.write(&path, file.mode, file.content.expose()).map_err(failed)?;
+            }
+            system.set_hostname(unlocked.hostname()).map_err(failed)?;
+            system.forget_image_key().map_err(failed)?;
+            let summary = Summary::new().with("files", files.len());
+            let transcript = Transcript {
+                version: &unlocked.manifest().version,
+                stages: log.stages(),
+                warnings: log.warnings(),
+                record: unlocked.record(),
+            };
+            let transcript = serde_json::to_vec_pretty(&transcript)
+                .map_err(|error| Failure::machine(Stage::Handover, Code::HandoverFailed, error))?;
+            let path = Path::new(HANDOVER).join("transcript.json");
+            system.write(&path, 0o600, &transcript).map_err(failed)?;
+            Ok(((), summary))
+        })?;
+        log.say(&format!("{}: {}", Code::BootEnded, Code::BootEnded.text()));
+        drop(unlocked);
+        system.switch_root(Path::new(NEW_ROOT), Path::new(INIT)).map_err(failed)
+    }
+}
+
+fn failed(error: SystemError) -> Failure {
+    Failure::machine(Stage::Handover, Code::HandoverFailed, error)
+}

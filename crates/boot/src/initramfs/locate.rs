@@ -1,0 +1,121 @@
+//! Stage `locate`: the disk labelled `cidata`, read once into guest memory and then let go.
+//!
+//! The disk belongs to the host. No kernel file system ever sees it: its bytes are copied within a bound and the
+//! copy is read by our own reader.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use countersign_contract::cidata;
+use countersign_contract::code::Code;
+use countersign_crypto::digest;
+use countersign_system::error::SystemError;
+use countersign_system::ports::{Disk, Initramfs};
+
+use crate::failure::Failure;
+use crate::log::{Log, Summary};
+use crate::stage::Stage;
+
+use super::preflight::Ready;
+
+/// How long a contract disk may take to appear after the kernel modules are loaded.
+const WAIT: Duration = Duration::from_secs(30);
+/// Bytes up to the end of the descriptor that carries the label (ECMA-119 section 8.4).
+const DESCRIPTOR_END: usize = 17 * 2048;
+
+/// What the contract disk held.
+#[derive(Debug)]
+pub struct Located {
+    pub(super) ready: Ready,
+    /// The device, so that no later stage takes it for a volume.
+    pub(super) disk: PathBuf,
+    pub(super) user_data: Vec<u8>,
+    pub(super) hostname: Option<String>,
+    pub(super) network_config: Option<Vec<u8>>,
+    /// SHA-256 of the whole disk and of each file, in the words of the attestation record.
+    pub(super) digests: Vec<(String, String)>,
+}
+
+impl Ready {
+    /// Runs the stage.
+    ///
+    /// # Errors
+    /// `HPL11100E` without a contract disk, `HPL11101E` for one that cannot be read, `HPL05002E` without
+    /// `user-data`, `HPL11102E` for a host name that is none.
+    pub fn locate<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Located, Failure> {
+        log.stage(Stage::Locate, |_| {
+            let disk = find(system)?;
+            let invalid = |message: String| Failure::machine(Stage::Locate, Code::CidataInvalid, message);
+            if disk.size > cidata::MAX_BYTES as u64 {
+                return Err(invalid(format!("expected a contract disk of at most {} bytes", cidata::MAX_BYTES)));
+            }
+            let image = read(system, &disk, cidata::MAX_BYTES.min(disk.size as usize))?;
+            let files = cidata::read(&image).map_err(|error| invalid(error.to_string()))?;
+            let user_data = files.user_data().ok_or_else(|| {
+                Failure::machine(Stage::Locate, Code::ContractMissing, "expected a file user-data on the contract disk")
+            })?;
+            let hostname = match files.meta_data() {
+                Some(bytes) => cidata::meta_data(bytes)
+                    .map_err(|error| Failure::machine(Stage::Locate, Code::HostNameInvalid, error))?
+                    .local_hostname,
+                None => None,
+            };
+            let mut digests = vec![("/dev/disk/by-label/cidata".to_owned(), digest::sha256_hex(&image))];
+            let named = [
+                ("cidata/meta-data", files.meta_data()),
+                ("cidata/user-data", Some(user_data)),
+                ("cidata/vendor-data", files.vendor_data()),
+                ("cidata/network-config", files.network_config()),
+            ];
+            for (name, bytes) in named {
+                if let Some(bytes) = bytes {
+                    digests.push((name.to_owned(), digest::sha256_hex(bytes)));
+                }
+            }
+            let located = Located {
+                ready: self,
+                disk: disk.path.clone(),
+                user_data: user_data.to_vec(),
+                hostname,
+                network_config: files.network_config().map(<[u8]>::to_vec),
+                digests,
+            };
+            let summary = Summary::new().with("disk", disk.path.display()).with("bytes", image.len());
+            Ok((located, summary))
+        })
+    }
+}
+
+/// Waits for the one disk with the label.
+fn find<S: Initramfs>(system: &S) -> Result<Disk, Failure> {
+    let deadline = system.uptime() + WAIT;
+    loop {
+        let mut labelled = Vec::new();
+        for disk in system.disks().map_err(unreadable)? {
+            if cidata::is_labelled(&read(system, &disk, DESCRIPTOR_END)?) {
+                labelled.push(disk);
+            }
+        }
+        match labelled.len() {
+            0 => {}
+            1 => return Ok(labelled.remove(0)),
+            _ => {
+                let message = "expected one disk labelled cidata, found several";
+                return Err(Failure::machine(Stage::Locate, Code::CidataInvalid, message));
+            }
+        }
+        let left = deadline.saturating_sub(system.uptime());
+        if left.is_zero() || !system.wait_for_disk(left).map_err(unreadable)? {
+            let message = format!("expected a disk labelled cidata within {} s", WAIT.as_secs());
+            return Err(Failure::machine(Stage::Locate, Code::CidataMissing, message));
+        }
+    }
+}
+
+fn read<S: Initramfs>(system: &S, disk: &Disk, length: usize) -> Result<Vec<u8>, Failure> {
+    system.read(&disk.path, 0, length).map_err(unreadable)
+}
+
+fn unreadable(error: SystemError) -> Failure {
+    Failure::machine(Stage::Locate, Code::CidataInvalid, error)
+}

@@ -1,0 +1,55 @@
+//! Stage `preflight`: is this the machine that the image expects?
+
+use countersign_contract::code::Code;
+use countersign_plan::image::ImageManifest;
+use countersign_system::ports::Initramfs;
+
+use crate::failure::Failure;
+use crate::log::{Log, Summary};
+use crate::stage::Stage;
+
+/// Least memory: Argon2id takes 64 MiB, the engine and a small workload the rest. HPCR asks for 4 GiB; a guest
+/// that is smaller fails later and less clearly.
+const LEAST_MEMORY_BYTES: u64 = 1 << 30;
+
+/// A machine that passed.
+#[derive(Debug)]
+pub struct Ready {
+    pub(super) manifest: ImageManifest,
+}
+
+/// Runs the stage.
+///
+/// # Errors
+/// `HPL11003E` for too little memory, `HPL11103E` for an image that lacks a part.
+pub fn run<S: Initramfs>(system: &S, log: &mut Log<'_, S>) -> Result<Ready, Failure> {
+    log.stage(Stage::Preflight, |log| {
+        let incomplete = |message: String| Failure::machine(Stage::Preflight, Code::ImageIncomplete, message);
+        let manifest = system.manifest().map_err(|error| incomplete(error.to_string()))?;
+        let manifest = ImageManifest::parse(&manifest)
+            .map_err(|error| incomplete(format!("expected a manifest image.json of this version: {error}")))?;
+        let missing = system.missing_programs();
+        if !missing.is_empty() {
+            let names: Vec<String> = missing.iter().map(|path| path.display().to_string()).collect();
+            return Err(incomplete(format!("expected these programs in the initramfs: {}", names.join(", "))));
+        }
+        let memory = system.memory_bytes().map_err(|error| incomplete(error.to_string()))?;
+        if memory < LEAST_MEMORY_BYTES {
+            let message = format!("expected at least {} MiB of memory, found {}", LEAST_MEMORY_BYTES >> 20, memory >> 20);
+            return Err(Failure::machine(Stage::Preflight, Code::InsufficientMemory, message));
+        }
+        let modules = system.load_modules().map_err(|error| incomplete(error.to_string()))?;
+        let kernel = system.kernel_release().map_err(|error| incomplete(error.to_string()))?;
+        let secure = system.secure_execution();
+        if !secure {
+            log.warn_text(format!("{}: {}", Code::NotSecureExecution, Code::NotSecureExecution.text()));
+        }
+        let summary = Summary::new()
+            .with("version", &manifest.version)
+            .with("kernel", kernel)
+            .with("memory_mib", memory >> 20)
+            .with("modules", modules)
+            .with("secure_execution", if secure { "yes" } else { "no" });
+        Ok((Ready { manifest }, summary))
+    })
+}

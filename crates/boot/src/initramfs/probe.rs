@@ -1,0 +1,48 @@
+//! Facts about the disks, gathered for the plan.
+
+use countersign_plan::content::{Content, HEAD_BYTES, TAIL_BYTES, classify};
+use countersign_plan::facts::{DiskFacts, Facts, PartitionFacts};
+use countersign_system::error::Result;
+use countersign_system::ports::{Disk, Initramfs, Partition};
+use std::path::Path;
+
+/// Facts about every disk of `disks`; the content of each partition, or of the disk where there is none, is read.
+pub fn facts<S: Initramfs>(system: &S, disks: &[Disk]) -> Result<Facts> {
+    let mut facts = Facts::default();
+    for disk in disks {
+        facts.disks.push(disk_facts(system, disk)?);
+    }
+    Ok(facts)
+}
+
+fn disk_facts<S: Initramfs>(system: &S, disk: &Disk) -> Result<DiskFacts> {
+    let mut partitions = Vec::with_capacity(disk.partitions.len());
+    for Partition { path, name, size, .. } in &disk.partitions {
+        let content = content(system, path, *size)?;
+        partitions.push(PartitionFacts { name: kernel_name(path), label: name.clone(), size: *size, content });
+    }
+    Ok(DiskFacts {
+        name: kernel_name(&disk.path),
+        serial: disk.serial.clone(),
+        size: disk.size,
+        read_only: disk.read_only,
+        content: content(system, &disk.path, disk.size)?,
+        partitions,
+    })
+}
+
+fn content<S: Initramfs>(system: &S, device: &Path, size: u64) -> Result<Content> {
+    // A LUKS header says so in its first bytes; only what might be formatted is read in full.
+    let start = system.read(device, 0, 4096)?;
+    if let luks @ Content::Luks(_) = classify(&start, &[]) {
+        return Ok(luks);
+    }
+    let head = system.read(device, 0, HEAD_BYTES)?;
+    let tail = system.read(device, size.saturating_sub(TAIL_BYTES as u64), TAIL_BYTES)?;
+    Ok(classify(&head, &tail))
+}
+
+/// `vdb` of `/dev/vdb`.
+pub fn kernel_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

@@ -1,0 +1,127 @@
+//! What the boot says while it goes: stage lines for programs, sentences for people, a record of both.
+//!
+//! The line of a stage is an interface: `countersign: stage=unlock state=done volumes=2 ms=812`. Values are
+//! numbers, names and digests; never a value from the contract.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use countersign_contract::refusal::Finding;
+use countersign_system::ports::{Platform, Report, Severity};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::stage::Stage;
+
+/// What a stage tells about itself when it is done: names and values of its line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary(Vec<(&'static str, String)>);
+
+impl Summary {
+    /// Nothing to tell.
+    pub fn new() -> Summary {
+        Summary::default()
+    }
+
+    /// Adds a name and a value; the value must hold no white space.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Display) -> Summary {
+        self.0.push((name, value.to_string()));
+        self
+    }
+}
+
+/// A stage that is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StageRecord {
+    /// Name of the stage.
+    pub stage: &'static str,
+    /// Milliseconds after the kernel's start.
+    pub started_ms: u64,
+    /// How long it took.
+    pub ms: u64,
+    /// What it told.
+    pub summary: Vec<(&'static str, String)>,
+}
+
+/// The voice and the memory of a boot.
+#[derive(Debug)]
+pub struct Log<'s, S> {
+    system: &'s S,
+    stages: Vec<StageRecord>,
+    warnings: Vec<String>,
+}
+
+impl<'s, S: Report + Platform> Log<'s, S> {
+    /// An empty log that writes to `system`.
+    pub fn new(system: &'s S) -> Log<'s, S> {
+        Log { system, stages: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// Runs a stage between its two lines.
+    ///
+    /// # Errors
+    /// Those of the stage; its failed line is written by [`Log::failed`].
+    pub fn stage<T>(
+        &mut self,
+        stage: Stage,
+        run: impl FnOnce(&mut Log<'s, S>) -> Result<(T, Summary), Failure>,
+    ) -> Result<T, Failure> {
+        let started = self.system.uptime();
+        self.system.line(Severity::Info, &format!("countersign: stage={stage} state=start"));
+        let (value, summary) = run(self)?;
+        let ms = millis(self.system.uptime().saturating_sub(started));
+        let mut line = format!("countersign: stage={stage} state=done");
+        for (name, value) in &summary.0 {
+            line.push_str(&format!(" {name}={value}"));
+        }
+        line.push_str(&format!(" ms={ms}"));
+        self.system.line(Severity::Info, &line);
+        self.stages.push(StageRecord { stage: stage.name(), started_ms: millis(started), ms, summary: summary.0 });
+        Ok(value)
+    }
+
+    /// Says a sentence for people.
+    pub fn say(&self, text: &str) {
+        self.system.line(Severity::Info, text);
+    }
+
+    /// Says a warning about the contract and remembers it.
+    pub fn warn(&mut self, finding: &Finding) {
+        self.warn_text(finding.to_string());
+    }
+
+    /// Says a warning that has no place in the contract and remembers it.
+    pub fn warn_text(&mut self, text: String) {
+        self.system.line(Severity::Warning, &text);
+        self.warnings.push(text);
+    }
+
+    /// Says why the boot ends: sentences, the stage's failed line, the exit line.
+    pub fn failed(&self, failure: &Failure) {
+        for line in failure.lines() {
+            self.system.line(Severity::Error, &line);
+        }
+        let stage = failure.stage;
+        self.system
+            .line(Severity::Error, &format!("countersign: stage={stage} state=failed {}", failure.fields()));
+        self.system.line(
+            Severity::Error,
+            &format!("countersign: exit={} stage={stage} code={}", stage.exit_code(), failure.code()),
+        );
+    }
+
+    /// The stages that are over.
+    pub fn stages(&self) -> &[StageRecord] {
+        &self.stages
+    }
+
+    /// The warnings so far.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
