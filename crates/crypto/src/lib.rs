@@ -2,10 +2,12 @@
 //!
 //! Everything here is pure. No function reads a file, the clock, the environment or the network;
 //! a time is an argument, in seconds since 1970-01-01 00:00 UTC. The only exception is the random
-//! number generator of OpenSSL, used where an author seals something.
+//! number generator of OpenSSL: where an author seals something, and for a key that stands in when a
+//! sealed token does not unwrap.
 //!
 //! The formats are those of the Hyper Protect Container Runtime as its public documents and the
-//! `openssl` program define them; the tests hold them against that program.
+//! `openssl` program define them; the tests hold them against that program. The one format of our
+//! own is [`sealed`].
 //!
 //! What this crate does not do: it knows no contract fields, decides no policy (an expired
 //! certificate is a fact here, a refusal elsewhere) and prints nothing. No error carries a value
@@ -20,6 +22,7 @@ mod implicit_rejection;
 mod openssl_enc;
 pub mod passphrase;
 pub mod private_key;
+pub mod sealed;
 pub mod secret;
 pub mod signature;
 mod text_form;

@@ -17,7 +17,7 @@ use crate::openssl_enc;
 use crate::secret::{ImageKey, SectionText};
 use crate::signature::{PublicKeyError, PublicKeyForm};
 use crate::text_form::{from_base64, is_line_break, to_base64};
-use openssl::pkey::{PKey, Public};
+use openssl::pkey::{PKey, PKeyRef, Public};
 use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::Padding;
 use std::fmt;
@@ -177,6 +177,10 @@ impl Recipient {
     /// The end of the certificate's validity, in seconds since 1970; `None` for a bare key.
     pub fn not_after(&self) -> Option<i64> {
         self.not_after
+    }
+
+    pub(crate) fn key(&self) -> &PKeyRef<Public> {
+        &self.key
     }
 
     fn encrypt(&self, message: &[u8]) -> Result<Vec<u8>, LibraryError> {

@@ -115,10 +115,10 @@ fn openssl_opens_what_we_seal() {
             let token = Token::seal(TEXT, &recipient, prefix).unwrap();
             let parts: Vec<&str> = token.split('.').collect();
             assert_eq!((parts.len(), parts[0]), (3, prefix.as_str()));
-            openssl.write("body", openssl.from_base64(parts[2]));
+            openssl.write("body", openssl.decode_base64(parts[2]));
             let passphrase = openssl.run(
                 "pkeyutl -decrypt -inkey image.key -pkeyopt rsa_padding_mode:pkcs1",
-                &openssl.from_base64(parts[1]),
+                &openssl.decode_base64(parts[1]),
             );
             assert_eq!(passphrase.len(), 32);
             let text = openssl.run("enc -d -aes-256-cbc -pbkdf2 -pass stdin -in body", &passphrase);
@@ -135,7 +135,7 @@ fn our_passphrases_are_one_line_for_every_reader() {
     let recipient = Recipient::parse(&openssl.text("image.pub")).unwrap();
     for _ in 0..40 {
         let token = Token::seal("x", &recipient, Prefix::ContractBasic).unwrap();
-        let wrapped = openssl.from_base64(token.split('.').nth(1).unwrap());
+        let wrapped = openssl.decode_base64(token.split('.').nth(1).unwrap());
         let passphrase = openssl.run("pkeyutl -decrypt -inkey image.key", &wrapped);
         assert_eq!(passphrase.len(), 32);
         assert!(!passphrase.iter().any(|byte| [0, b'\n', b'\r'].contains(byte)));

@@ -89,7 +89,7 @@ impl Openssl {
     }
 
     /// The bytes of base64 text.
-    pub fn from_base64(&self, text: &str) -> Vec<u8> {
+    pub fn decode_base64(&self, text: &str) -> Vec<u8> {
         self.run("base64 -d -A", text.as_bytes())
     }
 
