@@ -7,8 +7,9 @@ pub mod canary;
 pub mod contract;
 pub mod disk;
 pub mod http;
-pub mod initramfs;
+pub mod image;
 pub mod keys;
+pub mod registry;
 pub mod syslog;
 
 use std::path::{Path, PathBuf};
