@@ -6,6 +6,7 @@
 //!
 //! | range | component | subject |
 //! |---|---|---|
+//! | `HPL01100`–`HPL01199` | logging | refusals of the log server's settings |
 //! | `HPL05100`–`HPL05199` | contract | refusals: text, envelope, fields |
 //! | `HPL05200`–`HPL05299` | contract | warnings to the author |
 //! | `HPL06100`–`HPL06199` | archive | refusals of the compose or play archive |

@@ -14,7 +14,9 @@
 
 pub mod cidata;
 pub mod code;
+pub mod envelope;
 pub mod nearest;
 pub mod place;
 pub mod refusal;
+pub mod schema;
 pub mod yaml;

@@ -7,6 +7,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use countersign_crypto::signature::PublicKeyError;
+use countersign_crypto::token::TokenShape;
+
 use crate::code::{Code, Severity};
 use crate::place::{Mark, Place, Pointer, SectionName, Text};
 
@@ -48,11 +51,24 @@ pub enum Refusal {
     /// The text, or a section, is not a map of names.
     NotAMap(Place),
     /// `workload` or `env` is missing.
-    SectionMissing(Place, SectionName),
+    SectionMissing {
+        /// Where it should stand.
+        place: Place,
+        /// Which section.
+        name: SectionName,
+        /// A key that may be a misspelling of it.
+        found: Option<String>,
+    },
     /// A top-level value of the wrong kind.
     SectionForm(Place),
     /// A signature is given and a section is written as a map: signatures are defined over strings.
     SignedMap(Place),
+    /// A section or key begins as a token and is none.
+    TokenForm(Place, TokenShape),
+    /// A section is sealed and nobody opened it.
+    Sealed(Place),
+    /// `envWorkloadSignature` is not base64.
+    SignatureForm(Place),
     /// The schema says no.
     Schema {
         /// Where.
@@ -80,8 +96,18 @@ pub enum Refusal {
     },
     /// Two volumes with one mount point; the place is the second one.
     MountConflict(Place),
-    /// A field of the log server that is neither PEM nor base64 of PEM.
-    NotPem(Place),
+    /// `signingKey` cannot be used.
+    SigningKey(Place, PublicKeyError),
+    /// A certificate that is none.
+    NotACertificate(Place),
+    /// A private key that is none, or is encrypted.
+    NotAPrivateKey(Place),
+    /// A client key without certificate.
+    ClientCertificateMissing(Place),
+    /// A client certificate without key.
+    ClientKeyMissing(Place),
+    /// Client certificate and key do not belong together.
+    ClientPair(Place),
 }
 
 impl Refusal {
@@ -103,12 +129,20 @@ impl Refusal {
             Refusal::Tag(_) => Code::Tag,
             Refusal::KeyNotText(_) => Code::KeyNotText,
             Refusal::NotAMap(_) | Refusal::Schema { .. } => Code::ContractInvalid,
-            Refusal::SectionMissing(..) => Code::SectionMissing,
+            Refusal::SectionMissing { .. } => Code::SectionMissing,
             Refusal::SectionForm(_) | Refusal::SignedMap(_) => Code::SectionForm,
+            Refusal::TokenForm(..) => Code::TokenForm,
+            Refusal::Sealed(_) => Code::BootInvalidContract,
+            Refusal::SignatureForm(_) => Code::ContractInvalid,
+            Refusal::SigningKey(..) => Code::SigningKeyForm,
             Refusal::VolumeUnmatched { .. } => Code::VolumeNames,
             Refusal::Unsupported { .. } => Code::UnsupportedField,
             Refusal::MountConflict(_) => Code::DuplicateMount,
-            Refusal::NotPem(_) => Code::MissingPemBlock,
+            Refusal::NotACertificate(_) => Code::MissingPemBlock,
+            Refusal::NotAPrivateKey(_) => Code::UnknownPrivateKeyType,
+            Refusal::ClientCertificateMissing(_) => Code::MissingClientCertificate,
+            Refusal::ClientKeyMissing(_) => Code::MissingPrivateKey,
+            Refusal::ClientPair(_) => Code::ClientPairMismatch,
         }
     }
 
@@ -130,14 +164,22 @@ impl Refusal {
             | Refusal::Tag(place)
             | Refusal::KeyNotText(place)
             | Refusal::NotAMap(place)
-            | Refusal::SectionMissing(place, _)
+            | Refusal::SectionMissing { place, .. }
+            | Refusal::TokenForm(place, _)
+            | Refusal::Sealed(place)
+            | Refusal::SignatureForm(place)
+            | Refusal::SigningKey(place, _)
+            | Refusal::NotACertificate(place)
+            | Refusal::NotAPrivateKey(place)
+            | Refusal::ClientCertificateMissing(place)
+            | Refusal::ClientKeyMissing(place)
+            | Refusal::ClientPair(place)
             | Refusal::SectionForm(place)
             | Refusal::SignedMap(place)
             | Refusal::Schema { place, .. }
             | Refusal::VolumeUnmatched { place, .. }
             | Refusal::Unsupported { place, .. }
-            | Refusal::MountConflict(place)
-            | Refusal::NotPem(place) => place,
+            | Refusal::MountConflict(place) => place,
         }
     }
 
@@ -159,8 +201,17 @@ impl Refusal {
             Refusal::Tag(_) => "expected no tag",
             Refusal::KeyNotText(_) => "expected a string as key",
             Refusal::NotAMap(_) => "expected a map",
-            Refusal::SectionMissing(_, SectionName::Workload) => "expected the section workload",
-            Refusal::SectionMissing(_, SectionName::Env) => "expected the section env",
+            Refusal::SectionMissing { name: SectionName::Workload, .. } => "expected the section workload",
+            Refusal::SectionMissing { name: SectionName::Env, .. } => "expected the section env",
+            Refusal::TokenForm(_, shape) => return Cow::Owned(shape.to_string()),
+            Refusal::Sealed(_) => "expected a section that is not sealed, or the key that opens it",
+            Refusal::SignatureForm(_) => "expected a signature in base64",
+            Refusal::SigningKey(_, error) => return Cow::Owned(error.to_string()),
+            Refusal::NotACertificate(_) => "expected one or more certificates as PEM, or base64 of that",
+            Refusal::NotAPrivateKey(_) => "expected an unencrypted private key as PEM, or base64 of that",
+            Refusal::ClientCertificateMissing(_) => "expected the field cert, because key is given",
+            Refusal::ClientKeyMissing(_) => "expected the field key, because cert is given",
+            Refusal::ClientPair(_) => "expected the private key of the client certificate",
             Refusal::SectionForm(place) => {
                 if place.pointer.names().any(|name| name == "workload" || name == "env") {
                     "expected text, a token, or a map"
@@ -175,7 +226,6 @@ impl Refusal {
             }
             Refusal::Unsupported { .. } => "expected no field that this version does not act on",
             Refusal::MountConflict(_) => "expected a mount point that no other volume has",
-            Refusal::NotPem(_) => "expected PEM, or PEM in base64",
         })
     }
 
@@ -184,6 +234,9 @@ impl Refusal {
         match self {
             Refusal::Schema { hint, .. } => hint.as_deref().map(Cow::Borrowed),
             Refusal::Unsupported { hint, .. } => Some(Cow::Borrowed(hint)),
+            Refusal::SectionMissing { found: Some(found), name, .. } => {
+                Some(Cow::Owned(format!("there is {found}: is {name} meant?")))
+            }
             Refusal::VolumeUnmatched { nearest: Some(name), missing_in, .. } => {
                 Some(Cow::Owned(format!("{missing_in} has a volume {name}: is it the same?")))
             }

@@ -169,6 +169,29 @@ impl Value {
         })
     }
 
+    /// A copy of the tree; named, because a copy of a secret should be noticed.
+    pub(crate) fn duplicate(&self) -> Value {
+        let data = match &self.data {
+            Data::Null => Data::Null,
+            Data::Bool(truth) => Data::Bool(*truth),
+            Data::Integer(number) => Data::Integer(*number),
+            Data::Float(number) => Data::Float(*number),
+            Data::Text(text, style) => Data::Text(text.clone(), *style),
+            Data::List(items) => Data::List(items.iter().map(Value::duplicate).collect()),
+            Data::Map(entries) => Data::Map(
+                entries
+                    .iter()
+                    .map(|entry| Entry {
+                        key: entry.key.clone(),
+                        key_mark: entry.key_mark,
+                        value: entry.value.duplicate(),
+                    })
+                    .collect(),
+            ),
+        };
+        Value { data, mark: self.mark }
+    }
+
     /// The same tree as a JSON value, wiped when it is dropped. Infinities and not-a-number become null.
     pub fn to_json(&self) -> WipedJson {
         WipedJson(json(self))

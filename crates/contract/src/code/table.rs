@@ -14,6 +14,14 @@ codes! {
         "the private key for the log server is of an unknown kind"
         cause "the PEM block of the key is not a private key that OpenSSL reads"
         remedy "convert the key to unencrypted PKCS#8 with openssl pkcs8 -topk8 -nocrypt";
+MissingClientCertificate "HPL01008E" MISSING_CLIENT_CERTIFICATE Error
+        "the private key for the log server has no certificate"
+        cause "the contract gives key without cert under env.logging.syslog"
+        remedy "add the client certificate as cert, or remove key";
+    MissingPrivateKey "HPL01009E" MISSING_PRIVATE_KEY Error
+        "the client certificate for the log server has no private key"
+        cause "the contract gives cert without key under env.logging.syslog"
+        remedy "add the private key as key, or remove cert";
     LoggingSetUp "HPL01010I" LOGGING_SETUP_SUCCESSFUL Info
         "logging is set up and the log server accepted the first record"
         cause "the log server named in the contract answered over mutually authenticated TLS"
@@ -22,7 +30,11 @@ codes! {
         "the log server could not be reached or was refused"
         cause "no connection, a certificate that does not match, or a server that rejects our certificate"
         remedy "check hostname, port, server CA, client certificate and key, and the server's own log";
-    LuksFormatFailed "HPL02002E" LUKS_FORMAT_FAILED Error
+ClientPairMismatch "HPL01100E" LOG_CLIENT_PAIR Error
+        "client certificate and private key for the log server do not belong together"
+        cause "the certificate was issued for another key"
+        remedy "give the key whose certificate signing request made this certificate";
+        LuksFormatFailed "HPL02002E" LUKS_FORMAT_FAILED Error
         "a volume could not be formatted as LUKS2"
         cause "the device failed, is read-only, or is too small"
         remedy "look at the console for the device's error and replace or enlarge the disk";
@@ -110,6 +122,10 @@ codes! {
         "a top-level value has the wrong form"
         cause "a section is text, an encrypted token or a map; keys and signatures are text"
         remedy "write the section as a block scalar with | or as a token";
+    TokenForm "HPL05122E" CONTRACT_TOKEN_FORM Error
+        "an encrypted token is not complete"
+        cause "a token is prefix, sealed passphrase and sealed text in base64, joined by dots; a part is missing or was cut"
+        remedy "copy the whole token, as one line";
     UnsupportedField "HPL05130E" CONTRACT_FIELD_UNSUPPORTED Error
         "a field is understood but this version of the guest does not act on it"
         cause "ignoring the field would give less than the contract asks for"
@@ -138,6 +154,10 @@ codes! {
         "both sections give credentials for the same registry"
         cause "the credentials of the workload section win, the others are ignored"
         remedy "remove the entry from one of the sections";
+    NoClientCertificate "HPL05205W" CONTRACT_LOG_UNAUTHENTICATED Warning
+        "the guest shows no client certificate to the log server"
+        cause "cert and key are absent under env.logging.syslog"
+        remedy "add cert and key, so that the server can tell this guest from others";
     NoComposeFile "HPL06008E" NO_COMPOSE Error
         "the archive holds no compose file"
         cause "a file docker-compose.yaml, docker-compose.yml, compose.yaml or compose.yml must lie at its top"
@@ -222,4 +242,8 @@ codes! {
         "the contract is not signed"
         cause "anybody who has the image's certificate can write such a contract or exchange a section"
         remedy "sign the contract and put the key into env.signingKey";
+    SigningKeyForm "HPL12101E" SIGNING_KEY_FORM Error
+        "the signing key cannot be used"
+        cause "signingKey is not an RSA public key or certificate of at least 2048 bits, as PEM or base64 of PEM"
+        remedy "extract it with openssl rsa -pubout, and give that text or its base64 form";
 }

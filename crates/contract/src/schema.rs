@@ -1,0 +1,213 @@
+//! The JSON Schema of the two sections, and the check of a section against it.
+//!
+//! The schema texts under `schema/` are the one place where the form of a field is written down: editors read
+//! their titles and descriptions, this module takes what is expected (`x-expect`), what names a map may have
+//! (`x-expect-name`) and what would help (`x-hint`) from the same texts. Messages of the validator itself are
+//! never used: they print values.
+//!
+//! Unknown names are refused where the schema closes a map. The sections themselves are open, as in HPCR; an
+//! unknown name there is a warning with the nearest known name.
+
+use std::sync::OnceLock;
+
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{PatternOptions, ValidationError, Validator};
+use serde_json::Value as Json;
+
+use crate::envelope::{SectionTree, unknown_key};
+use crate::nearest::nearest;
+use crate::place::{Mark, Place, Pointer, SectionName};
+use crate::refusal::{Finding, Refusal};
+use crate::yaml::Value;
+
+/// Most violations that are reported of one section.
+const MAX_REPORTED: usize = 64;
+
+/// A section that follows the schema. Only [`check`] makes one.
+#[derive(Debug)]
+pub struct CheckedSection {
+    tree: SectionTree,
+    warnings: Vec<Finding>,
+}
+
+impl CheckedSection {
+    /// Which section it is.
+    pub fn name(&self) -> SectionName {
+        self.tree.name
+    }
+
+    /// Warnings about unknown keys.
+    pub fn warnings(&self) -> &[Finding] {
+        &self.warnings
+    }
+
+    pub(crate) fn tree(&self) -> &SectionTree {
+        &self.tree
+    }
+}
+
+/// The text of the schema of a section, JSON Schema draft 2020-12.
+pub fn text(name: SectionName) -> &'static str {
+    match name {
+        SectionName::Workload => include_str!("../schema/workload.schema.json"),
+        SectionName::Env => include_str!("../schema/env.schema.json"),
+    }
+}
+
+/// A schema, read and compiled.
+struct Schema {
+    json: Json,
+    validator: Validator,
+}
+
+impl Schema {
+    /// Each schema is compiled once in a process, and only when it is needed.
+    fn of(name: SectionName) -> &'static Schema {
+        static WORKLOAD: OnceLock<Schema> = OnceLock::new();
+        static ENV: OnceLock<Schema> = OnceLock::new();
+        match name {
+            SectionName::Workload => &WORKLOAD,
+            SectionName::Env => &ENV,
+        }
+        .get_or_init(|| Schema::compile(text(name)))
+    }
+
+    #[allow(clippy::expect_used)] // The text is part of the program; a test compiles it.
+    fn compile(text: &str) -> Schema {
+        let json: Json = serde_json::from_str(text).expect("the built-in schema is JSON");
+        let validator = jsonschema::options()
+            .with_pattern_options(PatternOptions::regex())
+            .build(&json)
+            .expect("the built-in schema is valid");
+        Schema { json, validator }
+    }
+}
+
+/// Checks a section against its schema.
+///
+/// # Errors
+/// Every violation as [`Refusal::Schema`], sorted by place.
+pub fn check(tree: SectionTree) -> Result<CheckedSection, Vec<Refusal>> {
+    if !tree.value.is_map() {
+        let place =
+            Place { text: tree.text, pointer: Pointer::section(tree.name), mark: Some(tree.value.mark()) };
+        return Err(vec![Refusal::NotAMap(place)]);
+    }
+    let schema = Schema::of(tree.name);
+    let instance = tree.value.to_json();
+    if schema.validator.is_valid(instance.expose()) {
+        let warnings = unknown_keys(&tree, &schema.json);
+        return Ok(CheckedSection { tree, warnings });
+    }
+    let mut refusals: Vec<Refusal> = schema
+        .validator
+        .iter_errors(instance.expose())
+        .flat_map(|error| violation(&tree, &schema.json, &error))
+        .take(MAX_REPORTED)
+        .collect();
+    refusals.sort_by_key(|refusal| refusal.place().mark);
+    refusals.dedup();
+    Err(refusals)
+}
+
+/// The keys of a section that its schema does not know.
+fn unknown_keys(tree: &SectionTree, schema: &Json) -> Vec<Finding> {
+    let known = property_names(schema);
+    tree.value
+        .entries()
+        .iter()
+        .filter(|entry| !known.contains(&entry.key.as_str()))
+        .map(|entry| {
+            let pointer = Pointer::section(tree.name).child(&entry.key);
+            unknown_key(Place { text: tree.text, pointer, mark: Some(entry.key_mark) }, &entry.key, &known)
+        })
+        .collect()
+}
+
+/// The names under `properties` of a schema node.
+fn property_names(node: &Json) -> Vec<&str> {
+    node.get("properties")
+        .and_then(Json::as_object)
+        .map_or_else(Vec::new, |map| map.keys().map(String::as_str).collect())
+}
+
+/// One error of the validator as refusals: one for each field that is missing or not known, else one.
+fn violation(tree: &SectionTree, schema: &Json, error: &ValidationError<'_>) -> Vec<Refusal> {
+    let names: Vec<String> = Pointer::root().join(error.instance_path().as_str()).names().collect();
+    let base = Pointer::section(tree.name);
+    let pointer = names.iter().fold(base, |pointer, name| pointer.child(name));
+    let value = tree.value.find(names.iter().map(String::as_str));
+    let mark = value.map(Value::mark);
+    let node = node_of(schema, error.evaluation_path().as_str());
+    let note = |node: Option<&Json>, key: &str| node.and_then(|node| node.get(key)).and_then(Json::as_str);
+    let refusal =
+        |pointer: Pointer, mark: Option<Mark>, expectation: String, hint: Option<String>| Refusal::Schema {
+            place: Place { text: tree.text, pointer, mark },
+            expectation: format!("expected {expectation}").into(),
+            hint,
+        };
+    match error.kind() {
+        ValidationErrorKind::Required { property } => {
+            let property = property.as_str().unwrap_or_default();
+            let field = node.and_then(|node| node.pointer(&format!("/properties/{property}")));
+            let field = field.map(|field| follow(schema, field));
+            let expectation = match note(field, "x-expect") {
+                Some(what) => format!("the field {property}: {what}"),
+                None => format!("the field {property}"),
+            };
+            let unknown = value.into_iter().flat_map(Value::entries).map(|entry| entry.key.as_str());
+            let known = node.map(property_names).unwrap_or_default();
+            let hint = unknown
+                .filter(|key| !known.contains(key))
+                .find(|key| nearest(key, [property]).is_some())
+                .map(|key| format!("there is {key}: is {property} meant?"))
+                .or_else(|| note(field, "x-hint").map(str::to_owned));
+            vec![refusal(pointer.child(property), mark, expectation, hint)]
+        }
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let known = node.map(property_names).unwrap_or_default();
+            unexpected
+                .iter()
+                .map(|key| {
+                    let mark = value.and_then(|value| value.entry(key)).map(|entry| entry.key_mark);
+                    let expectation = match note(node, "x-expect-name") {
+                        Some(what) => format!("as name {what}"),
+                        None => "no field of this name".to_owned(),
+                    };
+                    let hint = nearest(key, known.iter().copied()).map(|name| format!("is {name} meant?"));
+                    refusal(pointer.child(key), mark, expectation, hint)
+                })
+                .collect()
+        }
+        _ => {
+            let expectation = note(node, "x-expect").unwrap_or("a value that the schema allows");
+            vec![refusal(pointer, mark, expectation.to_owned(), note(node, "x-hint").map(str::to_owned))]
+        }
+    }
+}
+
+/// The schema node that holds the keyword at the end of an evaluation path, references followed.
+fn node_of<'s>(schema: &'s Json, path: &str) -> Option<&'s Json> {
+    let mut names: Vec<String> = Pointer::root().join(path).names().collect();
+    names.pop();
+    names.iter().try_fold(schema, |node, name| match name.as_str() {
+        "$ref" => Some(follow(schema, node)),
+        name => match node {
+            Json::Array(items) => items.get(name.parse::<usize>().ok()?),
+            node => node.get(name),
+        },
+    })
+}
+
+/// The node that a local reference points to, or the node itself if it is none.
+fn follow<'s>(schema: &'s Json, node: &'s Json) -> &'s Json {
+    node.get("$ref")
+        .and_then(Json::as_str)
+        .and_then(|reference| schema.pointer(reference.strip_prefix('#')?))
+        .unwrap_or(node)
+}
+
+#[cfg(test)]
+#[path = "schema/tests.rs"]
+#[allow(clippy::expect_used)]
+mod tests;
