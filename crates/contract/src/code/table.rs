@@ -158,10 +158,18 @@ ClientPairMismatch "HPL01100E" LOG_CLIENT_PAIR Error
         "the guest shows no client certificate to the log server"
         cause "cert and key are absent under env.logging.syslog"
         remedy "add cert and key, so that the server can tell this guest from others";
+    ImagePullFailed "HPL06004E" DOCKER_COMMAND Error
+        "an image could not be pulled"
+        cause "the registry is not reachable, refuses the credentials, or does not have the digest"
+        remedy "check registry, credentials and authority in the contract, and that the digest exists";
     NoComposeFile "HPL06008E" NO_COMPOSE Error
         "the archive holds no compose file"
         cause "a file docker-compose.yaml, docker-compose.yml, compose.yaml or compose.yml must lie at its top"
         remedy "pack the content of the folder, not the folder itself";
+    ComposeRefused "HPL06009E" PARSE_COMPOSE_CONTRACT Error
+        "the compose file is not one that the guest runs"
+        cause "it is not valid YAML, has no services, or uses build or include"
+        remedy "name an image by digest in every service and keep all services in one file";
     ImageNotPinned "HPL06010E" CONTRACT_IMAGE_MISMATCH Error
         "an image is named by tag and no signature rule covers it"
         cause "an image must be pinned by digest, or be covered by an entry under images"
@@ -190,14 +198,66 @@ ClientPairMismatch "HPL01100E" LOG_CLIENT_PAIR Error
         "the archive holds more than one compose file"
         cause "it would not be clear which of them runs"
         remedy "keep one of them";
+    PartitioningFailed "HPL07003E" CREATING_PARTITIONS_FAILED Error
+        "the partitions of a new volume could not be made"
+        cause "the device failed while its partition table was written"
+        remedy "look at the console for the device's error and replace the disk";
     VolumesMounted "HPL07003I" MOUNTING_VOLUMES_DONE Info
         "all volumes are mounted"
         cause "every volume of the contract was found and opened"
         remedy "nothing to do";
+    PartitionCount "HPL07006E" UNSUPPORTED_NUMBER_OF_PARTITIONS Error
+        "the disk of a volume has a number of partitions that no volume has"
+        cause "a volume has no partition, or the two called metadata and data"
+        remedy "attach the volume's own disk, or a blank one";
     VolumeNames "HPL07015E" VOLUMES_NAMING_INVALID Error
         "the volumes of the two sections do not match"
         cause "each volume must be named in workload and in env, because each party gives one seed"
         remedy "add the missing entry, or correct its name";
+    VolumeMissing "HPL07100E" VOLUME_MISSING Error
+        "the disk of a volume did not appear"
+        cause "no disk has the volume's volumeID, volumeName or key as its serial number"
+        remedy "attach the disk with that serial number";
+    VolumeAmbiguous "HPL07101E" VOLUME_AMBIGUOUS Error
+        "it is not clear which disk a volume is on"
+        cause "two disks have the same serial number, or two volumes name the same disk"
+        remedy "give each disk a serial number of its own and name it in volumeID";
+    VolumeOccupied "HPL07102E" VOLUME_OCCUPIED Error
+        "the disk of a volume holds something that is not a volume"
+        cause "only a disk whose header regions are all zero is made into a volume"
+        remedy "attach the right disk; to give this one away, overwrite its first 16 MiB and last 1 MiB with zeros";
+    VolumeBlank "HPL07103E" VOLUME_BLANK Error
+        "the disk of a volume is blank and must not be initialised"
+        cause "the contract says initialize: never, and there is no volume to open"
+        remedy "attach the disk that holds the volume, or allow if-blank for the first boot";
+    PartitionNames "HPL07104E" VOLUME_PARTITION_NAMES Error
+        "the partitions of a volume's disk have other names"
+        cause "the two partitions of a volume are called metadata and data"
+        remedy "attach the volume's own disk, or a blank one";
+    VolumeTooSmall "HPL07105E" VOLUME_TOO_SMALL Error
+        "the disk is too small for a new volume"
+        cause "the metadata partition, the LUKS header and a file system need 256 MiB"
+        remedy "attach a larger disk";
+    VolumeReadOnly "HPL07106E" VOLUME_READ_ONLY Error
+        "the disk of a volume is read-only"
+        cause "the host attached it so"
+        remedy "attach it writable";
+    HeaderRefused "HPL07107E" VOLUME_HEADER_REFUSED Error
+        "the header of a volume is not one that this guest or HPCR makes"
+        cause "the host holds the header and may have forged it, or the disk is damaged; no key was derived from it"
+        remedy "restore the disk; if the header is known to be good, report the rule that it breaks";
+    DiskUnreadable "HPL07108E" VOLUME_DISK_UNREADABLE Error
+        "a disk could not be read"
+        cause "the device reported an error"
+        remedy "look at the console for the device's error and replace the disk";
+    SeedOrder "HPL07109W" VOLUME_SEED_ORDER Warning
+        "the volume opened with the workload's seed before the deployer's"
+        cause "it was made by a tool that joins the seeds in the other order"
+        remedy "nothing to do; the volume stays usable";
+    ComposeFailed "HPL08004E" DOCKER_COMMAND Error
+        "the compose project did not start"
+        cause "the compose program reported an error; its last line is in the message"
+        remedy "try the compose file with the same images elsewhere, and look at the log server for the engine's lines";
     ServiceFailed "HPL10000E" SERVICE_FAILED Error
         "the boot failed and the guest powers off"
         cause "the line before names the first cause"
@@ -214,6 +274,10 @@ ClientPairMismatch "HPL01100E" LOG_CLIENT_PAIR Error
         "the contract could not be opened"
         cause "a section is not a token for this image's key, or its text was altered"
         remedy "seal the section again with the encryption certificate of this very image";
+    InsufficientMemory "HPL11003E" INSUFFICIENT_MEMORY Error
+        "the guest has too little memory"
+        cause "key derivation, guest OS and engine need at least 1 GiB"
+        remedy "give the guest more memory";
     BootEnded "HPL11099I" BOOTLOADER_END Info
         "the initramfs is done and hands over to the guest system"
         cause "all checks of the initramfs passed"
@@ -230,6 +294,26 @@ ClientPairMismatch "HPL01100E" LOG_CLIENT_PAIR Error
         "the host name in meta-data is not valid"
         cause "a host name has letters, digits, hyphens and dots, 253 characters at most"
         remedy "correct local-hostname in meta-data";
+    ImageIncomplete "HPL11103E" IMAGE_INCOMPLETE Error
+        "the image lacks a part"
+        cause "the initramfs was built without a program, a kernel module or a valid manifest"
+        remedy "build the image again";
+    NotSecureExecution "HPL11104W" NOT_SECURE_EXECUTION Warning
+        "this is not a Secure Execution guest: its memory can be read from outside"
+        cause "the machine has no Ultravisor, or the image was started without being sealed"
+        remedy "for real data, start a sealed image on a machine with Secure Execution";
+    RootImage "HPL11110E" ROOT_IMAGE Error
+        "the guest OS could not be opened"
+        cause "its disk is missing or does not have the root hash that is sealed in the initramfs"
+        remedy "attach the os disk that belongs to this boot image, unchanged";
+    ScratchSpace "HPL11111E" SCRATCH_SPACE Error
+        "scratch space could not be made"
+        cause "the scratch disk failed or is too small"
+        remedy "attach a scratch disk of at least 1 GiB, or none, to keep scratch in memory";
+    HandoverFailed "HPL11112E" HANDOVER Error
+        "the guest OS could not be handed what it needs"
+        cause "a file could not be written or read, or the guest OS has no init"
+        remedy "build the image again";
     SignatureInvalid "HPL12001E" VALIDATE_CONTRACT_SIGNATURE Error
         "the signature of the contract does not fit"
         cause "a section was changed after signing, or another key signed"
@@ -246,4 +330,20 @@ ClientPairMismatch "HPL01100E" LOG_CLIENT_PAIR Error
         "the signing key cannot be used"
         cause "signingKey is not an RSA public key or certificate of at least 2048 bits, as PEM or base64 of PEM"
         remedy "extract it with openssl rsa -pubout, and give that text or its base64 form";
+    UnsignedRefused "HPL12102E" CONTRACT_UNSIGNED_REFUSED Error
+        "the contract is not signed, and this image takes signed ones only"
+        cause "the image was built to refuse contracts without signature"
+        remedy "sign the contract and put the key into env.signingKey";
+    NetworkReady "HPL14000I" DNS_LOOKUP_READY Info
+        "the guest has an address and the log server's name resolves"
+        cause "the network is configured"
+        remedy "nothing to do";
+    NetworkFailed "HPL14001E" DNS_LOOKUP_FAILED Error
+        "the log server's name does not resolve"
+        cause "no name server answers, or the name is wrong"
+        remedy "check logging.syslog.hostname and the name servers of the network";
+    NetworkTimeout "HPL14002E" DNS_LOOKUP_TIMEOUT Error
+        "the guest got no address in time"
+        cause "no DHCP server answers, or the network device is missing"
+        remedy "check the guest's network device and the DHCP server";
 }
