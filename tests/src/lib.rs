@@ -1,1 +1,4 @@
-//! Placeholder.
+//! What the tests of several packages share: inputs that are made at test time, never shipped.
+
+pub mod luks2_mutants;
+pub mod luks2_volumes;
