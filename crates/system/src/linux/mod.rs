@@ -1,1 +1,85 @@
-//! The ports on a running Linux.
+//! The machine itself: every effect, every external program and all `unsafe` of the project.
+//!
+//! One file a subject, each implementing one trait of [`crate::ports`] or [`crate::ports_host`] on [`Linux`].
+//! Nothing here decides: what to do when something fails is for the stage that asked.
+
+mod announcements;
+mod device_mapper;
+mod disks;
+mod files;
+mod filesystems;
+mod luks;
+mod mapper;
+mod partition_table;
+mod platform;
+pub mod programs;
+mod random;
+mod report;
+mod sealed;
+mod switch_root;
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use announcements::Announcements;
+
+/// Where things are. The defaults are those of every image; only tests choose others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// What the image builder sealed in: `image-key.pem`, `image.json`, `modules`, `programs`.
+    pub configuration: PathBuf,
+    /// Kernel modules.
+    pub modules: PathBuf,
+    /// procfs.
+    pub proc: PathBuf,
+    /// sysfs.
+    pub sys: PathBuf,
+    /// Device nodes.
+    pub dev: PathBuf,
+    /// State that lives until power-off.
+    pub run: PathBuf,
+}
+
+impl Default for Paths {
+    fn default() -> Paths {
+        Paths {
+            configuration: "/etc/countersign".into(),
+            modules: "/lib/modules".into(),
+            proc: "/proc".into(),
+            sys: "/sys".into(),
+            dev: "/dev".into(),
+            run: "/run".into(),
+        }
+    }
+}
+
+/// The running Linux system.
+#[derive(Debug, Default)]
+pub struct Linux {
+    paths: Paths,
+    /// Opened before the first look at the disks, so that no disk falls between a look and the wait for the
+    /// next one.
+    announcements: OnceLock<Announcements>,
+}
+
+impl Linux {
+    /// The machine with its usual paths.
+    ///
+    /// As process 1 this is to be called before the first thread is started: see [`Linux::with_paths`].
+    pub fn new() -> Linux {
+        Linux::with_paths(Paths::default())
+    }
+
+    /// The machine with other paths.
+    ///
+    /// Process 1 of the initramfs has no udev beneath it: the device-mapper library is told so here, by the
+    /// environment, which is the only way it offers. In every other process udev exists and nothing is set.
+    pub fn with_paths(paths: Paths) -> Linux {
+        if std::process::id() == 1 {
+            // SAFETY: the environment may only be changed while no other thread reads it. Process 1 comes
+            // here first thing in `main`, before it has a second thread.
+            unsafe { std::env::set_var("DM_DISABLE_UDEV", "1") };
+        }
+        Linux { paths, announcements: OnceLock::new() }
+    }
+}

@@ -1,0 +1,365 @@
+//! Block devices as sysfs shows them.
+//!
+//! Follows the kernel's `Documentation/ABI/stable/sysfs-block`. All of it is the host's word: names, serials
+//! and sizes are reported as found, and nothing is concluded from them.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::sys::stat::{major, minor};
+
+use super::announcements::Announcements;
+use super::{Linux, partition_table};
+use crate::error::{Result, SystemError};
+use crate::ports::{Disk, Disks, Partition};
+
+/// Names of block devices that are not disks of the machine.
+const VIRTUAL: [&str; 7] = ["loop", "ram", "dm-", "md", "zram", "nbd", "fd"];
+
+/// Where drivers put a serial number, the first that is there counts: virtio, then NVMe, SCSI, DASD.
+const SERIALS: [&str; 4] = ["serial", "device/serial", "device/wwid", "device/uid"];
+
+/// A disk of the host has a short serial (virtio: 20 bytes); longer text is cut.
+const MAXIMUM_SERIAL: usize = 256;
+
+/// How long the kernel may take to show new partitions, an emulated guest included.
+const PARTITIONS_DEADLINE: Duration = Duration::from_secs(60);
+
+/// What makes the rest a container; written last.
+const FIRST_BLOCK: usize = 4096;
+
+/// The unit of sizes in sysfs, whatever the disk's own blocks are.
+const SYSFS_SECTOR: u64 = 512;
+
+impl Disks for Linux {
+    fn disks(&self) -> Result<Vec<Disk>> {
+        self.announcements()?;
+        let directory = self.paths.sys.join("block");
+        let failed = |e| SystemError::io("list disks", directory.display().to_string(), e);
+        let mut disks = Vec::new();
+        for entry in fs::read_dir(&directory).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+            if !is_virtual(&name) {
+                disks.extend(read_disk(&directory.join(&name), &name, &self.paths.dev));
+            }
+        }
+        disks.sort_by(|a, b| device_order(&a.path).cmp(&device_order(&b.path)));
+        Ok(disks)
+    }
+
+    fn wait_for_disk(&self, timeout: Duration) -> Result<bool> {
+        self.announcements()?
+            .wait_for_block_device(timeout)
+            .map_err(|e| SystemError::io("wait for a disk", "kernel events", e))
+    }
+
+    fn size(&self, device: &Path) -> Result<u64> {
+        File::open(device)
+            .and_then(|mut file| file.seek(SeekFrom::End(0)))
+            .map_err(|e| SystemError::io("read size of", device.display().to_string(), e))
+    }
+
+    fn number(&self, device: &Path) -> Result<String> {
+        let number = || -> io::Result<String> {
+            let data = fs::metadata(device)?;
+            if !data.file_type().is_block_device() {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected a block device"));
+            }
+            Ok(format!("{}:{}", major(data.rdev()), minor(data.rdev())))
+        };
+        number().map_err(|e| SystemError::io("read number of", device.display().to_string(), e))
+    }
+
+    fn read(&self, device: &Path, offset: u64, length: usize) -> Result<Vec<u8>> {
+        read_at(device, offset, length)
+            .map_err(|e| SystemError::io("read disk", device.display().to_string(), e))
+    }
+
+    fn commit_header(&self, device: &Path, header: &[u8]) -> Result<()> {
+        let commit = || -> io::Result<()> {
+            let (first, rest) = header.split_at_checked(FIRST_BLOCK).ok_or_else(|| {
+                io::Error::new(io::ErrorKind::InvalidInput, "expected a header of more than 4096 bytes")
+            })?;
+            let file = OpenOptions::new().write(true).open(device)?;
+            file.write_all_at(rest, FIRST_BLOCK as u64)?;
+            file.sync_all()?;
+            file.write_all_at(first, 0)?;
+            file.sync_all()
+        };
+        commit().map_err(|e| SystemError::io("write volume header", device.display().to_string(), e))
+    }
+
+    fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<[Partition; 2]> {
+        let failed = |e| SystemError::io("partition disk", disk.path.display().to_string(), e);
+        let announcements = Announcements::subscribe().map_err(failed)?;
+        let device = OpenOptions::new().read(true).write(true).open(&disk.path).map_err(failed)?;
+        let block_size = logical_block_size(&device).map_err(failed)?;
+        partition_table::write(&device, disk.size, block_size, metadata_bytes).map_err(failed)?;
+        reread_partition_table(&device).map_err(failed)?;
+
+        let deadline = Instant::now() + PARTITIONS_DEADLINE;
+        loop {
+            if let Some(partitions) = self.new_partitions(disk)? {
+                return Ok(partitions);
+            }
+            let rest = deadline.saturating_duration_since(Instant::now());
+            if !announcements.wait_for_block_device(rest).map_err(failed)? {
+                return Err(failed(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "expected the kernel to show both new partitions",
+                )));
+            }
+        }
+    }
+}
+
+impl Linux {
+    fn announcements(&self) -> Result<&Announcements> {
+        if let Some(announcements) = self.announcements.get() {
+            return Ok(announcements);
+        }
+        let announcements = Announcements::subscribe()
+            .map_err(|e| SystemError::io("listen to the kernel", "device events", e))?;
+        // A second thread may have been first: its subscription is as good.
+        Ok(self.announcements.get_or_init(|| announcements))
+    }
+
+    /// The two partitions of [`partition_table`], once both have a device node.
+    fn new_partitions(&self, disk: &Disk) -> Result<Option<[Partition; 2]>> {
+        let shown = self.disks()?.into_iter().find(|shown| shown.path == disk.path);
+        let Some(partitions) = shown.and_then(|shown| <[Partition; 2]>::try_from(shown.partitions).ok())
+        else {
+            return Ok(None);
+        };
+        let named = partitions.iter().zip(partition_table::NAMES).all(|(p, name)| p.name == name);
+        Ok((named && partitions.iter().all(|p| p.path.exists())).then_some(partitions))
+    }
+}
+
+fn is_virtual(name: &str) -> bool {
+    VIRTUAL.iter().any(|prefix| {
+        name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    })
+}
+
+/// Shorter names first, so that `vdb` comes before `vdaa`, as the kernel counts.
+fn device_order(path: &Path) -> (usize, &Path) {
+    (path.as_os_str().len(), path)
+}
+
+/// `None` for a device that went away meanwhile, that has no medium, or that the kernel hides behind another.
+fn read_disk(directory: &Path, name: &str, dev: &Path) -> Option<Disk> {
+    let size = number(&directory.join("size"))? * SYSFS_SECTOR;
+    if size == 0 || number(&directory.join("hidden")) == Some(1) {
+        return None;
+    }
+    let serial = SERIALS.iter().find_map(|file| text(&directory.join(file)).filter(|text| !text.is_empty()));
+    let mut partitions: Vec<Partition> =
+        fs::read_dir(directory).ok()?.filter_map(|entry| read_partition(&entry.ok()?.path(), dev)).collect();
+    partitions.sort_by_key(|partition| partition.number);
+    Some(Disk {
+        path: node(dev, name),
+        serial: serial.map(|s| s.chars().take(MAXIMUM_SERIAL).collect()).unwrap_or_default(),
+        size,
+        read_only: number(&directory.join("ro")) == Some(1),
+        partitions,
+    })
+}
+
+fn read_partition(directory: &Path, dev: &Path) -> Option<Partition> {
+    let number_in_table = u32::try_from(number(&directory.join("partition"))?).ok()?;
+    let name = directory.file_name()?.to_str()?;
+    let event = fs::read_to_string(directory.join("uevent")).unwrap_or_default();
+    let partition_name = event.lines().find_map(|line| line.strip_prefix("PARTNAME="));
+    Some(Partition {
+        path: node(dev, name),
+        number: number_in_table,
+        name: partition_name.unwrap_or_default().to_owned(),
+        size: number(&directory.join("size"))? * SYSFS_SECTOR,
+    })
+}
+
+/// sysfs writes `!` for the `/` in a device's name.
+fn node(dev: &Path, name: &str) -> PathBuf {
+    dev.join(name.replace('!', "/"))
+}
+
+fn text(path: &Path) -> Option<String> {
+    // A serial is whatever bytes the host gave.
+    fs::read(path)
+        .ok()
+        .map(|bytes| String::from_utf8_lossy(&bytes).trim_matches(['\0', '\n', ' ']).to_owned())
+}
+
+fn number(path: &Path) -> Option<u64> {
+    text(path)?.parse().ok()
+}
+
+fn read_at(device: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    let file = File::open(device)?;
+    let mut buffer = Vec::new();
+    buffer.try_reserve_exact(length)?;
+    buffer.resize(length, 0);
+    let mut filled = 0;
+    while filled < length {
+        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(got) => filled += got,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    buffer.truncate(filled);
+    Ok(buffer)
+}
+
+fn logical_block_size(device: &File) -> io::Result<u64> {
+    if !device.metadata()?.file_type().is_block_device() {
+        return Ok(SYSFS_SECTOR);
+    }
+    let mut size: libc::c_int = 0;
+    // SAFETY: the kernel writes one int to the pointer, which is to a live int.
+    unsafe { ioctl::logical_block_size(device.as_raw_fd(), &mut size) }?;
+    u64::try_from(size).map_err(io::Error::other)
+}
+
+fn reread_partition_table(device: &File) -> io::Result<()> {
+    // SAFETY: the request takes no argument; the descriptor is open for the length of the call.
+    unsafe { ioctl::reread_partition_table(device.as_raw_fd()) }?;
+    Ok(())
+}
+
+/// Requests of `<linux/fs.h>`.
+#[allow(missing_docs)]
+mod ioctl {
+    nix::ioctl_read_bad!(logical_block_size, nix::request_code_none!(0x12, 104), libc::c_int);
+    nix::ioctl_none_bad!(reread_partition_table, nix::request_code_none!(0x12, 95));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Paths;
+    use super::*;
+    use std::io::Write;
+
+    fn write(root: &Path, path: &str, text: &str) {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn disks_and_partitions_come_from_sysfs() {
+        let root = tempfile::tempdir().unwrap();
+        let sys = root.path();
+        for (path, text) in [
+            ("block/vdb/size", "2048\n"),
+            ("block/vdb/ro", "0\n"),
+            ("block/vdb/serial", "data-volume"),
+            ("block/vdb/vdb2/partition", "2\n"),
+            ("block/vdb/vdb2/size", "1024\n"),
+            ("block/vdb/vdb2/uevent", "MAJOR=253\nDEVTYPE=partition\nPARTN=2\nPARTNAME=data\n"),
+            ("block/vdb/vdb1/partition", "1\n"),
+            ("block/vdb/vdb1/size", "512\n"),
+            ("block/vdb/vdb1/uevent", "DEVTYPE=partition\nPARTN=1\n"),
+            ("block/vdb/queue/size", "1\n"),
+            ("block/vda/size", "16\n"),
+            ("block/vda/ro", "1\n"),
+            ("block/vda/device/serial", "  spaces \n"),
+            ("block/vdaa/size", "16\n"),
+            ("block/cciss!c0d0/size", "8\n"),
+            ("block/sr0/size", "0\n"),
+            ("block/nvme0c0n1/size", "8\n"),
+            ("block/nvme0c0n1/hidden", "1\n"),
+            ("block/loop0/size", "8\n"),
+            ("block/dm-0/size", "8\n"),
+            ("block/zram0/size", "8\n"),
+            ("block/md127/size", "8\n"),
+        ] {
+            write(sys, path, text);
+        }
+        let machine = Linux::with_paths(Paths { sys: sys.into(), ..Paths::default() });
+        let disk = |path: &str, serial: &str, size, read_only| Disk {
+            path: path.into(),
+            serial: serial.into(),
+            size,
+            read_only,
+            partitions: vec![],
+        };
+        let partition = |path: &str, number, name: &str, size| Partition {
+            path: path.into(),
+            number,
+            name: name.into(),
+            size,
+        };
+        let mut volume = disk("/dev/vdb", "data-volume", 1 << 20, false);
+        volume.partitions =
+            vec![partition("/dev/vdb1", 1, "", 512 * 512), partition("/dev/vdb2", 2, "data", 1024 * 512)];
+        assert_eq!(
+            machine.disks().unwrap(),
+            [
+                disk("/dev/vda", "spaces", 8192, true),
+                volume,
+                disk("/dev/vdaa", "", 8192, false),
+                disk("/dev/cciss/c0d0", "", 4096, false),
+            ]
+        );
+    }
+
+    #[test]
+    fn reading_stops_at_the_end_of_the_device_and_nowhere_else() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&[1, 2, 3, 4, 5]).unwrap();
+        let machine = Linux::new();
+        assert_eq!(machine.read(file.path(), 1, 3).unwrap(), [2, 3, 4]);
+        assert_eq!(machine.read(file.path(), 3, 100).unwrap(), [4, 5]);
+        assert_eq!(machine.read(file.path(), 5, 1).unwrap(), [0u8; 0]);
+        let error = machine.read(Path::new("/nowhere/vdb"), 0, 1).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(error.to_string().starts_with("read disk /nowhere/vdb: "), "{error}");
+        assert_eq!(machine.read(file.path(), 0, usize::MAX).unwrap_err().kind(), io::ErrorKind::OutOfMemory);
+    }
+
+    #[test]
+    fn a_header_is_committed_whole_and_nothing_behind_it_changes() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), [7; 16384]).unwrap();
+        let header: Vec<u8> = (0..8192u32).map(|i| (i % 251) as u8).collect();
+        let machine = Linux::new();
+        machine.commit_header(file.path(), &header).unwrap();
+        let content = fs::read(file.path()).unwrap();
+        assert_eq!((&content[..8192], &content[8192..]), (&header[..], &[7; 8192][..]));
+        assert_eq!(
+            machine.commit_header(file.path(), &header[..100]).unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
+        assert_eq!(fs::read(file.path()).unwrap(), content);
+        assert_eq!(machine.size(file.path()).unwrap(), 16384);
+        assert_eq!(machine.number(file.path()).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
+    /// The test machine's own first disk or loop device, as its kernel numbers it.
+    #[test]
+    fn the_number_of_a_block_device_is_that_of_sysfs() {
+        let device =
+            fs::read_dir("/sys/block").unwrap().map(|entry| entry.unwrap().file_name()).find_map(|name| {
+                let node = Path::new("/dev").join(&name);
+                node.exists().then(|| (node, Path::new("/sys/block").join(name).join("dev")))
+            });
+        let Some((node, number)) = device else {
+            return;
+        };
+        assert_eq!(Linux::new().number(&node).unwrap(), fs::read_to_string(number).unwrap().trim());
+    }
+
+    #[test]
+    fn the_list_itself_missing_is_an_error() {
+        let root = tempfile::tempdir().unwrap();
+        let machine = Linux::with_paths(Paths { sys: root.path().into(), ..Paths::default() });
+        assert_eq!(machine.disks().unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}

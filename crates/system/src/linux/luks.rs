@@ -1,0 +1,228 @@
+//! Encrypted volumes through libcryptsetup.
+//!
+//! Follows the LUKS2 on-disk format specification by way of the library. A header is never read from the
+//! device: the caller hands over the copy that it has checked. Whether a header is acceptable is not asked
+//! here. A new header is made in guest memory too, and it is the caller's to write it.
+//!
+//! The passphrase goes to the library by reference and is copied nowhere on this side. The volume key reaches
+//! dm-crypt by a key of the type "logon", which user space cannot read, in the keyring of a thread that ends
+//! with the opening; the keyring and the key go with it, and the kernel's table shows a name instead of a key.
+
+use std::cell::RefCell;
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+use countersign_crypto::secret::VolumePassphrase;
+use libcryptsetup_rs::consts::flags::{CryptActivate, CryptPbkdf, CryptVolumeKey};
+use libcryptsetup_rs::consts::vals::{CryptKdf, CryptLogLevel, EncryptionFormat};
+use libcryptsetup_rs::{
+    CryptDevice, CryptInit, CryptParamsLuks2, CryptParamsLuks2Ref, CryptPbkdfType, Either, LibcryptErr,
+    set_log_callback,
+};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use super::{Linux, device_mapper, random};
+use crate::error::{Result, SystemError};
+use crate::ports::{Luks, LuksParameters, OpenError};
+
+/// 512 bits: two AES-256 keys of the XTS mode.
+pub(super) const KEY_BYTES: usize = 64;
+
+/// Both header copies and the key slots; the data begins behind them.
+const HEADER_BYTES: u64 = 16 << 20;
+
+/// The unit of offsets in the library, whatever the sector size of the volume.
+const LIBRARY_SECTOR: u64 = 512;
+
+impl Luks for Linux {
+    fn format(
+        &self,
+        device: &Path,
+        parameters: &LuksParameters,
+        passphrase: &VolumePassphrase,
+    ) -> Result<Vec<u8>> {
+        listen_to_library();
+        let failed = |e| SystemError::io("format volume", device.display().to_string(), e);
+        // The library reads its key material from /dev/urandom, which does not wait.
+        random::wait_until_seeded().map_err(failed)?;
+        let mut file = in_memory(&[]).map_err(failed)?;
+        file.set_len(HEADER_BYTES).map_err(failed)?;
+        format(&by_descriptor(&file), device, parameters, passphrase)
+            .map_err(|e| failure("format volume", device, e))?;
+        let mut header = Vec::with_capacity(HEADER_BYTES as usize);
+        file.rewind().and_then(|()| file.read_to_end(&mut header)).map_err(failed)?;
+        Ok(header)
+    }
+
+    fn open(
+        &self,
+        device: &Path,
+        header: &[u8],
+        name: &str,
+        passphrase: &VolumePassphrase,
+    ) -> std::result::Result<PathBuf, OpenError> {
+        listen_to_library();
+        in_thread_of_its_own(|| unlock(device, header, Some(name), passphrase))?;
+        Ok(self.mapped(name))
+    }
+
+    fn table(&self, name: &str) -> Result<String> {
+        device_mapper::table(&self.mapped("control"), name)
+            .map_err(|e| SystemError::io("read table of mapped device", name, e))
+    }
+
+    fn close(&self, name: &str) -> Result<()> {
+        device_mapper::remove(&self.mapped("control"), name)
+            .map_err(|e| SystemError::io("close mapped device", name, e))
+    }
+}
+
+impl Linux {
+    /// The node of a mapped device.
+    pub(super) fn mapped(&self, name: &str) -> PathBuf {
+        self.paths.dev.join("mapper").join(name)
+    }
+}
+
+/// Makes a container whose header is the file `header` and whose data is to be on `device`.
+fn format(
+    header: &Path,
+    device: &Path,
+    parameters: &LuksParameters,
+    passphrase: &VolumePassphrase,
+) -> std::result::Result<(), LibcryptErr> {
+    let mut volume = CryptInit::init(header)?;
+    volume.set_data_offset(HEADER_BYTES / LIBRARY_SECTOR)?;
+    let luks2 = CryptParamsLuks2 {
+        pbkdf: Some(CryptPbkdfType {
+            type_: CryptKdf::Argon2Id,
+            hash: String::from("sha256"),
+            time_ms: 0,
+            iterations: parameters.passes,
+            max_memory_kb: parameters.memory_kib,
+            parallel_threads: parameters.lanes,
+            // The costs as given: a benchmark would take seconds and let a slow moment weaken the volume.
+            flags: CryptPbkdf::NO_BENCHMARK,
+        }),
+        integrity: None,
+        integrity_params: None,
+        data_alignment: 0,
+        data_device: Some(device.to_owned()),
+        sector_size: parameters.sector_size,
+        label: Some(parameters.label.clone()),
+        subsystem: None,
+    };
+    let mut luks2: CryptParamsLuks2Ref<'_> = (&luks2).try_into()?;
+    volume.context_handle().format(
+        EncryptionFormat::Luks2,
+        ("aes", "xts-plain64"),
+        None,
+        Either::Right(KEY_BYTES),
+        Some(&mut luks2),
+    )?;
+    volume.keyslot_handle().add_by_key(
+        None,
+        None,
+        passphrase.expose().as_bytes(),
+        CryptVolumeKey::empty(),
+    )?;
+    Ok(())
+}
+
+/// Opens `device` under `name` with the header copy; without a name only tries the passphrase.
+fn unlock(
+    device: &Path,
+    header: &[u8],
+    name: Option<&str>,
+    passphrase: &VolumePassphrase,
+) -> std::result::Result<(), OpenError> {
+    let file = in_memory(header)
+        .map_err(|e| SystemError::io("keep volume header", device.display().to_string(), e))?;
+    let path = by_descriptor(&file);
+    let unlock = || {
+        let mut volume: CryptDevice = CryptInit::init_with_data_device(Either::Right((&path, device)))?;
+        // No type: the one of the header, which the caller has checked.
+        volume.context_handle().load::<()>(None, None)?;
+        volume.activate_handle().activate_by_passphrase(
+            name,
+            None,
+            passphrase.expose().as_bytes(),
+            // Flags that the header would switch on are the host's wish, not the contract's.
+            CryptActivate::IGNORE_PERSISTENT,
+        )
+    };
+    match unlock() {
+        Ok(_) => Ok(()),
+        Err(LibcryptErr::IOError(error)) if error.raw_os_error() == Some(libc::EPERM) => {
+            Err(OpenError::WrongPassphrase)
+        }
+        Err(error) => Err(failure("open volume", device, error).into()),
+    }
+}
+
+/// A file in guest memory without a name, gone when closed.
+fn in_memory(content: &[u8]) -> io::Result<File> {
+    let mut file = File::from(memfd_create("luks-header", MFdFlags::MFD_CLOEXEC)?);
+    file.write_all(content)?;
+    Ok(file)
+}
+
+fn by_descriptor(file: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+/// Runs `work` in a new thread, whose keyring ends with it.
+fn in_thread_of_its_own<T: Send>(
+    work: impl FnOnce() -> std::result::Result<T, OpenError> + Send,
+) -> std::result::Result<T, OpenError> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .spawn_scoped(scope, work)
+            .map_err(|e| SystemError::io("start thread", "open volume", e))?;
+        thread.join().unwrap_or_else(|_| {
+            Err(SystemError::new("open volume", "libcryptsetup", "ended without an answer").into())
+        })
+    })
+}
+
+thread_local! {
+    /// The library's own words about the last failure on this thread.
+    static LAST_WORDS: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Collects the library's error messages, which name devices and algorithms, for [`failure`].
+pub(super) fn listen_to_library() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| set_log_callback::<()>(Some(hear), None));
+}
+
+extern "C" fn hear(level: c_int, message: *const c_char, _: *mut c_void) {
+    if level != CryptLogLevel::Error as c_int || message.is_null() {
+        return;
+    }
+    // SAFETY: the library passes a text ended by NUL that lives until this function returns.
+    let text = unsafe { CStr::from_ptr(message) }.to_string_lossy();
+    let text: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    // A thread that is ending has nowhere to keep them.
+    let _ = LAST_WORDS.try_with(|words| *words.borrow_mut() = text);
+}
+
+/// The error of a call into the library, with what it said about it.
+pub(super) fn failure(operation: &'static str, device: &Path, error: LibcryptErr) -> SystemError {
+    let subject = device.display().to_string();
+    let words = LAST_WORDS.with(|words| std::mem::take(&mut *words.borrow_mut()));
+    match error {
+        LibcryptErr::IOError(error) if words.is_empty() => SystemError::io(operation, subject, error),
+        LibcryptErr::IOError(error) => {
+            SystemError::io(operation, subject, io::Error::new(error.kind(), format!("{words} ({error})")))
+        }
+        error => SystemError::new(operation, subject, error),
+    }
+}
+
+#[cfg(test)]
+mod tests;

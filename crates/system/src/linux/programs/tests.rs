@@ -1,0 +1,149 @@
+//! The runner against real programs.
+
+use super::*;
+use std::io::BufRead;
+
+fn shell<'a>(script: &str) -> Program<'a> {
+    Program::new("/bin/sh").arguments(["-c", script])
+}
+
+#[test]
+fn the_environment_is_empty_but_for_what_is_given() {
+    let output = Program::new("/usr/bin/env").run().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
+    let output = Program::new("/usr/bin/env").variable("DOCKER_HOST", "unix:///run/x").run().unwrap();
+    assert_eq!(output.stdout, b"DOCKER_HOST=unix:///run/x\n");
+}
+
+#[test]
+fn input_larger_than_a_pipe_arrives_while_output_is_read() {
+    let input = vec![b'x'; 1 << 20];
+    let output = Program::new("/bin/cat").input(&input).run().unwrap();
+    assert_eq!(output.stdout.len(), OUTPUT_BOUND);
+    let output = Program::new("/usr/bin/wc").arguments(["-c"]).input(&input).run().unwrap();
+    assert_eq!(output.stdout, b"1048576\n");
+    // One that reads nothing is not waited for.
+    shell("exit 0").input(&input).run().unwrap();
+}
+
+#[test]
+fn output_is_bounded_first_of_stdout_last_of_stderr() {
+    let output = shell("echo begin; head -c 300000 /dev/zero; echo end").run().unwrap();
+    assert_eq!(output.stdout.len(), OUTPUT_BOUND);
+    assert!(output.stdout.starts_with(b"begin\n"));
+    let output = shell("(echo begin; head -c 300000 /dev/zero; echo end) >&2").run().unwrap();
+    assert_eq!(output.stderr.len(), OUTPUT_BOUND);
+    assert!(output.stderr.ends_with(b"end\n"));
+}
+
+#[test]
+fn failure_names_program_status_and_the_last_line() {
+    let error = shell("echo first >&2; printf 'last\\033 words\\n\\n' >&2; exit 3").run().unwrap_err();
+    assert_eq!(error.to_string(), "run program /bin/sh: exit status 3: last  words");
+    let error = shell("kill -9 $$").run().unwrap_err();
+    assert_eq!(error.to_string(), "run program /bin/sh: ended by signal 9");
+    let long = shell("head -c 5000 /dev/zero | tr '\\0' x >&2; exit 1").run().unwrap_err().to_string();
+    assert_eq!(long.len(), "run program /bin/sh: exit status 1: ".len() + REASON_BOUND);
+}
+
+#[test]
+fn a_silent_program_leaves_nothing_of_what_it_said_in_the_error() {
+    let error = shell("echo canary >&2; exit 3").silent().run().unwrap_err();
+    assert_eq!(error.to_string(), "run program /bin/sh: exit status 3");
+}
+
+#[test]
+fn absent_and_relative_programs_are_refused() {
+    let error = Program::new("/nowhere/mke2fs").run().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    assert!(error.to_string().contains("/nowhere/mke2fs"));
+    assert_eq!(Program::new("sh").run().unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    let error = find("no-such-program").unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    assert!(error.to_string().contains("no-such-program"));
+    assert!(find("sh").unwrap().is_absolute());
+}
+
+/// Whether a process exists and is not a zombie.
+fn alive(pid: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()))
+        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'))
+}
+
+#[test]
+fn past_its_deadline_a_program_is_killed_with_its_children() {
+    let mut lines = Vec::new();
+    let mut keep = |line: &str| lines.push(line.to_owned());
+    let before = Instant::now();
+    let error = shell("sleep 1000 & echo $!; wait")
+        .deadline(Duration::from_millis(300))
+        .on_line(&mut keep)
+        .run()
+        .unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    assert!(before.elapsed() < Duration::from_secs(60));
+    // The grandchild was killed too; its end is seen a moment later.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while alive(&lines[0]) {
+        assert!(Instant::now() < deadline, "process {} is still there", lines[0]);
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_program_that_leaves_a_child_behind_is_not_waited_for() {
+    let before = Instant::now();
+    let output = shell("sleep 60 & echo $!").run().unwrap();
+    assert!(before.elapsed() < Duration::from_secs(30));
+    let child = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
+    nix::sys::signal::kill(Pid::from_raw(child), Signal::SIGKILL).unwrap();
+}
+
+#[test]
+fn closing_the_outputs_is_not_ending() {
+    let before = Instant::now();
+    shell("exec >&- 2>&-; sleep 0.3").run().unwrap();
+    assert!(before.elapsed() >= Duration::from_millis(300));
+}
+
+#[test]
+fn lines_are_passed_on_as_they_come_and_cut() {
+    let mut lines = Vec::new();
+    let mut keep = |line: &str| lines.push(line.to_owned());
+    shell("echo one; printf '10%%\\r20%%\\n'; head -c 9000 /dev/zero | tr '\\0' x; printf '\\nunended'")
+        .on_line(&mut keep)
+        .run()
+        .unwrap();
+    assert_eq!(lines.len(), 5);
+    assert_eq!((&*lines[0], &*lines[1], &*lines[2], &*lines[4]), ("one", "10%", "20%", "unended"));
+    assert_eq!(lines[3].len(), LINE_BOUND);
+}
+
+/// Not a test of its own: the parent that the next test kills.
+#[test]
+#[ignore = "run by a_program_dies_with_its_parent"]
+fn parent_of_a_sleeper() {
+    let mut print = |line: &str| println!("sleeper {line}");
+    let _ = shell("echo $$; exec sleep 1000").on_line(&mut print).run();
+}
+
+#[test]
+fn a_program_dies_with_its_parent() {
+    let mut parent = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture", "linux::programs::tests::parent_of_a_sleeper"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let sleeper = io::BufReader::new(parent.stdout.take().unwrap())
+        .lines()
+        .find_map(|line| Some(line.unwrap().split_once("sleeper ")?.1.to_owned()))
+        .unwrap();
+    assert!(alive(&sleeper));
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while alive(&sleeper) {
+        assert!(Instant::now() < deadline, "process {sleeper} is still there");
+        std::thread::yield_now();
+    }
+}
