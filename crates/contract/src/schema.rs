@@ -139,7 +139,6 @@ fn violation(tree: &SectionTree, schema: &Json, error: &ValidationError<'_>) -> 
     let value = tree.value.find(names.iter().map(String::as_str));
     let mark = value.map(Value::mark);
     let node = node_of(schema, error.evaluation_path().as_str());
-    let note = |node: Option<&Json>, key: &str| node.and_then(|node| node.get(key)).and_then(Json::as_str);
     let refusal =
         |pointer: Pointer, mark: Option<Mark>, expectation: String, hint: Option<String>| Refusal::Schema {
             place: Place { text: tree.text, pointer, mark },
@@ -184,6 +183,11 @@ fn violation(tree: &SectionTree, schema: &Json, error: &ValidationError<'_>) -> 
             vec![refusal(pointer, mark, expectation.to_owned(), note(node, "x-hint").map(str::to_owned))]
         }
     }
+}
+
+/// An annotation of a schema node.
+fn note<'s>(node: Option<&'s Json>, key: &str) -> Option<&'s str> {
+    node?.get(key)?.as_str()
 }
 
 /// The schema node that holds the keyword at the end of an evaluation path, references followed.

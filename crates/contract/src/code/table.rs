@@ -14,7 +14,7 @@ codes! {
         "the private key for the log server is of an unknown kind"
         cause "the PEM block of the key is not a private key that OpenSSL reads"
         remedy "convert the key to unencrypted PKCS#8 with openssl pkcs8 -topk8 -nocrypt";
-MissingClientCertificate "HPL01008E" MISSING_CLIENT_CERTIFICATE Error
+    MissingClientCertificate "HPL01008E" MISSING_CLIENT_CERTIFICATE Error
         "the private key for the log server has no certificate"
         cause "the contract gives key without cert under env.logging.syslog"
         remedy "add the client certificate as cert, or remove key";
@@ -334,6 +334,10 @@ ClientPairMismatch "HPL01100E" LOG_CLIENT_PAIR Error
         "the contract is not signed, and this image takes signed ones only"
         cause "the image was built to refuse contracts without signature"
         remedy "sign the contract and put the key into env.signingKey";
+    ContractExpired "HPL12103E" CONTRACT_EXPIRED Error
+        "the contract is not valid now"
+        cause "the certificate in env.signingKey has ended or has not begun; its dates are those of the contract"
+        remedy "sign a new certificate for the key and seal the contract again; check the guest's clock";
     NetworkReady "HPL14000I" DNS_LOOKUP_READY Info
         "the guest has an address and the log server's name resolves"
         cause "the network is configured"
