@@ -11,6 +11,7 @@ pub mod image;
 pub mod keys;
 pub mod registry;
 pub mod syslog;
+pub mod world;
 
 use std::path::{Path, PathBuf};
 

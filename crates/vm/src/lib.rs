@@ -8,6 +8,7 @@
 //! | [`events`] | console lines to typed events |
 //! | [`guest`] | one run: spawn, wait for events, exit status; the serial log is kept |
 //! | [`lab`] | the world around a guest: keys, contract, disks, syslog server, registry, planted secrets |
+//! | [`demo`] | the main job once through, told and judged |
 //! | [`process`] | programs that end when the harness ends |
 //! | [`report`] | what the run stream says, for a person |
 //!
@@ -18,6 +19,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod arguments;
+pub mod demo;
 pub mod error;
 pub mod events;
 pub mod guest;

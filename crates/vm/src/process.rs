@@ -13,10 +13,13 @@ use crate::error::{Error, Result};
 /// At most this much of a program's standard error goes into an error message, in bytes.
 const DIAGNOSTIC: usize = 2048;
 
-/// A command for `program` that dies with the harness. Add its arguments; do not clear the environment's `PATH`.
+/// A command for `program` that dies with the harness. Add its arguments; leave the environment's `PATH` as it is: it
+/// also holds the folders of servers, which an ordinary user's lacks.
 #[must_use]
 pub fn tied(program: &str) -> Command {
     let mut command = Command::new("setpriv");
+    let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/bin:/bin".into());
+    command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
     command.args(["--pdeathsig", "KILL", "--", program]);
     command
 }

@@ -1,0 +1,47 @@
+//! `demo`: arguments of the demo; what it does is in [`countersign_vm::demo`]. Started by `qemu/demo`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use countersign_vm::demo::{Options, run};
+use countersign_vm::lab::world::Artifacts;
+
+/// Boot a sealed contract on emulated s390x, twice, and judge what happened.
+#[derive(Parser)]
+struct Arguments {
+    /// Kernel image for s390x
+    #[arg(long)]
+    kernel: PathBuf,
+    /// Initramfs without the image key
+    #[arg(long)]
+    initramfs: PathBuf,
+    /// Guest OS image: file system and hash tree
+    #[arg(long)]
+    os: PathBuf,
+    /// Manifest of the guest OS (image.json)
+    #[arg(long)]
+    manifest: PathBuf,
+    /// Static busybox for s390x, the demo's container
+    #[arg(long)]
+    busybox: PathBuf,
+    /// Machine, a name in qemu/profiles
+    #[arg(long, default_value = "default")]
+    profile: String,
+    /// Folder for keys, disks and servers; what the demo makes in it is removed at its end
+    #[arg(long)]
+    work: PathBuf,
+    /// Folder for the serial logs
+    #[arg(long)]
+    logs: PathBuf,
+    /// Leave the second guest running until Enter is pressed
+    #[arg(long)]
+    keep: bool,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let Arguments { kernel, initramfs, os, manifest, busybox, profile, work, logs, keep } =
+        Arguments::parse();
+    let artifacts = Artifacts { kernel, initramfs, os, manifest, busybox };
+    Ok(run(&Options { artifacts, profile, work, logs, keep }, &mut std::io::stdout())?)
+}
