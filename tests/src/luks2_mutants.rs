@@ -737,6 +737,19 @@ fn copies(forge: &mut Forge) {
         vec![0; 2 * COPY],
         refused("header-magic", "primary header field magic"),
     );
+    // The one copy left is sealed for another size than its place says.
+    let mut stray = forge.good.clone();
+    stray[..COPY].fill(0);
+    stray.resize(COPY + 0x8000, 0);
+    stray[COPY + 8..COPY + 16].copy_from_slice(&0x8000u64.to_be_bytes());
+    stray[COPY + CHECKSUM.0..COPY + CHECKSUM.0 + CHECKSUM.1].fill(0);
+    let sum = sha256(&stray[COPY..]);
+    stray[COPY + CHECKSUM.0..COPY + CHECKSUM.0 + sum.len()].copy_from_slice(&sum);
+    forge.push(
+        "secondary copy alone, of another size".to_owned(),
+        stray,
+        refused("header-magic", "primary header field magic"),
+    );
     // A larger size that takes the other copy for a part of the JSON area.
     let mut larger = forge.good.clone();
     larger[8..16].copy_from_slice(&0x8000u64.to_be_bytes());
