@@ -12,9 +12,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod archive;
 pub mod cidata;
 pub mod code;
 pub mod envelope;
+pub mod model;
 pub mod nearest;
 pub mod place;
 pub mod refusal;

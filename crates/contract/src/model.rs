@@ -1,0 +1,246 @@
+//! The typed contract: both sections, checked, with the views that the guest acts on.
+//!
+//! Built from sections that passed the schema, so what the schema promises is not checked again. What it
+//! cannot say is checked here: volumes match one to one, mount points differ, certificates and keys can be
+//! read. Fields are private; [`Contract::new`] is the only constructor. Secrets are in types of their own and
+//! leave only through those types' named readers.
+//!
+//! Fields that the guest understands and does not act on yet are listed by [`unsupported`].
+
+use std::collections::BTreeMap;
+
+use countersign_crypto::secret::EnvironmentValue;
+
+use crate::code::Code;
+use crate::place::{Place, Pointer};
+use crate::refusal::{Finding, Refusal};
+use crate::schema::CheckedSection;
+
+mod credentials;
+mod extension;
+mod logging;
+mod read;
+mod unsupported;
+mod volume;
+
+pub use credentials::{Credentials, RegistryAuthority};
+pub use extension::{Initialize, MountOption, Policy, VolumeOptions};
+pub use logging::{LogRouter, Logging, Syslog};
+pub use unsupported::unsupported;
+pub use volume::{DeployerSecret, FileSystem, Volume};
+
+use read::Reader;
+
+/// A contract that may be acted on.
+#[derive(Debug)]
+pub struct Contract {
+    workload: Workload,
+    env: Env,
+    volumes: Vec<Volume>,
+    policy: Policy,
+    warnings: Vec<Finding>,
+    unsupported: Vec<Finding>,
+}
+
+/// What the workload section says, volumes and policy aside.
+#[derive(Debug)]
+struct Workload {
+    kind: WorkloadKind,
+    environment: BTreeMap<String, EnvironmentValue>,
+    credentials: BTreeMap<String, Credentials>,
+}
+
+/// What the env section says, volumes and policy aside.
+#[derive(Debug)]
+struct Env {
+    logging: Logging,
+    environment: BTreeMap<String, EnvironmentValue>,
+    credentials: BTreeMap<String, Credentials>,
+    registry_authorities: Vec<RegistryAuthority>,
+    signing_key: Option<String>,
+}
+
+/// How the workload is described.
+pub enum WorkloadKind {
+    /// A compose file in an archive.
+    Compose {
+        /// Base64 of a gzipped tar with a compose file at its top.
+        archive: String,
+    },
+    /// Kubernetes objects.
+    Play {
+        /// Base64 of a gzipped tar.
+        archive: Option<String>,
+        /// How many objects there are as they stand.
+        resources: usize,
+        /// How many objects there are with expressions.
+        templates: usize,
+    },
+    /// Pods of the confidential containers agent.
+    ConfidentialContainers,
+}
+
+impl std::fmt::Debug for WorkloadKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            WorkloadKind::Compose { .. } => "Compose(…)",
+            WorkloadKind::Play { .. } => "Play(…)",
+            WorkloadKind::ConfidentialContainers => "ConfidentialContainers",
+        })
+    }
+}
+
+impl Contract {
+    /// Makes a contract of its two checked sections.
+    ///
+    /// # Errors
+    /// Everything that is wrong beyond the schema.
+    pub fn new(workload: &CheckedSection, env: &CheckedSection) -> Result<Contract, Vec<Refusal>> {
+        let mut refusals = Vec::new();
+        let mut warnings: Vec<Finding> = workload.warnings().iter().chain(env.warnings()).cloned().collect();
+        let (workload, env) = (Reader::section(workload.tree()), Reader::section(env.tree()));
+        let volumes = volume::read(&workload, &env, &mut refusals, &mut warnings);
+        let logging = logging::read(&env, &mut refusals, &mut warnings);
+        let registry_authorities = credentials::authorities(&env, &mut refusals);
+        warn_overridden(&workload, &env, "env", Code::EnvironmentOverridden, &mut warnings);
+        warn_overridden(&workload, &env, "auths", Code::CredentialsOverridden, &mut warnings);
+        let signing_key = env.text("signingKey").map(str::to_owned);
+        if let (Some(text), Some(value)) = (&signing_key, env.child("signingKey")) {
+            if let Err(error) = countersign_crypto::signature::SigningKey::parse(text) {
+                refusals.push(Refusal::SigningKey(value.place(), error));
+            }
+        }
+        let unsupported = unsupported::find(&workload, &env);
+        let (Some(logging), true) = (logging, refusals.is_empty()) else {
+            refusals.sort_by_key(|refusal| (refusal.place().text, refusal.place().mark));
+            return Err(refusals);
+        };
+        Ok(Contract {
+            policy: extension::policy(&workload, &env),
+            workload: Workload {
+                kind: kind(&workload),
+                environment: environment(&workload),
+                credentials: credentials::read(&workload),
+            },
+            env: Env {
+                logging,
+                environment: environment(&env),
+                credentials: credentials::read(&env),
+                registry_authorities,
+                signing_key,
+            },
+            volumes,
+            warnings,
+            unsupported,
+        })
+    }
+
+    /// What runs.
+    pub fn workload(&self) -> &WorkloadKind {
+        &self.workload.kind
+    }
+
+    /// The workload's environment: both sections' variables, the workload's where both have one.
+    pub fn environment(&self) -> BTreeMap<&str, &EnvironmentValue> {
+        overlay(&self.env.environment, &self.workload.environment)
+    }
+
+    /// The names of the variables that the deployer sets.
+    pub fn deployer_environment_names(&self) -> impl Iterator<Item = &str> {
+        self.env.environment.keys().map(String::as_str)
+    }
+
+    /// Credentials by registry: both sections', the workload's where both have one.
+    pub fn registry_credentials(&self) -> BTreeMap<&str, &Credentials> {
+        overlay(&self.env.credentials, &self.workload.credentials)
+    }
+
+    /// Certificates of authorities that registries may have.
+    pub fn registry_authorities(&self) -> &[RegistryAuthority] {
+        &self.env.registry_authorities
+    }
+
+    /// Where log records go.
+    pub fn logging(&self) -> &Logging {
+        &self.env.logging
+    }
+
+    /// The volumes, each with both parties' parts, in the order of the workload section.
+    pub fn volumes(&self) -> &[Volume] {
+        &self.volumes
+    }
+
+    /// The public key or certificate of the signer, as text.
+    pub fn signing_key(&self) -> Option<&str> {
+        self.env.signing_key.as_deref()
+    }
+
+    /// What the parties demand of each other.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// What an author should look at; none of it stops a boot.
+    pub fn warnings(&self) -> &[Finding] {
+        &self.warnings
+    }
+}
+
+fn overlay<'m, T>(
+    below: &'m BTreeMap<String, T>,
+    above: &'m BTreeMap<String, T>,
+) -> BTreeMap<&'m str, &'m T> {
+    below.iter().chain(above).map(|(name, value)| (name.as_str(), value)).collect()
+}
+
+fn environment(section: &Reader<'_>) -> BTreeMap<String, EnvironmentValue> {
+    section
+        .children("env")
+        .filter_map(|(name, value)| Some((name.to_owned(), EnvironmentValue::copy_from(value.as_text()?))))
+        .collect()
+}
+
+fn kind(workload: &Reader<'_>) -> WorkloadKind {
+    if let Some(compose) = workload.child("compose") {
+        return WorkloadKind::Compose { archive: compose.text("archive").unwrap_or_default().to_owned() };
+    }
+    match workload.child("play") {
+        Some(play) => WorkloadKind::Play {
+            archive: play.text("archive").map(str::to_owned),
+            resources: play.child("resources").map_or(0, |list| list.value().items().len()),
+            templates: play.child("templates").map_or(0, |list| list.value().items().len()),
+        },
+        None => WorkloadKind::ConfidentialContainers,
+    }
+}
+
+/// A warning at the env section's entry for each name that both sections have under `key`.
+fn warn_overridden(
+    workload: &Reader<'_>,
+    env: &Reader<'_>,
+    key: &str,
+    code: Code,
+    warnings: &mut Vec<Finding>,
+) {
+    for (name, value) in env.children(key) {
+        if workload.child(key).is_some_and(|map| map.child(name).is_some()) {
+            let hint = Some(code.remedy().to_owned());
+            warnings.push(Finding::new(
+                code,
+                value.place(),
+                "the workload section sets it too and wins",
+                hint,
+            ));
+        }
+    }
+}
+
+/// A place for a refusal that no value stands at.
+pub(crate) fn missing(parent: &Reader<'_>, name: &str) -> Place {
+    let Place { text, pointer, mark } = parent.place();
+    Place { text, pointer: Pointer::child(&pointer, name), mark }
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests;

@@ -1,0 +1,168 @@
+//! Countersign's own settings, under the key `countersign` of either section.
+//!
+//! Where both sections say something about the same thing, the stricter wins: no party can loosen what the
+//! other asked for.
+
+use std::collections::BTreeSet;
+
+use super::read::Reader;
+
+/// Whether a blank disk is formatted. A disk with any content never is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Initialize {
+    /// Formatted if nothing is on it; the default.
+    #[default]
+    IfBlank,
+    /// Not formatted; the volume must exist.
+    Never,
+}
+
+/// A mount option that a contract may add to `nosuid,nodev`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MountOption {
+    /// No access times.
+    NoAccessTime,
+    /// Nothing on the volume is executed.
+    NoExecute,
+    /// Access times as Linux keeps them by default.
+    RelativeAccessTime,
+    /// Nothing is written.
+    ReadOnly,
+    /// Every write waits for the disk.
+    Synchronous,
+}
+
+impl MountOption {
+    /// The option as `mount` takes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            MountOption::NoAccessTime => "noatime",
+            MountOption::NoExecute => "noexec",
+            MountOption::RelativeAccessTime => "relatime",
+            MountOption::ReadOnly => "ro",
+            MountOption::Synchronous => "sync",
+        }
+    }
+
+    fn parse(text: &str) -> Option<MountOption> {
+        use MountOption::*;
+        [NoAccessTime, NoExecute, RelativeAccessTime, ReadOnly, Synchronous]
+            .into_iter()
+            .find(|option| option.as_str() == text)
+    }
+}
+
+/// How a volume is made and mounted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VolumeOptions {
+    initialize: Initialize,
+    integrity: bool,
+    discard: bool,
+    label: Option<String>,
+    mount_options: BTreeSet<MountOption>,
+}
+
+impl VolumeOptions {
+    /// Whether a blank disk is formatted: `never` if either section says so.
+    pub fn initialize(&self) -> Initialize {
+        self.initialize
+    }
+
+    /// Whether the volume is made with dm-integrity: if either section says so.
+    pub fn integrity(&self) -> bool {
+        self.integrity
+    }
+
+    /// Whether freed blocks are told to the host: if a section says so and none says no.
+    pub fn discard(&self) -> bool {
+        self.discard
+    }
+
+    /// Label of a new file system; the workload's if both give one.
+    pub fn label(&self) -> Option<&str> {
+        self.label.as_deref()
+    }
+
+    /// The options of both sections.
+    pub fn mount_options(&self) -> &BTreeSet<MountOption> {
+        &self.mount_options
+    }
+}
+
+/// What the parties demand of each other.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Policy {
+    refuse_unsigned: bool,
+    signing_keys: Option<Vec<String>>,
+    environment: Option<Vec<String>>,
+    log_servers: Option<Vec<String>>,
+    log_authorities: Option<Vec<String>>,
+}
+
+impl Policy {
+    /// Whether a contract without signature is refused: if either section says so.
+    pub fn refuse_unsigned(&self) -> bool {
+        self.refuse_unsigned
+    }
+
+    /// SHA-256 fingerprints, lower-case hexadecimal, of the keys that may have signed; none means any.
+    pub fn signing_keys(&self) -> Option<&[String]> {
+        self.signing_keys.as_deref()
+    }
+
+    /// The variables that the deployer may set; none means any.
+    pub fn environment(&self) -> Option<&[String]> {
+        self.environment.as_deref()
+    }
+
+    /// The log servers that the deployer may name; none means any.
+    pub fn log_servers(&self) -> Option<&[String]> {
+        self.log_servers.as_deref()
+    }
+
+    /// SHA-256 fingerprints of the authorities that the log server may have; none means any.
+    pub fn log_authorities(&self) -> Option<&[String]> {
+        self.log_authorities.as_deref()
+    }
+}
+
+pub(super) fn policy(workload: &Reader<'_>, env: &Reader<'_>) -> Policy {
+    let refuses = |policy: &Option<Reader<'_>>| {
+        policy.as_ref().is_some_and(|policy| policy.text("unsigned") == Some("refuse"))
+    };
+    let provider = own_policy(workload);
+    let list = |name: &str| provider.as_ref().and_then(|policy| policy.texts(name));
+    Policy {
+        refuse_unsigned: refuses(&provider) || refuses(&own_policy(env)),
+        signing_keys: list("signing-keys"),
+        environment: list("env"),
+        log_servers: list("log-servers"),
+        log_authorities: list("log-authorities"),
+    }
+}
+
+fn own_policy<'t>(section: &Reader<'t>) -> Option<Reader<'t>> {
+    section.child("countersign")?.child("policy")
+}
+
+pub(super) fn volume_options(workload: &Reader<'_>, env: &Reader<'_>, name: &str) -> VolumeOptions {
+    let both: Vec<Reader<'_>> = [workload, env]
+        .into_iter()
+        .filter_map(|section| section.child("countersign")?.child("volumes")?.child(name))
+        .collect();
+    let discard: Vec<bool> = both.iter().filter_map(|options| options.truth("discard")).collect();
+    VolumeOptions {
+        initialize: match both.iter().any(|options| options.text("initialize") == Some("never")) {
+            true => Initialize::Never,
+            false => Initialize::IfBlank,
+        },
+        integrity: both.iter().any(|options| options.truth("integrity") == Some(true)),
+        discard: !discard.is_empty() && discard.iter().all(|wanted| *wanted),
+        label: both.iter().find_map(|options| options.child("mkfs")?.text("label").map(str::to_owned)),
+        mount_options: both
+            .iter()
+            .flat_map(|options| options.texts("mount-options").unwrap_or_default())
+            .filter_map(|option| MountOption::parse(&option))
+            .collect(),
+    }
+}

@@ -1,0 +1,161 @@
+//! Where log records go: a syslog server over TLS, or IBM Cloud Logs.
+//!
+//! Certificates and the client key are read here, so that a contract with an unusable one is refused before
+//! anything starts; dates, names and chains are checked by the logging stage, which knows the time.
+
+use countersign_crypto::certificate::Certificate;
+use countersign_crypto::private_key::PrivateKey;
+use countersign_crypto::secret::LogClientKey;
+
+use super::missing;
+use super::read::Reader;
+use crate::code::Code;
+use crate::refusal::{Finding, Refusal};
+
+/// Port of syslog over TLS (RFC 5425), used where the contract names none.
+pub const SYSLOG_PORT: u16 = 6514;
+
+/// Port of the ingestion address of IBM Cloud Logs.
+pub const LOG_ROUTER_PORT: u16 = 443;
+
+/// Where log records go.
+#[derive(Debug)]
+pub enum Logging {
+    /// A server that speaks RFC 5424 over TLS.
+    Syslog(Syslog),
+    /// IBM Cloud Logs.
+    LogRouter(LogRouter),
+}
+
+/// A syslog server.
+#[derive(Debug)]
+pub struct Syslog {
+    hostname: String,
+    port: u16,
+    authorities: Vec<Certificate>,
+    client: Option<(Vec<Certificate>, LogClientKey)>,
+}
+
+impl Syslog {
+    /// Host name or IPv4 address; the server's certificate must carry it.
+    pub fn hostname(&self) -> &str {
+        &self.hostname
+    }
+
+    /// TCP port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The authority that issued the server's certificate, at least one certificate.
+    pub fn authorities(&self) -> &[Certificate] {
+        &self.authorities
+    }
+
+    /// The certificate that the guest shows, followed by its chain; empty if it shows none.
+    pub fn client_certificates(&self) -> &[Certificate] {
+        self.client.as_ref().map_or(&[], |(certificates, _)| certificates)
+    }
+
+    /// The key of the client certificate, PEM or base64 of PEM as the contract has it; it was read once with
+    /// [`PrivateKey::parse`] and belongs to the certificate.
+    pub fn client_key(&self) -> Option<&LogClientKey> {
+        self.client.as_ref().map(|(_, key)| key)
+    }
+}
+
+/// An ingestion address of IBM Cloud Logs.
+#[derive(Debug)]
+pub struct LogRouter {
+    hostname: String,
+    port: u16,
+    tags: Vec<String>,
+}
+
+impl LogRouter {
+    /// Host name of the ingestion address.
+    pub fn hostname(&self) -> &str {
+        &self.hostname
+    }
+
+    /// TCP port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Marks on every record.
+    pub fn tags(&self) -> &[String] {
+        &self.tags
+    }
+}
+
+pub(super) fn read(
+    env: &Reader<'_>,
+    refusals: &mut Vec<Refusal>,
+    warnings: &mut Vec<Finding>,
+) -> Option<Logging> {
+    let logging = env.child("logging")?;
+    if let Some(syslog) = logging.child("syslog") {
+        return syslog_server(&syslog, refusals, warnings).map(Logging::Syslog);
+    }
+    let router = logging.child("logRouter")?;
+    Some(Logging::LogRouter(LogRouter {
+        hostname: router.text("hostname")?.to_owned(),
+        port: router.port("port").unwrap_or(LOG_ROUTER_PORT),
+        tags: router.texts("tags").unwrap_or_default(),
+    }))
+}
+
+fn syslog_server(
+    syslog: &Reader<'_>,
+    refusals: &mut Vec<Refusal>,
+    warnings: &mut Vec<Finding>,
+) -> Option<Syslog> {
+    let before = refusals.len();
+    let mut certificates = |field: &str| {
+        let value = syslog.child(field)?;
+        let parsed = value.as_text().map(Certificate::parse_all);
+        if !matches!(parsed, Some(Ok(_))) {
+            refusals.push(Refusal::NotACertificate(value.place()));
+        }
+        parsed?.ok()
+    };
+    let authorities = certificates("server");
+    let chain = certificates("cert");
+    let key = syslog.child("key");
+    let parsed_key = key.as_ref().and_then(|key| PrivateKey::parse(key.as_text()?).ok());
+    if let (Some(key), None) = (&key, &parsed_key) {
+        refusals.push(Refusal::NotAPrivateKey(key.place()));
+    }
+    match (syslog.child("cert"), &key) {
+        (None, Some(_)) => refusals.push(Refusal::ClientCertificateMissing(missing(syslog, "cert"))),
+        (Some(_), None) => refusals.push(Refusal::ClientKeyMissing(missing(syslog, "key"))),
+        (None, None) => warnings.push(Finding::new(
+            Code::NoClientCertificate,
+            syslog.place(),
+            "no client certificate for the log server",
+            Some(Code::NoClientCertificate.remedy().to_owned()),
+        )),
+        (Some(cert), Some(_)) => {
+            if let (Some(leaf), Some(parsed)) = (chain.as_ref().and_then(|chain| chain.first()), &parsed_key)
+            {
+                if !leaf.belongs_to(parsed) {
+                    refusals.push(Refusal::ClientPair(cert.place()));
+                }
+            }
+        }
+    }
+    if refusals.len() > before {
+        return None;
+    }
+    let client = match (chain, key.and_then(|key| key.as_text())) {
+        (Some(chain), Some(key)) => Some((chain, LogClientKey::copy_from(key))),
+        _ => None,
+    };
+    Some(Syslog {
+        hostname: syslog.text("hostname")?.to_owned(),
+        port: syslog.port("port").unwrap_or(SYSLOG_PORT),
+        authorities: authorities?,
+        client,
+    })
+}

@@ -1,0 +1,91 @@
+//! Fields that are understood and not acted on yet.
+//!
+//! A field that asks for something the guest does not do is refused, never ignored: the contract's author
+//! believes that it holds. The table shrinks as stages learn to act on them.
+
+use super::Contract;
+use super::read::Reader;
+use crate::place::SectionName::{self, Env, Workload};
+use crate::refusal::{Finding, Refusal};
+
+/// When a field of the table counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// Whenever it is there.
+    Present,
+    /// Only when it is `true`.
+    True,
+}
+use When::{Present, True};
+
+/// Section, path (`*` is any name), when it counts, hint.
+const TABLE: &[(SectionName, &[&str], When, &str)] = &[
+    (Workload, &["play"], Present, "describe the workload with compose"),
+    (Workload, &["confidential-containers"], Present, "describe the workload with compose"),
+    (Workload, &["images", "dct"], Present, "name the image by digest and remove the entry"),
+    (Workload, &["images", "rhs"], Present, "name the image by digest and remove the entry"),
+    (Workload, &["auths", "*", "insecure"], True, "registries are reached over TLS only"),
+    (Env, &["auths", "*", "insecure"], True, "registries are reached over TLS only"),
+    (Workload, &["volumes", "*", "previousSeed"], Present, "keep the seed that the volume was made with"),
+    (Env, &["volumes", "*", "previousSeed"], Present, "keep the seed that the volume was made with"),
+    (Env, &["volumes", "*", "uv-secret-id"], Present, "give a seed"),
+    (Env, &["volumes", "*", "uv-previous-secret-id"], Present, "give a seed"),
+    (Env, &["volumes", "*", "kms"], Present, "a volume is protected by its two seeds"),
+    (Env, &["volumes", "*", "kmsTimeout"], Present, "remove the field, nothing is waited for"),
+    (Env, &["volumes", "*", "grep11"], Present, "a volume is protected by its two seeds"),
+    (
+        Env,
+        &["volumes", "*", "apiKey"],
+        Present,
+        "name the disk by volumeID, nothing is looked up in the cloud",
+    ),
+    (Env, &["logging", "logRouter"], Present, "send the log to a syslog server"),
+    (Env, &["host-attestation"], Present, "remove the field"),
+    (Env, &["crypto-pt"], Present, "remove the field"),
+    (Workload, &["countersign", "volumes", "*", "integrity"], True, "remove the option"),
+    (Env, &["countersign", "volumes", "*", "integrity"], True, "remove the option"),
+    (Workload, &["countersign", "volumes", "*", "discard"], True, "remove the option"),
+    (Env, &["countersign", "volumes", "*", "discard"], True, "remove the option"),
+    (Workload, &["countersign", "volumes", "*", "mkfs"], Present, "remove the option"),
+    (Env, &["countersign", "volumes", "*", "mkfs"], Present, "remove the option"),
+    (Workload, &["countersign", "volumes", "*", "mount-options"], Present, "remove the option"),
+    (Env, &["countersign", "volumes", "*", "mount-options"], Present, "remove the option"),
+    (Workload, &["countersign", "policy", "signing-keys"], Present, "remove the condition"),
+    (Workload, &["countersign", "policy", "env"], Present, "remove the condition"),
+    (Workload, &["countersign", "policy", "log-servers"], Present, "remove the condition"),
+    (Workload, &["countersign", "policy", "log-authorities"], Present, "remove the condition"),
+];
+
+/// The fields of this contract that the guest would not act on; a boot ends if there is any.
+pub fn unsupported(contract: &Contract) -> Vec<Finding> {
+    contract.unsupported.clone()
+}
+
+pub(super) fn find(workload: &Reader<'_>, env: &Reader<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (section, path, when, hint) in TABLE {
+        let section = match section {
+            Workload => workload,
+            Env => env,
+        };
+        walk(section, path, &mut |field| {
+            if *when == Present || field.value().as_bool() == Some(true) {
+                found.push(Finding::from(&Refusal::Unsupported { place: field.place(), hint }));
+            }
+        });
+    }
+    found.sort_by_key(|finding| (finding.section, finding.line, finding.column));
+    found
+}
+
+fn walk(at: &Reader<'_>, path: &[&str], visit: &mut dyn FnMut(&Reader<'_>)) {
+    match path {
+        [] => visit(at),
+        ["*", rest @ ..] => at.entries().for_each(|(_, child)| walk(&child, rest, visit)),
+        [name, rest @ ..] => {
+            if let Some(child) = at.child(name) {
+                walk(&child, rest, visit);
+            }
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Data volumes: the workload's and the deployer's part of each, matched by name.
+//!
+//! A volume named in one section only is refused (`HPL07015E`), as are two volumes with one mount point. Which
+//! disk a volume is, and whether it may be formatted, is decided by the plan from facts that are not here.
+
+use countersign_crypto::secret::VolumeSeed;
+
+use super::extension::{self, VolumeOptions};
+use super::read::Reader;
+use crate::code::Code;
+use crate::nearest::nearest;
+use crate::place::{Place, SectionName};
+use crate::refusal::{Finding, Refusal};
+
+/// Mount point of a volume that names none.
+pub const DEFAULT_MOUNT: &str = "/mnt/data";
+
+/// Length from which a seed follows today's rule.
+const STRONG_SEED: usize = 15;
+
+/// What a new volume is formatted with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FileSystem {
+    /// ext4, the default.
+    #[default]
+    Ext4,
+    /// XFS.
+    Xfs,
+    /// Btrfs.
+    Btrfs,
+}
+
+impl FileSystem {
+    /// The name in contracts, in `mount` and in the names of the tools.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            FileSystem::Ext4 => "ext4",
+            FileSystem::Xfs => "xfs",
+            FileSystem::Btrfs => "btrfs",
+        }
+    }
+}
+
+/// The deployer's secret for a volume.
+#[derive(Debug)]
+pub enum DeployerSecret {
+    /// A seed in the contract.
+    Seed(VolumeSeed),
+    /// A secret that the Ultravisor keeps, by its number from 1 to 8.
+    Ultravisor(u8),
+}
+
+/// A data volume.
+#[derive(Debug)]
+pub struct Volume {
+    name: String,
+    mount: String,
+    file_system: FileSystem,
+    workload_seed: VolumeSeed,
+    previous_workload_seed: Option<VolumeSeed>,
+    deployer_secret: DeployerSecret,
+    previous_deployer_seed: Option<VolumeSeed>,
+    volume_id: Option<String>,
+    volume_name: Option<String>,
+    options: VolumeOptions,
+    place: Place,
+}
+
+impl Volume {
+    /// The name that both sections use.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Absolute path of the mount point.
+    pub fn mount(&self) -> &str {
+        &self.mount
+    }
+
+    /// What a new volume is formatted with.
+    pub fn file_system(&self) -> FileSystem {
+        self.file_system
+    }
+
+    /// The workload's seed.
+    pub fn workload_seed(&self) -> &VolumeSeed {
+        &self.workload_seed
+    }
+
+    /// The workload's seed until now, if it is being changed.
+    pub fn previous_workload_seed(&self) -> Option<&VolumeSeed> {
+        self.previous_workload_seed.as_ref()
+    }
+
+    /// The deployer's secret.
+    pub fn deployer_secret(&self) -> &DeployerSecret {
+        &self.deployer_secret
+    }
+
+    /// The deployer's seed; none if the Ultravisor keeps the secret.
+    pub fn deployer_seed(&self) -> Option<&VolumeSeed> {
+        match &self.deployer_secret {
+            DeployerSecret::Seed(seed) => Some(seed),
+            DeployerSecret::Ultravisor(_) => None,
+        }
+    }
+
+    /// The deployer's seed until now, if it is being changed.
+    pub fn previous_deployer_seed(&self) -> Option<&VolumeSeed> {
+        self.previous_deployer_seed.as_ref()
+    }
+
+    /// Id of the disk: a volume id, a UUID, or a name under `/dev/disk/by-id`.
+    pub fn volume_id(&self) -> Option<&str> {
+        self.volume_id.as_deref()
+    }
+
+    /// Name of the disk, if it differs from the volume's.
+    pub fn volume_name(&self) -> Option<&str> {
+        self.volume_name.as_deref()
+    }
+
+    /// Our own options, both sections' combined.
+    pub fn options(&self) -> &VolumeOptions {
+        &self.options
+    }
+
+    /// Where the workload section describes it.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
+/// Reads all volumes; what is wrong goes to `refusals`.
+pub(super) fn read(
+    workload: &Reader<'_>,
+    env: &Reader<'_>,
+    refusals: &mut Vec<Refusal>,
+    warnings: &mut Vec<Finding>,
+) -> Vec<Volume> {
+    refuse_unmatched(workload, env, SectionName::Env, refusals);
+    refuse_unmatched(env, workload, SectionName::Workload, refusals);
+    let mut volumes: Vec<Volume> = Vec::new();
+    for (name, entry) in workload.children("volumes") {
+        let Some(deployer) = env.child("volumes").and_then(|map| map.child(name)) else { continue };
+        for section in [&entry, &deployer] {
+            warn_weak(section, warnings);
+        }
+        let mount = entry.text("mount").unwrap_or(DEFAULT_MOUNT);
+        let mount_place = entry.child("mount").map_or_else(|| entry.place(), |mount| mount.place());
+        if mount.split('/').any(|part| part == "." || part == "..") {
+            refusals.push(Refusal::Schema {
+                place: mount_place.clone(),
+                expectation: "expected an absolute path without . and ..".into(),
+                hint: None,
+            });
+        }
+        if volumes.iter().any(|other| other.mount == mount) {
+            refusals.push(Refusal::MountConflict(mount_place));
+        }
+        if let Some(volume) =
+            volume(name, mount, &entry, &deployer, extension::volume_options(workload, env, name))
+        {
+            if volume.deployer_seed() == Some(&volume.workload_seed) {
+                let place = deployer.child("seed").map_or_else(|| deployer.place(), |seed| seed.place());
+                warn(Code::SharedSeed, place, "both sections have the same seed", warnings);
+            }
+            volumes.push(volume);
+        }
+    }
+    volumes
+}
+
+fn volume(
+    name: &str,
+    mount: &str,
+    entry: &Reader<'_>,
+    deployer: &Reader<'_>,
+    options: VolumeOptions,
+) -> Option<Volume> {
+    let seed = |from: &Reader<'_>, key: &str| from.text(key).map(VolumeSeed::copy_from);
+    Some(Volume {
+        name: name.to_owned(),
+        mount: mount.to_owned(),
+        file_system: match entry.text("filesystem") {
+            Some("xfs") => FileSystem::Xfs,
+            Some("btrfs") => FileSystem::Btrfs,
+            _ => FileSystem::Ext4,
+        },
+        workload_seed: seed(entry, "seed")?,
+        previous_workload_seed: seed(entry, "previousSeed"),
+        deployer_secret: match seed(deployer, "seed") {
+            Some(seed) => DeployerSecret::Seed(seed),
+            None => {
+                let index = deployer.text("uv-secret-id")?.strip_prefix("index-")?;
+                DeployerSecret::Ultravisor(index.parse().ok()?)
+            }
+        },
+        previous_deployer_seed: seed(deployer, "previousSeed"),
+        volume_id: deployer.text("volumeID").map(str::to_owned),
+        volume_name: deployer.text("volumeName").map(str::to_owned),
+        options,
+        place: entry.place(),
+    })
+}
+
+/// Refuses every volume of `here` that `there` does not have.
+fn refuse_unmatched(
+    here: &Reader<'_>,
+    there: &Reader<'_>,
+    missing_in: SectionName,
+    refusals: &mut Vec<Refusal>,
+) {
+    for (name, entry) in here.children("volumes") {
+        let matched = there.child("volumes").is_some_and(|map| map.child(name).is_some());
+        if !matched {
+            let own: Vec<&str> = here.children("volumes").map(|(name, _)| name).collect();
+            // A name that is matched itself was not meant.
+            let free = there.children("volumes").map(|(name, _)| name).filter(|name| !own.contains(name));
+            let nearest = nearest(name, free).map(str::to_owned);
+            refusals.push(Refusal::VolumeUnmatched { place: entry.place(), missing_in, nearest });
+        }
+    }
+}
+
+/// The rule of 2026: 15 characters or more, letters, digits and a set of punctuation, no space.
+fn is_strong(seed: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!@#$%^&*(),.?\":{}|<>_-".contains(&byte);
+    seed.len() >= STRONG_SEED && seed.bytes().all(allowed)
+}
+
+fn warn_weak(section: &Reader<'_>, warnings: &mut Vec<Finding>) {
+    if let Some(seed) = section.child("seed") {
+        if !seed.as_text().is_some_and(is_strong) {
+            let message = "a seed of 15 letters, digits or punctuation characters is expected since 2026";
+            warn(Code::ShortSeed, seed.place(), message, warnings);
+        }
+    }
+}
+
+fn warn(code: Code, place: Place, message: &str, warnings: &mut Vec<Finding>) {
+    warnings.push(Finding::new(code, place, message, Some(code.remedy().to_owned())));
+}
