@@ -45,6 +45,8 @@ impl Openssl {
     pub fn try_run(&self, arguments: &str, input: &[u8]) -> Output {
         let mut child = Command::new("openssl")
             .args(arguments.split_whitespace())
+            // Under emulation it names the guest's libraries, and the program is the host's.
+            .env_remove("LD_LIBRARY_PATH")
             .current_dir(Path::new(self.folder.path()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
