@@ -178,7 +178,7 @@ mod tests {
     fn the_machine_is_the_profile() {
         assert_eq!(
             machine(&profile()).join(" "),
-            "-nodefaults -machine s390-ccw-virtio -cpu max -smp 2 -m 4096M -accel tcg,thread=multi"
+            "-nodefaults -machine s390-ccw-virtio -cpu max,vx=off -smp 2 -m 4096M -accel tcg,thread=multi"
         );
     }
 

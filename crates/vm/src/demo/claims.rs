@@ -132,7 +132,7 @@ impl Claims {
         let failures =
             hits.iter().map(|hit| format!("{} in {} at {}", hit.name, hit.file.display(), hit.offset));
         self.judge(
-            "no secret is readable in console, log, the contract's, data or scratch disk",
+            "no secret is readable on the console, at the log server or on any disk",
             failures.collect(),
         );
         Ok(())
