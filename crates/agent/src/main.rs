@@ -1,2 +1,86 @@
-//! Placeholder.
-fn main() {}
+//! `countersignd`: PID 1 of the initramfs, and the units of the guest OS. Wiring only.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use countersign_boot::host::Verb;
+use countersign_boot::{host, initramfs};
+use countersign_system::linux::Linux;
+use countersign_system::ports::{Platform, Report, Severity};
+
+const HELP: &str = "\
+countersignd: opens the contract of a Secure Execution guest.
+
+As process 1 of the initramfs it takes no argument and boots the guest. In the guest OS its units call
+
+    countersignd network    wait for an address and the log server's name
+    countersignd logging    send the first record to the log server
+    countersignd images     pull the images of the contract
+    countersignd start      start the workload
+    countersignd failure    tell the log server why the boot failed
+
+Exit status: 0 done; 10 to 23 the stage that failed, see README; 2 usage.
+";
+
+fn main() -> ExitCode {
+    if std::process::id() == 1 {
+        return boot();
+    }
+    let mut arguments = std::env::args().skip(1);
+    match (arguments.next().as_deref(), arguments.next()) {
+        (Some("--help" | "-h"), None) => {
+            print!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        (Some("--version"), None) => {
+            println!("countersignd {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+        (Some(name), None) => match Verb::find(name) {
+            Some(verb) => unit(verb),
+            None => usage(),
+        },
+        _ => usage(),
+    }
+}
+
+fn usage() -> ExitCode {
+    eprint!("{HELP}");
+    ExitCode::from(2)
+}
+
+/// Process 1 must not end: whatever happens, the machine goes off.
+fn boot() -> ExitCode {
+    let system = Linux::new();
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic
+            .location()
+            .map(|place| format!(" at {}:{}", place.file(), place.line()))
+            .unwrap_or_default();
+        let system = Linux::new();
+        // The panic's own text could hold a value; its place cannot.
+        system.line(Severity::Error, &format!("HPL11000E: countersignd stopped unexpectedly{place}"));
+        system.line(Severity::Error, "countersign: exit=1 stage=preflight code=HPL11000E");
+        system.power_off();
+    }));
+    let status = match system.mount_kernel_filesystems() {
+        Ok(()) => match initramfs::boot(&system) {
+            Ok(()) => 0,
+            Err(failure) => failure.stage.exit_code(),
+        },
+        Err(error) => {
+            eprintln!("countersignd: {error}");
+            1
+        }
+    };
+    system.power_off();
+    ExitCode::from(status)
+}
+
+fn unit(verb: Verb) -> ExitCode {
+    match host::run(&Linux::new(), verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => ExitCode::from(failure.stage.exit_code()),
+    }
+}

@@ -12,8 +12,8 @@ use crate::stage::Stage;
 pub struct Failure {
     /// Where it happened.
     pub stage: Stage,
-    /// The cause.
-    pub cause: Cause,
+    /// The cause; boxed, because every stage returns one or its result.
+    pub cause: Box<Cause>,
     /// Further findings of the same stage.
     pub also: Vec<Finding>,
 }
@@ -35,24 +35,28 @@ pub enum Cause {
 impl Failure {
     /// A failure of the machine or its surroundings.
     pub fn machine(stage: Stage, code: Code, message: impl fmt::Display) -> Failure {
-        Failure { stage, cause: Cause::Machine { code, message: message.to_string() }, also: Vec::new() }
+        Failure {
+            stage,
+            cause: Box::new(Cause::Machine { code, message: message.to_string() }),
+            also: Vec::new(),
+        }
     }
 
     /// A refusal of the contract.
     pub fn refused(stage: Stage, refusal: &Refusal) -> Failure {
-        Failure { stage, cause: Cause::Contract(Finding::from(refusal)), also: Vec::new() }
+        Failure { stage, cause: Box::new(Cause::Contract(Finding::from(refusal))), also: Vec::new() }
     }
 
     /// The first of several findings is the cause, the others go along. `None` where there is no finding.
     pub fn findings(stage: Stage, findings: Vec<Finding>) -> Option<Failure> {
         let mut findings = findings.into_iter();
         let first = findings.next()?;
-        Some(Failure { stage, cause: Cause::Contract(first), also: findings.collect() })
+        Some(Failure { stage, cause: Box::new(Cause::Contract(first)), also: findings.collect() })
     }
 
     /// The message code of the cause.
     pub fn code(&self) -> Code {
-        match &self.cause {
+        match self.cause.as_ref() {
             Cause::Contract(finding) => finding.code,
             Cause::Machine { code, .. } => *code,
         }
@@ -60,7 +64,7 @@ impl Failure {
 
     /// `key=value` pairs for the stage's line: code, and the place where there is one.
     pub fn fields(&self) -> String {
-        match &self.cause {
+        match self.cause.as_ref() {
             Cause::Contract(finding) => place_fields(finding),
             Cause::Machine { code, .. } => format!("code={code}"),
         }
@@ -68,7 +72,7 @@ impl Failure {
 
     /// The sentences for a person, one line for each finding: code, place, expectation, hint.
     pub fn lines(&self) -> Vec<String> {
-        let first = match &self.cause {
+        let first = match self.cause.as_ref() {
             Cause::Contract(finding) => finding.to_string(),
             Cause::Machine { code, message } => format!("{code}: {message}; {}", code.remedy()),
         };

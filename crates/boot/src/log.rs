@@ -77,7 +77,12 @@ impl<'s, S: Report + Platform> Log<'s, S> {
         }
         line.push_str(&format!(" ms={ms}"));
         self.system.line(Severity::Info, &line);
-        self.stages.push(StageRecord { stage: stage.name(), started_ms: millis(started), ms, summary: summary.0 });
+        self.stages.push(StageRecord {
+            stage: stage.name(),
+            started_ms: millis(started),
+            ms,
+            summary: summary.0,
+        });
         Ok(value)
     }
 

@@ -18,4 +18,6 @@ pub mod host;
 pub mod image;
 pub mod interpolate;
 pub mod luks2;
+pub mod record;
+pub mod render;
 pub mod volumes;

@@ -13,6 +13,8 @@
 //! | `metadata`, `data` | anything else on `data` | refuse |
 //! | any other number | | refuse |
 
+use countersign_contract::model::Initialize;
+
 use crate::content::Content;
 use crate::facts::{DiskFacts, PartitionFacts};
 
@@ -20,16 +22,6 @@ use crate::facts::{DiskFacts, PartitionFacts};
 pub const METADATA_BYTES: u64 = 100 << 20;
 /// The smallest disk for a new volume: `metadata`, a LUKS2 header, and room for a file system.
 pub const LEAST_DISK_BYTES: u64 = 256 << 20;
-
-/// May a blank disk be made into a volume?
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Initialize {
-    /// Only open what is there.
-    Never,
-    /// Make a volume on a blank disk.
-    #[default]
-    IfBlank,
-}
 
 /// What is done with a disk. Devices are kernel names.
 #[derive(Debug, Clone, PartialEq, Eq)]

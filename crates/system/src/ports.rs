@@ -43,6 +43,8 @@ pub trait Platform {
     fn missing_programs(&self) -> Vec<PathBuf>;
     /// Seconds since 1970-01-01T00:00:00Z by the guest's clock, which the host can set.
     fn unix_time(&self) -> i64;
+    /// Time since the kernel started; never goes back.
+    fn uptime(&self) -> Duration;
     /// Sets the kernel's host name.
     fn set_hostname(&self, name: &str) -> Result<()>;
     /// Powers the machine off. Returns only where there is no machine, in tests.
@@ -93,8 +95,15 @@ pub trait Disks {
     fn disks(&self) -> Result<Vec<Disk>>;
     /// Waits until the kernel announces a block device or `timeout` has passed; whether one was announced.
     fn wait_for_disk(&self, timeout: Duration) -> Result<bool>;
+    /// Bytes of a disk, partition or mapped device.
+    fn size(&self, device: &Path) -> Result<u64>;
+    /// The device's number as `major:minor`.
+    fn number(&self, device: &Path) -> Result<String>;
     /// Reads exactly `length` bytes at `offset`, fewer only at the end of the device.
     fn read(&self, device: &Path, offset: u64, length: usize) -> Result<Vec<u8>>;
+    /// Writes the header of a new container to the start of `device` and waits until the device holds it: first
+    /// everything behind the first 4096 bytes, then those, so that a power cut in between leaves no header.
+    fn commit_header(&self, device: &Path, header: &[u8]) -> Result<()>;
     /// Writes a GPT with the two partitions of a data volume: `metadata` (bytes given), then `data` on the
     /// rest; waits until the kernel shows both.
     fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<[Partition; 2]>;
@@ -128,8 +137,14 @@ pub enum OpenError {
 
 /// Encrypted volumes (libcryptsetup).
 pub trait Luks {
-    /// Makes a LUKS2 container (aes-xts-plain64, 512-bit key, argon2id); returns its UUID.
-    fn format(&self, device: &Path, parameters: &LuksParameters, passphrase: &VolumePassphrase) -> Result<String>;
+    /// Makes the header of a new LUKS2 container (aes-xts-plain64, 512-bit key, argon2id) for `device`, key slots
+    /// included, in guest memory: nothing is written to `device`. The data begins at 16 MiB.
+    fn format(
+        &self,
+        device: &Path,
+        parameters: &LuksParameters,
+        passphrase: &VolumePassphrase,
+    ) -> Result<Vec<u8>>;
     /// Opens `device` as `/dev/mapper/<name>` with the header copy in `header` (guest memory), never with the one
     /// on the device; returns the mapped device.
     fn open(
@@ -245,9 +260,6 @@ pub trait Files {
 }
 
 /// Everything the initramfs stages need of the machine.
-pub trait Initramfs:
-    Report + Platform + Sealed + Disks + Luks + Mapper + Filesystems + Files
-{
-}
+pub trait Initramfs: Report + Platform + Sealed + Disks + Luks + Mapper + Filesystems + Files {}
 
 impl<T> Initramfs for T where T: Report + Platform + Sealed + Disks + Luks + Mapper + Filesystems + Files {}

@@ -35,11 +35,10 @@ impl Rooted {
     /// # Errors
     /// `HPL11112E` when a file cannot be written or the switch fails.
     pub fn handover<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<(), Failure> {
-        let unlocked = self.unlocked;
+        let host = self.host;
         log.stage(Stage::Handover, |log| {
             system.make_directory(Path::new(HANDOVER), 0o700).map_err(failed)?;
-            let files = unlocked.files()?;
-            for file in &files {
+            for file in &host.files {
                 // What is not memory-backed lies on scratch, that is, in the new root.
                 let path = if file.path.starts_with("/run/") {
                     Path::new(&file.path).to_path_buf()
@@ -51,14 +50,14 @@ impl Rooted {
                 }
                 system.write(&path, file.mode, file.content.expose()).map_err(failed)?;
             }
-            system.set_hostname(unlocked.hostname()).map_err(failed)?;
+            system.set_hostname(&host.plan.hostname).map_err(failed)?;
             system.forget_image_key().map_err(failed)?;
-            let summary = Summary::new().with("files", files.len());
+            let summary = Summary::new().with("files", host.files.len());
             let transcript = Transcript {
-                version: &unlocked.manifest().version,
+                version: &host.manifest.version,
                 stages: log.stages(),
                 warnings: log.warnings(),
-                record: unlocked.record(),
+                record: &host.record,
             };
             let transcript = serde_json::to_vec_pretty(&transcript)
                 .map_err(|error| Failure::machine(Stage::Handover, Code::HandoverFailed, error))?;
@@ -67,7 +66,7 @@ impl Rooted {
             Ok(((), summary))
         })?;
         log.say(&format!("{}: {}", Code::BootEnded, Code::BootEnded.text()));
-        drop(unlocked);
+        drop(host);
         system.switch_root(Path::new(NEW_ROOT), Path::new(INIT)).map_err(failed)
     }
 }

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use countersign_contract::cidata;
+use countersign_contract::cidata::{self, meta_data};
 use countersign_contract::code::Code;
 use countersign_crypto::digest;
 use countersign_system::error::SystemError;
@@ -46,26 +46,35 @@ impl Ready {
         log.stage(Stage::Locate, |_| {
             let disk = find(system)?;
             let invalid = |message: String| Failure::machine(Stage::Locate, Code::CidataInvalid, message);
-            if disk.size > cidata::MAX_BYTES as u64 {
-                return Err(invalid(format!("expected a contract disk of at most {} bytes", cidata::MAX_BYTES)));
+            if disk.size > cidata::MAX_IMAGE_BYTES as u64 {
+                return Err(invalid(format!(
+                    "expected a contract disk of at most {} bytes",
+                    cidata::MAX_IMAGE_BYTES
+                )));
             }
-            let image = read(system, &disk, cidata::MAX_BYTES.min(disk.size as usize))?;
+            let image = read(system, &disk, cidata::MAX_IMAGE_BYTES.min(disk.size as usize))?;
             let files = cidata::read(&image).map_err(|error| invalid(error.to_string()))?;
-            let user_data = files.user_data().ok_or_else(|| {
-                Failure::machine(Stage::Locate, Code::ContractMissing, "expected a file user-data on the contract disk")
+            let user_data = files.user_data.ok_or_else(|| {
+                Failure::machine(
+                    Stage::Locate,
+                    Code::ContractMissing,
+                    "expected a file user-data on the contract disk",
+                )
             })?;
-            let hostname = match files.meta_data() {
-                Some(bytes) => cidata::meta_data(bytes)
-                    .map_err(|error| Failure::machine(Stage::Locate, Code::HostNameInvalid, error))?
-                    .local_hostname,
+            let hostname = match files.meta_data {
+                Some(bytes) => {
+                    meta_data::parse(bytes)
+                        .map_err(|error| Failure::machine(Stage::Locate, error.code(), error))?
+                        .local_hostname
+                }
                 None => None,
             };
             let mut digests = vec![("/dev/disk/by-label/cidata".to_owned(), digest::sha256_hex(&image))];
             let named = [
-                ("cidata/meta-data", files.meta_data()),
+                ("cidata/meta-data", files.meta_data),
                 ("cidata/user-data", Some(user_data)),
-                ("cidata/vendor-data", files.vendor_data()),
-                ("cidata/network-config", files.network_config()),
+                ("cidata/vendor-data", files.vendor_data),
+                ("cidata/network-config", files.network_config),
             ];
             for (name, bytes) in named {
                 if let Some(bytes) = bytes {
@@ -77,7 +86,7 @@ impl Ready {
                 disk: disk.path.clone(),
                 user_data: user_data.to_vec(),
                 hostname,
-                network_config: files.network_config().map(<[u8]>::to_vec),
+                network_config: files.network_config.map(<[u8]>::to_vec),
                 digests,
             };
             let summary = Summary::new().with("disk", disk.path.display()).with("bytes", image.len());
@@ -92,7 +101,7 @@ fn find<S: Initramfs>(system: &S) -> Result<Disk, Failure> {
     loop {
         let mut labelled = Vec::new();
         for disk in system.disks().map_err(unreadable)? {
-            if cidata::is_labelled(&read(system, &disk, DESCRIPTOR_END)?) {
+            if cidata::is_cidata(&read(system, &disk, DESCRIPTOR_END)?) {
                 labelled.push(disk);
             }
         }

@@ -26,16 +26,24 @@ pub fn run<S: Initramfs>(system: &S, log: &mut Log<'_, S>) -> Result<Ready, Fail
     log.stage(Stage::Preflight, |log| {
         let incomplete = |message: String| Failure::machine(Stage::Preflight, Code::ImageIncomplete, message);
         let manifest = system.manifest().map_err(|error| incomplete(error.to_string()))?;
-        let manifest = ImageManifest::parse(&manifest)
-            .map_err(|error| incomplete(format!("expected a manifest image.json of this version: {error}")))?;
+        let manifest = ImageManifest::parse(&manifest).map_err(|error| {
+            incomplete(format!("expected a manifest image.json of this version: {error}"))
+        })?;
         let missing = system.missing_programs();
         if !missing.is_empty() {
             let names: Vec<String> = missing.iter().map(|path| path.display().to_string()).collect();
-            return Err(incomplete(format!("expected these programs in the initramfs: {}", names.join(", "))));
+            return Err(incomplete(format!(
+                "expected these programs in the initramfs: {}",
+                names.join(", ")
+            )));
         }
         let memory = system.memory_bytes().map_err(|error| incomplete(error.to_string()))?;
         if memory < LEAST_MEMORY_BYTES {
-            let message = format!("expected at least {} MiB of memory, found {}", LEAST_MEMORY_BYTES >> 20, memory >> 20);
+            let message = format!(
+                "expected at least {} MiB of memory, found {}",
+                LEAST_MEMORY_BYTES >> 20,
+                memory >> 20
+            );
             return Err(Failure::machine(Stage::Preflight, Code::InsufficientMemory, message));
         }
         let modules = system.load_modules().map_err(|error| incomplete(error.to_string()))?;

@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
+use countersign_plan::image::RootImage;
 use countersign_system::error::SystemError;
 use countersign_system::ports::{Disk, Durability, Filesystem, Initramfs, MountFlags, Verity};
 
@@ -16,6 +17,7 @@ use crate::log::{Log, Summary};
 use crate::stage::Stage;
 
 use super::unlock::Unlocked;
+use super::validate::HostFiles;
 
 /// Where the new root is put together.
 pub(super) const NEW_ROOT: &str = "/sysroot";
@@ -57,7 +59,7 @@ const LINKS: &[(&str, &str)] = &[
 /// A guest OS that is ready to be switched to.
 #[derive(Debug)]
 pub struct Rooted {
-    pub(super) unlocked: Unlocked,
+    pub(super) host: HostFiles,
 }
 
 impl Unlocked {
@@ -69,12 +71,12 @@ impl Unlocked {
     pub fn root<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Rooted, Failure> {
         log.stage(Stage::Root, |_| {
             let disks = system.disks().map_err(image)?;
-            let manifest = self.manifest();
+            let manifest = &self.host.manifest;
             let os = by_serial(&disks, &manifest.root.serial).ok_or_else(|| {
                 let message = format!("expected a disk with the serial number {}", manifest.root.serial);
                 Failure::machine(Stage::Root, Code::RootImage, message)
             })?;
-            let verity = verity(&self)?;
+            let verity = verity(&manifest.root)?;
             let device = system.open_verity(&os.path, "os", &verity).map_err(image)?;
             let read_only = MountFlags { read_only: true, nodev: true, ..MountFlags::default() };
             system.mount(Filesystem::Erofs, &device, Path::new(IMAGE), read_only).map_err(image)?;
@@ -89,13 +91,16 @@ impl Unlocked {
             for folder in ["usr", "etc"] {
                 system.bind(&Path::new(IMAGE).join(folder), &new(folder), read_only).map_err(image)?;
             }
-            for volume in self.volumes() {
+            for volume in &self.volumes {
                 let target = new(volume.mount.trim_start_matches('/'));
-                system.move_mount(&volume.staged, &target).map_err(|error| {
-                    Failure::machine(Stage::Root, Code::MountFailed, error)
-                })?;
+                system
+                    .move_mount(&volume.staged, &target)
+                    .map_err(|error| Failure::machine(Stage::Root, Code::MountFailed, error))?;
             }
-            Ok((Rooted { unlocked: self }, Summary::new().with("verity", "yes").with("scratch", scratch_kind)))
+            Ok((
+                Rooted { host: self.host },
+                Summary::new().with("verity", "yes").with("scratch", scratch_kind),
+            ))
         })
     }
 }
@@ -109,8 +114,7 @@ fn by_serial<'d>(disks: &'d [Disk], serial: &str) -> Option<&'d Disk> {
     disks.iter().find(|disk| disk.serial == serial)
 }
 
-fn verity(unlocked: &Unlocked) -> Result<Verity, Failure> {
-    let root = &unlocked.manifest().root;
+fn verity(root: &RootImage) -> Result<Verity, Failure> {
     let (salt, root_hash) = root.salt_and_root_hash().ok_or_else(|| {
         let message = "expected salt and root hash of image.json in hexadecimal";
         Failure::machine(Stage::Root, Code::ImageIncomplete, message)

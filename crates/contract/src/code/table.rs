@@ -338,6 +338,10 @@ ClientPairMismatch "HPL01100E" LOG_CLIENT_PAIR Error
         "the contract is not valid now"
         cause "the certificate in env.signingKey has ended or has not begun; its dates are those of the contract"
         remedy "sign a new certificate for the key and seal the contract again; check the guest's clock";
+    NetworkConfigUnsupported "HPL13100E" NETWORK_CONFIG_UNSUPPORTED Error
+        "the contract disk holds a network-config, which this version of the guest does not act on"
+        cause "the guest asks for its address by DHCP only"
+        remedy "remove network-config from the contract disk and serve the address by DHCP";
     NetworkReady "HPL14000I" DNS_LOOKUP_READY Info
         "the guest has an address and the log server's name resolves"
         cause "the network is configured"

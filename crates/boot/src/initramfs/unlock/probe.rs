@@ -19,7 +19,12 @@ fn disk_facts<S: Initramfs>(system: &S, disk: &Disk) -> Result<DiskFacts> {
     let mut partitions = Vec::with_capacity(disk.partitions.len());
     for Partition { path, name, size, .. } in &disk.partitions {
         let content = content(system, path, *size)?;
-        partitions.push(PartitionFacts { name: kernel_name(path), label: name.clone(), size: *size, content });
+        partitions.push(PartitionFacts {
+            name: kernel_name(path),
+            label: name.clone(),
+            size: *size,
+            content,
+        });
     }
     Ok(DiskFacts {
         name: kernel_name(&disk.path),

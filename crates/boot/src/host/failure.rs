@@ -1,0 +1,52 @@
+//! The report of a failed boot: the cause goes to the owner's log server, then the unit powers the machine off.
+//!
+//! The cause was said by the stage that failed, and remembered in the handover. It is sent over a connection of its
+//! own, so that it arrives whatever the forwarding of the journal does in the moments before power-off.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use countersign_contract::code::Code;
+use countersign_plan::host::{HANDOVER, HostPlan};
+use countersign_plan::record;
+use countersign_system::ports::Severity;
+use countersign_system::ports_host::Host;
+
+use crate::failure::Failure;
+use crate::log::Log;
+
+/// How long the server may take: the power-off does not wait for it longer.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+fn cause_file() -> PathBuf {
+    Path::new(HANDOVER).join("failure.txt")
+}
+
+/// Keeps the lines of the first cause for [`run`], which is another process.
+pub(super) fn remember<S: Host>(system: &S, failure: &Failure) {
+    if system.read_file(&cause_file()).is_ok() {
+        return;
+    }
+    let text = failure.lines().join("\n");
+    if let Err(error) = system.replace_file(&cause_file(), text.as_bytes()) {
+        system.line(Severity::Error, &error.to_string());
+    }
+}
+
+pub(super) fn run<S: Host>(system: &S, log: &Log<'_, S>, plan: &HostPlan) -> Result<(), Failure> {
+    let ended = format!("{}: {}", Code::ServiceFailed, Code::ServiceFailed.text());
+    log.say(&ended);
+    let cause = system.read_file(&cause_file()).unwrap_or_default();
+    let cause = String::from_utf8_lossy(&cause).into_owned();
+    let now = system.unix_time();
+    let records: Vec<String> = cause
+        .lines()
+        .chain([ended.as_str()])
+        .map(|line| record::rfc5424(record::Level::Error, now, &plan.hostname, line))
+        .collect();
+    // Where the log server is the cause, it cannot be told; the console has it.
+    if let Err(error) = system.send(&super::target(plan), &records, TIMEOUT) {
+        system.line(Severity::Warning, &format!("the log server was not told: {error}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! Stage `images`: every image of the plan is pulled by its digest.
+//!
+//! The plan holds pinned references only, so the engine itself compares what it receives with the digest. The
+//! compose program later runs without permission to pull: an image that is not here does not run.
+
+use std::path::Path;
+
+use countersign_contract::code::Code;
+use countersign_plan::host::HostPlan;
+use countersign_system::ports_host::Host;
+
+use crate::failure::Failure;
+use crate::log::{Log, Summary};
+use crate::stage::Stage;
+
+pub(super) fn run<S: Host>(system: &S, log: &mut Log<'_, S>, plan: &HostPlan) -> Result<(), Failure> {
+    log.stage(Stage::Images, |log| {
+        let credentials = Path::new(&plan.registries.credentials);
+        let authorities = plan.registries.authorities.as_deref().map(Path::new);
+        for (index, image) in plan.images.iter().enumerate() {
+            log.say(&format!("pulling image {} of {}", index + 1, plan.images.len()));
+            system
+                .pull(image, credentials, authorities)
+                .map_err(|error| Failure::machine(Stage::Images, Code::ImagePullFailed, error))?;
+        }
+        Ok(((), Summary::new().with("images", plan.images.len())))
+    })
+}

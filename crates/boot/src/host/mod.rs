@@ -1,0 +1,98 @@
+//! The stages of the host stage: one unit of the guest OS each, one call of `countersignd` each.
+//!
+//! The units carry the order; each stage reads the host plan of the handover, acts, and says its lines. A stage
+//! that fails says why and ends with its exit code; the unit `countersign-failure` does the rest.
+
+mod failure;
+mod images;
+mod logging;
+mod network;
+mod start;
+
+use std::path::Path;
+
+use countersign_contract::code::Code;
+use countersign_plan::host::{HANDOVER, HostPlan};
+use countersign_system::ports_host::{Host, LogTarget};
+
+use crate::failure::Failure;
+use crate::log::Log;
+use crate::stage::Stage;
+
+/// A verb of `countersignd` in the guest OS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Stage `network`.
+    Network,
+    /// Stage `logging`.
+    Logging,
+    /// Stage `images`.
+    Images,
+    /// Stage `start`.
+    Start,
+    /// The report of a failed boot.
+    Failure,
+}
+
+impl Verb {
+    /// The verb of a command line.
+    pub fn find(name: &str) -> Option<Verb> {
+        match name {
+            "network" => Some(Verb::Network),
+            "logging" => Some(Verb::Logging),
+            "images" => Some(Verb::Images),
+            "start" => Some(Verb::Start),
+            "failure" => Some(Verb::Failure),
+            _ => None,
+        }
+    }
+
+    /// The stage whose exit code a failure has.
+    fn stage(self) -> Stage {
+        match self {
+            Verb::Network => Stage::Network,
+            Verb::Logging | Verb::Failure => Stage::Logging,
+            Verb::Images => Stage::Images,
+            Verb::Start => Stage::Start,
+        }
+    }
+}
+
+/// Runs one stage; a failure has been said when this returns.
+///
+/// # Errors
+/// The cause.
+pub fn run<S: Host>(system: &S, verb: Verb) -> Result<(), Failure> {
+    let mut log = Log::new(system);
+    let result = plan(system, verb.stage()).and_then(|plan| match verb {
+        Verb::Network => network::run(system, &mut log, &plan),
+        Verb::Logging => logging::run(system, &mut log, &plan),
+        Verb::Images => images::run(system, &mut log, &plan),
+        Verb::Start => start::run(system, &mut log, &plan),
+        Verb::Failure => failure::run(system, &log, &plan),
+    });
+    if let Err(failure) = &result {
+        log.failed(failure);
+        failure::remember(system, failure);
+    }
+    result
+}
+
+fn plan<S: Host>(system: &S, stage: Stage) -> Result<HostPlan, Failure> {
+    let unreadable = |error: String| Failure::machine(stage, Code::HandoverFailed, error);
+    let bytes = system
+        .read_file(&Path::new(HANDOVER).join("plan.json"))
+        .map_err(|error| unreadable(error.to_string()))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| unreadable(format!("expected the plan of this version: {error}")))
+}
+
+fn target(plan: &HostPlan) -> LogTarget {
+    LogTarget {
+        hostname: plan.log.hostname.clone(),
+        port: plan.log.port,
+        ca: plan.log.ca.clone(),
+        certificate: plan.log.certificate.clone(),
+        key: plan.log.key.clone(),
+    }
+}

@@ -1,0 +1,23 @@
+//! Stage `start`: the compose project of the contract runs.
+
+use std::path::Path;
+
+use countersign_contract::code::Code;
+use countersign_plan::host::{HostPlan, Workload};
+use countersign_system::ports_host::Host;
+
+use crate::failure::Failure;
+use crate::log::{Log, Summary};
+use crate::stage::Stage;
+
+pub(super) fn run<S: Host>(system: &S, log: &mut Log<'_, S>, plan: &HostPlan) -> Result<(), Failure> {
+    log.stage(Stage::Start, |_| {
+        let Workload::Compose { project, folder, file } = &plan.workload;
+        let (folder, file) = (Path::new(folder), Path::new(file));
+        let failed = |error| Failure::machine(Stage::Start, Code::ComposeFailed, error);
+        system.compose_up(project, folder, file).map_err(failed)?;
+        Ok(((), Summary::new().with("project", project)))
+    })?;
+    log.say(&format!("{}: {}", Code::ServiceSuccess, Code::ServiceSuccess.text()));
+    Ok(())
+}

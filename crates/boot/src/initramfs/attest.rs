@@ -1,0 +1,51 @@
+//! Stage `attest`: a record of everything that decides what this boot does.
+//!
+//! The record follows the form of HPCR's `se-checksums.txt`: the version, lines of information, then one
+//! `SHA-256 name` line for each input. Its own digest is said on the console and reaches the log server.
+
+use countersign_contract::model::Contract;
+use countersign_crypto::digest;
+use countersign_system::ports::Initramfs;
+
+use crate::failure::Failure;
+use crate::log::{Log, Summary};
+use crate::stage::Stage;
+
+use super::validate::{HostFiles, Validated};
+use super::verify::Signer;
+
+/// A contract whose inputs are recorded.
+#[derive(Debug)]
+pub struct Attested {
+    pub(super) contract: Contract,
+    pub(super) host: HostFiles,
+}
+
+impl Validated {
+    /// Runs the stage.
+    ///
+    /// # Errors
+    /// None today; the Ultravisor's evidence will have some.
+    pub fn attest<S: Initramfs>(self, _: &S, log: &mut Log<'_, S>) -> Result<Attested, Failure> {
+        log.stage(Stage::Attest, |_| {
+            let Validated { contract, signer, digests, mut host } = self;
+            let mut record = format!("{}\n", host.manifest.version);
+            match &signer {
+                Signer::Nobody => record.push_str("Contract is not signed\n"),
+                Signer::Key(fingerprint) => {
+                    record.push_str("Contract is signed\n");
+                    record.push_str(&format!("{fingerprint} signingKey\n"));
+                }
+            }
+            record.push_str(&format!("{} root.verity\n", host.manifest.root.root_hash));
+            for (name, digest) in &digests {
+                record.push_str(&format!("{digest} {name}\n"));
+            }
+            host.record = record;
+            let summary = Summary::new()
+                .with("inputs", 1 + digests.len())
+                .with("record", digest::sha256_hex(host.record.as_bytes()));
+            Ok((Attested { contract, host }, summary))
+        })
+    }
+}

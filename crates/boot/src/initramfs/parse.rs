@@ -1,0 +1,64 @@
+//! Stage `parse`: the outer YAML becomes an envelope; the sections stay sealed.
+
+use std::path::PathBuf;
+
+use countersign_contract::envelope::Envelope;
+use countersign_system::ports::Initramfs;
+
+use crate::failure::Failure;
+use crate::log::{Log, Summary};
+use crate::stage::Stage;
+
+use super::locate::Located;
+use super::preflight::Ready;
+
+/// What is carried through all stages up to `attest`.
+#[derive(Debug)]
+pub struct Origins {
+    pub(super) ready: Ready,
+    pub(super) disk: PathBuf,
+    pub(super) hostname: String,
+    pub(super) network_config: Option<Vec<u8>>,
+    pub(super) digests: Vec<(String, String)>,
+}
+
+/// A contract taken apart.
+#[derive(Debug)]
+pub struct Parsed {
+    pub(super) origins: Origins,
+    pub(super) envelope: Envelope,
+}
+
+/// The host name of a guest whose meta-data names none.
+const HOSTNAME: &str = "countersign";
+
+impl Located {
+    /// Runs the stage.
+    ///
+    /// # Errors
+    /// The text refusals of the catalogue (`HPL050…`, `HPL051…`).
+    pub fn parse<S: Initramfs>(self, _: &S, log: &mut Log<'_, S>) -> Result<Parsed, Failure> {
+        log.stage(Stage::Parse, |log| {
+            let envelope = Envelope::parse(&self.user_data)
+                .map_err(|refusal| Failure::refused(Stage::Parse, &refusal))?;
+            for warning in envelope.warnings() {
+                log.warn(warning);
+            }
+            let sealed = [envelope.workload(), envelope.env()]
+                .iter()
+                .filter(|section| section.token().is_some())
+                .count();
+            let summary = Summary::new()
+                .with("sealed", sealed)
+                .with("signature", if envelope.signature().is_some() { "yes" } else { "no" });
+            let origins = Origins {
+                ready: self.ready,
+                disk: self.disk,
+                hostname: self.hostname.unwrap_or_else(|| HOSTNAME.to_owned()),
+                network_config: self.network_config,
+                digests: self.digests,
+            };
+            Ok((Parsed { origins, envelope }, summary))
+        })
+    }
+}

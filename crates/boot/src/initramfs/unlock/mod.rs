@@ -1,0 +1,150 @@
+//! Stage `unlock`: finds each volume's disk, checks it, opens it or makes it, mounts it.
+//!
+//! Nothing is written before every volume has been found and decided about.
+
+mod create;
+mod find;
+mod open;
+mod probe;
+
+use std::path::{Path, PathBuf};
+
+use countersign_contract::code::Code;
+use countersign_contract::model::{FileSystem, MountOption, Volume};
+use countersign_crypto::secret::VolumePassphrase;
+use countersign_plan::volumes::{Action, METADATA_BYTES};
+use countersign_system::error::SystemError;
+use countersign_system::ports::{Durability, Filesystem, Initramfs, MountFlags};
+
+use crate::failure::Failure;
+use crate::log::{Log, Summary};
+use crate::stage::Stage;
+
+use super::attest::Attested;
+use super::validate::HostFiles;
+use find::{Decided, find};
+
+/// Where volumes are mounted until the new root exists.
+const STAGED: &str = "/volumes";
+
+/// A volume that is open and mounted at a place of passage.
+#[derive(Debug)]
+pub(super) struct Mounted {
+    /// Where it is mounted until the new root exists.
+    pub(super) staged: PathBuf,
+    /// Where the contract wants it.
+    pub(super) mount: String,
+}
+
+/// All volumes are open; contract and seeds are gone.
+#[derive(Debug)]
+pub struct Unlocked {
+    pub(super) host: HostFiles,
+    pub(super) volumes: Vec<Mounted>,
+}
+
+impl Attested {
+    /// Runs the stage.
+    ///
+    /// # Errors
+    /// The `HPL02…` and `HPL07…` errors of the catalogue.
+    pub fn unlock<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Unlocked, Failure> {
+        log.stage(Stage::Unlock, |log| {
+            let Attested { contract, host } = self;
+            let decided = find(system, log, contract.volumes(), &host)?;
+            let mut volumes = Vec::with_capacity(decided.len());
+            for volume in &decided {
+                volumes.push(bring_up(system, log, volume)?);
+            }
+            if !volumes.is_empty() {
+                log.say(&format!("{}: {}", Code::VolumesMounted, Code::VolumesMounted.text()));
+            }
+            let summary = Summary::new().with("volumes", volumes.len());
+            Ok((Unlocked { host, volumes }, summary))
+        })
+    }
+}
+
+/// Opens or makes one volume and mounts it.
+fn bring_up<S: Initramfs>(
+    system: &S,
+    log: &mut Log<'_, S>,
+    decided: &Decided<'_>,
+) -> Result<Mounted, Failure> {
+    let Decided { volume, disk, action } = decided;
+    let name = volume.name();
+    let device = match action {
+        Action::Open { device } => {
+            log.say(&format!("opening volume {name} on {device}"));
+            open::open(system, log, volume, &Path::new("/dev").join(device))?
+        }
+        Action::CreateOnDisk => {
+            log.say(&format!("making volume {name} on {}", disk.path.display()));
+            let failed = |error| failed(volume, Code::PartitioningFailed, &error);
+            let [metadata, data] = system.partition(disk, METADATA_BYTES).map_err(failed)?;
+            system
+                .make(Filesystem::Ext4, &metadata.path, "metadata", Durability::Persistent)
+                .map_err(failed)?;
+            create::create(system, volume, &data.path)?
+        }
+        Action::CreateOnPartition { device } => {
+            log.say(&format!("making volume {name} on {device}"));
+            create::create(system, volume, &Path::new("/dev").join(device))?
+        }
+    };
+    let staged = Path::new(STAGED).join(name);
+    system
+        .mount(filesystem(volume), &device, &staged, flags(volume))
+        .map_err(|error| failed(volume, Code::MountFailed, &error))?;
+    Ok(Mounted { staged, mount: volume.mount().to_owned() })
+}
+
+/// A failure that names the volume.
+fn failed(volume: &Volume, code: Code, error: &SystemError) -> Failure {
+    Failure::machine(Stage::Unlock, code, format!("volume {}: {error}", volume.name()))
+}
+
+fn filesystem(volume: &Volume) -> Filesystem {
+    match volume.file_system() {
+        FileSystem::Ext4 => Filesystem::Ext4,
+        FileSystem::Xfs => Filesystem::Xfs,
+        FileSystem::Btrfs => Filesystem::Btrfs,
+    }
+}
+
+/// `nosuid` and `nodev` always; the contract may add.
+fn flags(volume: &Volume) -> MountFlags {
+    let has = |option| volume.options().mount_options().contains(&option);
+    MountFlags {
+        read_only: has(MountOption::ReadOnly),
+        nosuid: true,
+        nodev: true,
+        noexec: has(MountOption::NoExecute),
+    }
+}
+
+/// Which seed comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    DeployerFirst,
+    WorkloadFirst,
+}
+
+fn passphrase(volume: &Volume, order: Order) -> Result<VolumePassphrase, Failure> {
+    let derive = match order {
+        Order::DeployerFirst => VolumePassphrase::derive,
+        Order::WorkloadFirst => VolumePassphrase::derive_workload_first,
+    };
+    // A contract whose deployer gives something else than a seed was refused at `validate`.
+    let deployer = volume.deployer_seed().ok_or_else(|| {
+        let message = format!("volume {}: expected a seed in env", volume.name());
+        Failure::machine(Stage::Unlock, Code::UnsupportedField, message)
+    })?;
+    derive(deployer, volume.workload_seed())
+        .map_err(|error| Failure::machine(Stage::Unlock, Code::BootInternal, error))
+}
+
+/// Name of the mapped device below `/dev/mapper`.
+fn mapper_name(volume: &Volume) -> String {
+    format!("volume-{}", volume.name())
+}

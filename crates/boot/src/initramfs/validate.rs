@@ -1,0 +1,106 @@
+//! Stage `validate`: both sections against the schema, then as a typed contract that the guest can act on.
+//!
+//! The plan of the guest OS is rendered here as well: a contract whose workload cannot run is refused before any
+//! disk is touched.
+
+use std::path::{Path, PathBuf};
+
+use countersign_contract::code::Code;
+use countersign_contract::model::{Contract, unsupported};
+use countersign_contract::refusal::{Finding, Refusal};
+use countersign_contract::schema;
+use countersign_plan::file::File;
+use countersign_plan::host::HostPlan;
+use countersign_plan::image::ImageManifest;
+use countersign_plan::render::{Guest, Rendered, render};
+use countersign_system::ports::Initramfs;
+
+use crate::failure::Failure;
+use crate::log::{Log, Summary};
+use crate::stage::Stage;
+
+use super::verify::{Signer, Verified};
+
+/// What the guest OS gets, and what later stages need to know of the image.
+#[derive(Debug)]
+pub(super) struct HostFiles {
+    pub(super) manifest: ImageManifest,
+    pub(super) disk: PathBuf,
+    pub(super) files: Vec<File>,
+    pub(super) plan: HostPlan,
+    /// The attestation record, empty until `attest`.
+    pub(super) record: String,
+}
+
+impl HostFiles {
+    /// The disk that the contract came from: no volume.
+    pub(super) fn contract_disk(&self) -> &Path {
+        &self.disk
+    }
+}
+
+/// A contract that may be acted on.
+#[derive(Debug)]
+pub struct Validated {
+    pub(super) contract: Contract,
+    pub(super) signer: Signer,
+    pub(super) digests: Vec<(String, String)>,
+    pub(super) host: HostFiles,
+}
+
+impl Verified {
+    /// Runs the stage.
+    ///
+    /// # Errors
+    /// `HPL05001E` and its finer relatives for the sections, `HPL07015E` for volumes that do not match, `HPL05130E`
+    /// for fields that the guest does not act on, `HPL06…` for the archive and its images, `HPL13100E` for a
+    /// network-config.
+    pub fn validate<S: Initramfs>(self, _: &S, log: &mut Log<'_, S>) -> Result<Validated, Failure> {
+        log.stage(Stage::Validate, |log| {
+            let Verified { origins, digests: contract_digests, signer, workload, env } = self;
+            if origins.network_config.is_some() {
+                let message = "expected no file network-config on the contract disk; the guest uses DHCP";
+                return Err(Failure::machine(Stage::Validate, Code::NetworkConfigUnsupported, message));
+            }
+            let (workload, env) = match (schema::check(workload), schema::check(env)) {
+                (Ok(workload), Ok(env)) => (workload, env),
+                (workload, env) => {
+                    let refusals = [workload.err(), env.err()].into_iter().flatten().flatten();
+                    return Err(refused(refusals));
+                }
+            };
+            let contract = Contract::new(&workload, &env).map_err(refused)?;
+            // The values with all their strings are wiped here.
+            drop((workload, env));
+            for warning in contract.warnings() {
+                log.warn(warning);
+            }
+            if let Some(failure) = Failure::findings(Stage::Validate, unsupported(&contract)) {
+                return Err(failure);
+            }
+            if contract.policy().refuse_unsigned() && signer == Signer::Nobody {
+                return Err(Failure::machine(
+                    Stage::Validate,
+                    Code::UnsignedRefused,
+                    Code::UnsignedRefused.text(),
+                ));
+            }
+            let manifest = origins.ready.manifest;
+            let guest = Guest { version: &manifest.version, hostname: &origins.hostname };
+            let Rendered { files, plan } = render(&contract, guest)
+                .map_err(|refusal| Failure::machine(Stage::Validate, refusal.code(), refusal))?;
+            let summary =
+                Summary::new().with("volumes", contract.volumes().len()).with("images", plan.images.len());
+            let host = HostFiles { manifest, disk: origins.disk, files, plan, record: String::new() };
+            let digests = origins.digests.into_iter().chain(contract_digests).collect();
+            Ok((Validated { contract, signer, digests, host }, summary))
+        })
+    }
+}
+
+fn refused(refusals: impl IntoIterator<Item = Refusal>) -> Failure {
+    let findings: Vec<Finding> = refusals.into_iter().map(|refusal| Finding::from(&refusal)).collect();
+    Failure::findings(Stage::Validate, findings).unwrap_or_else(|| {
+        Failure::machine(Stage::Validate, Code::BootInternal, "expected a reason for the refusal")
+    })
+}

@@ -1,0 +1,205 @@
+//! The guest OS's share of the contract: which files it gets and what it has to do.
+//!
+//! Rendered before anything is opened or written, so that a contract whose workload cannot run is refused while
+//! nothing has happened yet.
+
+use countersign_contract::archive::{Archive, ArchiveError, Item};
+use countersign_contract::code::Code;
+use countersign_contract::model::{Contract, Logging, Syslog, WorkloadKind};
+use countersign_crypto::LibraryError;
+use countersign_crypto::certificate::Certificate;
+use countersign_crypto::private_key::PrivateKey;
+use countersign_crypto::secret::SecretBytes;
+
+use crate::compose::{self, ComposeRefusal};
+use crate::credentials::auth_json;
+use crate::dotenv;
+use crate::file::File;
+use crate::forwarding::{LogFiles, LogTarget, rsyslog_configuration};
+use crate::host::{HANDOVER, HostPlan, LogServer, Registries, Workload};
+
+/// Where HPCR puts the compose folder; relative bind mounts of the workload resolve there.
+pub const COMPOSE_FOLDER: &str = "/data1/compose";
+/// The compose project, as HPCR names it: containers are called `compose-<service>-1`.
+pub const COMPOSE_PROJECT: &str = "compose";
+/// Where the queue of records may grow: encrypted scratch.
+const SPOOL: &str = "/var/spool/countersign";
+/// systemd-networkd reads its files from here.
+const NETWORK_FILES: &str = "/run/systemd/network";
+
+/// What the image and the contract disk add to the contract.
+#[derive(Debug, Clone, Copy)]
+pub struct Guest<'g> {
+    /// Version of the image.
+    pub version: &'g str,
+    /// Host name.
+    pub hostname: &'g str,
+}
+
+/// Files and plan of the guest OS.
+#[derive(Debug)]
+pub struct Rendered {
+    /// In the order in which they are written.
+    pub files: Vec<File>,
+    /// `plan.json`, which is among the files as well.
+    pub plan: HostPlan,
+}
+
+/// Why a contract that is valid cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderRefusal {
+    /// The archive.
+    #[error("/workload/compose/archive: {0}")]
+    Archive(#[from] ArchiveError),
+    /// The compose file in it.
+    #[error("{file} in /workload/compose/archive: {refusal}")]
+    Compose {
+        /// Its name.
+        file: &'static str,
+        /// What is wrong with it.
+        refusal: ComposeRefusal,
+    },
+    /// No client certificate: without one there is no mutual TLS.
+    #[error(
+        "/env/logging/syslog: expected cert and key, the client certificate for the log server and its key"
+    )]
+    NoClientCertificate,
+    /// A kind of workload or logging that the guest does not act on; `validate` refused it before.
+    #[error("expected a compose workload and a syslog server")]
+    Unsupported,
+    /// OpenSSL could not write what it had read.
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+    /// The plan could not be written as JSON.
+    #[error("expected a plan that can be written: {0}")]
+    Plan(String),
+}
+
+impl RenderRefusal {
+    /// The message code.
+    pub fn code(&self) -> Code {
+        match self {
+            RenderRefusal::Archive(error) => error.code(),
+            RenderRefusal::Compose { refusal: ComposeRefusal::NotPinned { .. }, .. } => Code::ImageNotPinned,
+            RenderRefusal::Compose { .. } => Code::ComposeRefused,
+            RenderRefusal::NoClientCertificate => Code::MissingClientCertificate,
+            RenderRefusal::Unsupported => Code::UnsupportedField,
+            RenderRefusal::Library(_) | RenderRefusal::Plan(_) => Code::BootInternal,
+        }
+    }
+}
+
+/// Renders everything that the guest OS gets.
+///
+/// # Errors
+/// [`RenderRefusal`], the first.
+pub fn render(contract: &Contract, guest: Guest<'_>) -> Result<Rendered, RenderRefusal> {
+    let (Logging::Syslog(syslog), WorkloadKind::Compose { archive }) =
+        (contract.logging(), contract.workload())
+    else {
+        return Err(RenderRefusal::Unsupported);
+    };
+    let archive = Archive::parse(archive)?;
+    let (compose_file, images) = images(contract, &archive)?;
+    let mut files = Vec::new();
+    let log = log_client(syslog, &mut files)?;
+    let registries = registries(contract, &mut files)?;
+    compose_folder(contract, &archive, &mut files);
+    files.push(public(
+        format!("{NETWORK_FILES}/10-ethernet.network"),
+        "# Rendered by countersignd: no network-config on the contract disk.\n\
+         [Match]\nType=ether\n\n[Network]\nDHCP=yes\nLinkLocalAddressing=ipv6\n",
+    ));
+    let plan = HostPlan {
+        version: guest.version.to_owned(),
+        hostname: guest.hostname.to_owned(),
+        log,
+        images,
+        registries,
+        workload: Workload::Compose {
+            project: COMPOSE_PROJECT.to_owned(),
+            folder: COMPOSE_FOLDER.to_owned(),
+            file: compose_file.to_owned(),
+        },
+    };
+    let json = serde_json::to_vec_pretty(&plan).map_err(|error| RenderRefusal::Plan(error.to_string()))?;
+    files.push(secret(format!("{HANDOVER}/plan.json"), SecretBytes::new(json)));
+    Ok(Rendered { files, plan })
+}
+
+/// The compose file's name and the images it runs.
+fn images(contract: &Contract, archive: &Archive) -> Result<(&'static str, Vec<String>), RenderRefusal> {
+    let (file, text) = archive.compose_file()?;
+    let refused = |refusal| RenderRefusal::Compose { file, refusal };
+    let text = std::str::from_utf8(text).map_err(|_| refused(ComposeRefusal::Syntax { line: 1 }))?;
+    let environment = contract.environment();
+    let images =
+        compose::images(text, &|name| environment.get(name).map(|value| value.expose())).map_err(refused)?;
+    Ok((file, images))
+}
+
+/// Certificates, key and configuration of the log client.
+fn log_client(syslog: &Syslog, files: &mut Vec<File>) -> Result<LogServer, RenderRefusal> {
+    let key = syslog.client_key().ok_or(RenderRefusal::NoClientCertificate)?;
+    // It was read once already when the contract was made.
+    let key = PrivateKey::parse(key.expose()).map_err(|_| RenderRefusal::NoClientCertificate)?;
+    let path = |name: &str| format!("{HANDOVER}/logging/{name}.pem");
+    let (ca, certificate, key_path) = (path("ca"), path("client"), path("client-key"));
+    files.push(public(ca.clone(), &pem(syslog.authorities())?));
+    files.push(public(certificate.clone(), &pem(syslog.client_certificates())?));
+    files.push(secret(key_path.clone(), key.to_pem()?));
+    let target = LogTarget {
+        hostname: syslog.hostname().to_owned(),
+        port: syslog.port(),
+        files: LogFiles { ca: ca.clone(), certificate: certificate.clone(), key: key_path.clone() },
+    };
+    files.push(public(format!("{HANDOVER}/rsyslog.conf"), &rsyslog_configuration(&target, SPOOL)));
+    Ok(LogServer { hostname: target.hostname, port: target.port, ca, certificate, key: key_path })
+}
+
+/// Credentials, and the private registry's authority where there is one.
+fn registries(contract: &Contract, files: &mut Vec<File>) -> Result<Registries, RenderRefusal> {
+    let credentials = format!("{HANDOVER}/registry/config.json");
+    let all = contract.registry_credentials();
+    let entries = all.iter().map(|(registry, entry)| (*registry, entry.username(), entry.password()));
+    files.push(secret(credentials.clone(), auth_json(entries)));
+    let mut authorities = String::new();
+    for authority in contract.registry_authorities() {
+        authorities.push_str(&pem(authority.certificates())?);
+    }
+    let authorities = if authorities.is_empty() {
+        None
+    } else {
+        let folder = format!("{HANDOVER}/registry/authorities");
+        files.push(public(format!("{folder}/ca.crt"), &authorities));
+        Some(folder)
+    };
+    Ok(Registries { credentials, authorities })
+}
+
+/// The files of the archive, with the contract's environment joined to its `.env`.
+fn compose_folder(contract: &Contract, archive: &Archive, files: &mut Vec<File>) {
+    for (path, item) in archive.items() {
+        if let Item::File { content, executable } = item {
+            if path != ".env" {
+                let mode = if *executable { 0o755 } else { 0o644 };
+                let content = SecretBytes::copy_from(content);
+                files.push(File { path: format!("{COMPOSE_FOLDER}/{path}"), mode, content });
+            }
+        }
+    }
+    let environment = dotenv::render(archive.file(".env"), contract.environment().into_iter());
+    files.push(secret(format!("{COMPOSE_FOLDER}/.env"), environment));
+}
+
+fn pem(certificates: &[Certificate]) -> Result<String, LibraryError> {
+    certificates.iter().map(Certificate::to_pem).collect()
+}
+
+fn public(path: String, content: &str) -> File {
+    File { path, mode: 0o644, content: SecretBytes::copy_from(content.as_bytes()) }
+}
+
+fn secret(path: String, content: SecretBytes) -> File {
+    File { path, mode: 0o600, content }
+}

@@ -1,0 +1,73 @@
+//! Boots a signed, encrypted contract; cuts the power; reopens the volume on the second boot.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use countersign_vm::events::{Event, Stage, State};
+use countersign_vm::guest::Guest;
+use countersign_vm::lab::http;
+use countersign_vm::lab::world::DATA_DISK;
+use countersign_vm::profile::Profile;
+
+use crate::support::{BOOT, logs, world};
+
+const ANSWER: Duration = Duration::from_secs(120);
+
+#[test]
+fn boots_and_reopens_the_volume() {
+    let mut world = world();
+    let contract = world.contract();
+    let delivery = world.delivery();
+    let medium = world.deliver("contract", &contract.texts(), &delivery).unwrap();
+    let data = world.disk("data", DATA_DISK).unwrap();
+    let mut searched: Vec<PathBuf> = vec![world.syslog.file(), medium.image.clone(), data.clone()];
+
+    for boot in 1..=2usize {
+        let name = format!("boot-{boot}");
+        let run = world.run(&name, &world.keys.image, &medium, Some(&data)).unwrap();
+        let logs = logs(&name);
+        let mut guest = Guest::boot(&Profile::named("single").unwrap(), &run, &logs).unwrap();
+        guest.wait_for("HPL10001I", BOOT, |event| event.is_message("HPL10001I")).unwrap();
+        let port = guest.forwarded(8080).unwrap();
+        let answer = http::get(port, "/cgi-bin/hello", ANSWER).unwrap();
+        let value = |key: &str| answer.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        // Set in both sections: the workload wins.
+        assert_eq!(value("place"), Some(contract.workload_env["PLACE"].as_str()));
+        assert_eq!(value("greeting"), Some(contract.env["GREETING"].as_str()));
+        assert_eq!(value("secret"), Some(contract.env["SECRET"].as_str()));
+        assert_eq!(value("boots"), Some(boot.to_string().as_str()), "what the volume remembers");
+
+        for stage in Stage::ALL.iter().filter(|stage| **stage <= Stage::Start) {
+            let done = guest.history().iter().any(|seen| seen.event.is_stage(*stage, State::Done));
+            assert!(done, "{stage} was not done");
+        }
+        let place = |stage, state| guest.history().iter().position(|seen| seen.event.is_stage(stage, state));
+        assert!(place(Stage::Logging, State::Done) < place(Stage::Images, State::Start));
+        assert!(!guest.history().iter().any(|seen| matches!(seen.event, Event::Malformed(_))));
+
+        let mut started = 0;
+        world
+            .syslog
+            .wait_for("HPL10001I at the log server", ANSWER, |message| {
+                started += usize::from(message.msg.contains("HPL10001I"));
+                started >= boot
+            })
+            .unwrap();
+        guest.cut_power().unwrap();
+        searched.extend([logs.serial(), logs.emulator()]);
+        searched.extend(run.drives.iter().filter(|drive| !drive.read_only).map(|drive| drive.path.clone()));
+    }
+
+    let lines = world.syslog.lines().unwrap();
+    let has = |what: &str, wanted: &dyn Fn(&countersign_vm::lab::syslog::Message) -> bool| {
+        assert!(lines.iter().any(wanted), "no {what} at the log server");
+    };
+    has("kernel line", &|line| line.facility == "kern" && line.msg.contains("Linux version"));
+    has("line of the initramfs", &|line| line.msg.contains("countersign: stage=verify state=done"));
+    has("line of the container under its name", &|line| {
+        line.app == "compose-hello-1" && line.msg.contains("hello: boot 2")
+    });
+    assert_eq!(lines[0].msg.trim(), "authentication probe", "the first record");
+    assert!(lines.iter().all(|line| line.host == "countersign-guest"), "every record carries the host name");
+    assert_eq!(world.canaries.search(searched.iter().map(PathBuf::as_path)).unwrap(), Vec::new());
+}

@@ -1,0 +1,14 @@
+//! Emulated boots: the shipped initramfs and guest image on an emulated s390x machine, one story a file.
+//!
+//! Run by `tests/run`, which builds what they boot and names it in the environment. Every story starts from a
+//! contract that boots and changes the one thing that it is about.
+
+mod support;
+
+mod altered_signature_stops_at_verify;
+mod boots_and_reopens_the_volume;
+mod foreign_log_server_starts_nothing;
+mod occupied_disk_stops_at_unlock;
+mod schema_error_stops_at_validate;
+mod wrong_image_key_stops_at_unseal;
+mod wrong_seed_leaves_the_disk_as_it_was;

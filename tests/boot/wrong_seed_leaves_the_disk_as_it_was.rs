@@ -1,0 +1,48 @@
+//! A volume that exists and a seed that is wrong: the boot ends at `unlock` and not a byte of the disk has changed.
+//!
+//! The volume is made by the cryptsetup program, so the story also shows that a foreign volume is judged.
+
+use std::process::{Command, Stdio};
+
+use countersign_vm::events::Stage;
+use countersign_vm::lab::contract::volume_passphrase;
+use countersign_vm::lab::disk;
+use countersign_vm::lab::world::{DATA_DISK, VOLUME};
+
+use crate::support::{refused, world};
+
+#[test]
+fn wrong_seed_leaves_the_disk_as_it_was() {
+    let mut world = world();
+    let contract = world.contract();
+    let data = world.disk("data", DATA_DISK).unwrap();
+    luks_format(&data, &volume_passphrase(&contract.volumes[VOLUME]).unwrap());
+    let before = disk::fingerprint(&data).unwrap();
+    let mut other = contract.clone();
+    if let Some(volume) = other.volumes.get_mut(VOLUME) {
+        volume.env_seed.push_str("-mistyped");
+    }
+    let delivery = world.delivery();
+    let medium = world.deliver("wrong-seed", &other.texts(), &delivery).unwrap();
+
+    let boot = refused(&world, "wrong-seed", "bare", &world.keys.image, &medium, Some(&data));
+
+    boot.assert_ended(Stage::Unlock, 17, &[("code", "HPL02003E")]);
+    boot.assert_nothing_after(Stage::Unlock);
+    boot.assert_says("volume data: expected the seeds that it was made with");
+    boot.assert_closed_and_silent(&world);
+    assert_eq!(disk::fingerprint(&data).unwrap(), before, "the data disk was written");
+}
+
+/// An old-style volume, LUKS2 on the whole disk, by the program itself; a plain file needs no device mapper.
+fn luks_format(image: &std::path::Path, passphrase: &str) {
+    let mut child = Command::new("cryptsetup")
+        .args(["luksFormat", "--batch-mode", "--type", "luks2", "--key-file", "-", "--pbkdf", "argon2id"])
+        .args(["--pbkdf-memory", "65536", "--pbkdf-force-iterations", "4", "--pbkdf-parallel", "1"])
+        .arg(image)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), passphrase.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+}
