@@ -1,0 +1,109 @@
+//! What the host stage may ask of the guest OS: network, log server, engine, units.
+//!
+//! As with [`crate::ports`], nothing here decides.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::error::Result;
+
+/// The files of the handover.
+pub trait Handover {
+    /// Reads a file of the handover.
+    fn read_file(&self, path: &Path) -> Result<Vec<u8>>;
+    /// Writes a file that other programs of the guest OS read (mode 0644), replacing what was there.
+    fn replace_file(&self, path: &Path, content: &[u8]) -> Result<()>;
+}
+
+/// The network, configured by systemd-networkd.
+pub trait Network {
+    /// Waits until an interface other than loopback has an address with a route, or `timeout` has passed; the
+    /// addresses found.
+    fn wait_for_address(&self, timeout: Duration) -> Result<Vec<IpAddr>>;
+    /// Name servers that networkd learned.
+    fn name_servers(&self) -> Result<Vec<IpAddr>>;
+    /// Resolves a host name by the system's resolver, or parses an address.
+    fn resolve(&self, hostname: &str) -> Result<Vec<IpAddr>>;
+}
+
+/// A log server and what is needed to talk to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogTarget {
+    /// Host name or IP address; the server's certificate must carry it.
+    pub hostname: String,
+    /// TCP port.
+    pub port: u16,
+    /// PEM file with the accepted authorities.
+    pub ca: String,
+    /// PEM file with the client's certificate.
+    pub certificate: String,
+    /// PEM file with the client's private key.
+    pub key: String,
+}
+
+/// Why a log server did not accept a record. No variant holds anything the server sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProbeError {
+    /// The host name does not resolve.
+    #[error("expected the log server's host name to resolve")]
+    NameResolution,
+    /// No TCP connection.
+    #[error("expected the log server to accept a connection")]
+    Unreachable,
+    /// The chain does not end in an accepted authority.
+    #[error("expected a server certificate issued by the authority in the contract")]
+    Untrusted,
+    /// The certificate carries another name.
+    #[error("expected a server certificate with the log server's name or address")]
+    NameMismatch,
+    /// The certificate is not valid now.
+    #[error("expected a server certificate that is valid now")]
+    NotValidNow,
+    /// A signature digest or key that is too weak.
+    #[error("expected a server certificate signed with sha-256 or stronger")]
+    Weak,
+    /// The server does not take our certificate.
+    #[error("expected the log server to accept the client certificate in the contract")]
+    ClientRefused,
+    /// The client's own files do not fit together.
+    #[error("expected a client certificate and its private key")]
+    ClientFiles,
+    /// Anything else in the TLS conversation.
+    #[error("expected a tls 1.2 or newer conversation")]
+    Protocol,
+}
+
+/// The log server.
+pub trait LogServer {
+    /// Sends one record (an RFC 5424 message without its frame) over mutually authenticated TLS, then closes and
+    /// waits for the server's end of the conversation, so that a refused client certificate is seen.
+    fn send(
+        &self,
+        target: &LogTarget,
+        records: &[String],
+        timeout: Duration,
+    ) -> std::result::Result<(), ProbeError>;
+}
+
+/// The container engine and its compose program.
+pub trait Engine {
+    /// Pulls one image.
+    fn pull(&self, image: &str, credentials: &Path, authorities: Option<&Path>) -> Result<()>;
+    /// Starts a compose project whose images are present; nothing is pulled or built.
+    fn compose_up(&self, project: &str, folder: &Path, file: &Path) -> Result<()>;
+    /// Names of the project's containers that run.
+    fn running(&self, project: &str) -> Result<Vec<String>>;
+}
+
+/// Everything the host stage needs.
+pub trait Host:
+    crate::ports::Report + crate::ports::Platform + Handover + Network + LogServer + Engine
+{
+}
+
+impl<T> Host for T where
+    T: crate::ports::Report + crate::ports::Platform + Handover + Network + LogServer + Engine
+{
+}
