@@ -46,6 +46,16 @@ fn a_refused_boot_reads_as_its_events_in_order() {
 }
 
 #[test]
+fn half_an_interface_line_at_the_end_is_no_defect() {
+    let (mut guest, _logs, _folder) =
+        scripted("echo countersign: stage=unlo; printf 'countersign: stage=unlo'");
+    guest.wait_end(LIMIT).unwrap();
+    let events: Vec<_> = guest.history().iter().map(|seen| seen.event.clone()).collect();
+    let line = "countersign: stage=unlo".to_owned();
+    assert_eq!(events, [Event::Malformed(line.clone()), Event::Console(line)]);
+}
+
+#[test]
 fn waiting_ends_when_the_machine_ends() {
     let (mut guest, _logs, _folder) = scripted("echo countersign: exit=3; exit 7");
     let error = guest.wait_for("workload", LIMIT, |e| e.is_message("HPL10001I")).unwrap_err();

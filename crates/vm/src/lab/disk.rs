@@ -113,7 +113,8 @@ mod tests {
     #[test]
     fn the_fingerprint_is_of_the_content_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let [sparse, full, other] = ["sparse", "full", "other"].map(|name| image(folder.path(), name));
+        let [sparse, full, other, moved] =
+            ["sparse", "full", "other", "moved"].map(|name| image(folder.path(), name));
         put(&full, 0, &vec![0; 64 << 20]);
         let empty = fingerprint(&sparse).unwrap();
         assert_eq!(empty, fingerprint(&full).unwrap());
@@ -121,10 +122,12 @@ mod tests {
             put(path, (40 << 20) + 5, b"x");
         }
         put(&other, (40 << 20) + 6, b"x");
+        put(&moved, (41 << 20) + 5, b"x");
         let marked = fingerprint(&sparse).unwrap();
         assert_eq!(marked, fingerprint(&full).unwrap());
         assert_ne!(marked, empty);
         assert_ne!(marked, fingerprint(&other).unwrap());
+        assert_ne!(marked, fingerprint(&moved).unwrap());
         File::options().write(true).open(&sparse).unwrap().set_len(65 << 20).unwrap();
         assert_ne!(marked, fingerprint(&sparse).unwrap());
     }
