@@ -8,8 +8,6 @@
 //! Names come from the Joliet tree if there is one, else from Rock Ridge `NM` entries, else from the plain
 //! ISO names. Follows ECMA-119, the Joliet specification and IEEE P1282 as far as they are needed.
 
-use std::borrow::Cow;
-
 pub mod meta_data;
 mod record;
 
@@ -156,11 +154,8 @@ pub fn read(image: &[u8]) -> Result<Cidata<'_>, CidataError> {
 }
 
 /// The field that a file of this name goes to. Plain ISO names are upper case with `_` for `-`.
-fn slot<'f, 'i>(
-    files: &'f mut Cidata<'i>,
-    name: &Cow<'_, str>,
-) -> Option<(&'static str, &'f mut Option<&'i [u8]>)> {
-    match name.as_ref() {
+fn slot<'f, 'i>(files: &'f mut Cidata<'i>, name: &str) -> Option<(&'static str, &'f mut Option<&'i [u8]>)> {
+    match name {
         "user-data" => Some(("user-data", &mut files.user_data)),
         "meta-data" => Some(("meta-data", &mut files.meta_data)),
         "vendor-data" => Some(("vendor-data", &mut files.vendor_data)),

@@ -382,10 +382,72 @@ fn scalar_origin(name: SectionName, text: &str, style: Style, mark: Mark, source
 }
 
 /// A literal block starts on the line after its header; its indentation is what its first line with content
-/// has in the file and not in the value.
-fn literal_lines(text: &str, header: Mark, source: &str) -> Option<Lines> {
-    let (number, line) = text.lines().enumerate().find(|(_, line)| !line.trim().is_empty())?;
-    let in_file = source.lines().nth(usize::try_from(header.line).ok()? + number)?;
-    let columns = in_file.chars().count().checked_sub(line.chars().count())?;
-    in_file.ends_with(line).then(|| Lines::Block { lines: header.line, columns: count(columns) })
+/// has in the file and not in the value. The parser's mark is somewhere from the header to that line, so the
+/// header is looked for between.
+fn literal_lines(text: &str, mark: Mark, source: &str) -> Option<Lines> {
+    let (blank, first) = text.lines().enumerate().find(|(_, line)| !line.trim().is_empty())?;
+    let lowest = mark.line.saturating_sub(count(blank) + 1).max(1);
+    (lowest..=mark.line).rev().find_map(|header| {
+        let mut from_header = source.lines().skip(usize::try_from(header).ok()? - 1);
+        if !from_header.next()?.contains('|') {
+            return None;
+        }
+        let indentation = from_header.nth(blank)?.strip_suffix(first)?;
+        let columns = count(indentation.len());
+        indentation.bytes().all(|byte| byte == b' ').then_some(Lines::Block { lines: header, columns })
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    fn place(contract: &str) -> (u32, u32) {
+        let envelope = Envelope::parse(contract.as_bytes()).expect("envelope");
+        let tree = envelope.workload().tree(None).expect("tree");
+        let mark = tree.value.entry("b").expect("the entry").key_mark;
+        (mark.line, mark.column)
+    }
+
+    #[test]
+    fn lines_of_plain_sections_are_those_of_the_file() {
+        for (contract, expected) in [
+            ("workload: |\n  a: 1\n  b: 2\nenv: x\n", (3, 3)),
+            ("workload: |-\n    a: 1\n    b: 2\nenv: x\n", (3, 5)),
+            ("workload: | # with | in a comment\n  a: 1\n  b: 2\nenv: x\n", (3, 3)),
+            ("workload: |\n\n\n  # c | d\n  b: 2\nenv: x\n", (5, 3)),
+            ("workload: |2\n   # c\n  b: 2\nenv: x\n", (3, 3)),
+            ("workload:\n  |\n  a: 1\n  b: 2\nenv: x\n", (4, 3)),
+            ("env: x\nworkload: |+\r\n  a: 1\r\n  b: 2\r\n", (4, 3)),
+            ("\u{feff}workload: |\n  b: 2\nenv: x\n", (2, 3)),
+            ("workload:\n  a: 1\n  b: 2\nenv: x\n", (3, 3)),
+            // Quoted and folded text has no lines of its own in the file: the scalar's place stands for all.
+            ("workload: \"a: 1\\nb: 2\"\nenv: x\n", (1, 11)),
+        ] {
+            assert_eq!(place(contract), expected, "{contract:?}");
+        }
+    }
+
+    #[test]
+    fn strings_stay_as_they_stand() {
+        let text = "workload: |\n  a: 1\nenv: hyper-protect-basic.QUJD.REVG\nenvWorkloadSignature: |\n  QUJD\n  REVG\nattestationPublicKey: k\n";
+        let envelope = Envelope::parse(text.as_bytes()).expect("envelope");
+        assert_eq!(envelope.signed_strings(), Some(("a: 1\n", "hyper-protect-basic.QUJD.REVG")));
+        assert_eq!((envelope.workload().form(), envelope.env().form()), (Form::Text, Form::Token));
+        let attested = [
+            ("contract:workload", "a: 1\n"),
+            ("contract:env", "hyper-protect-basic.QUJD.REVG"),
+            ("contract:attestationPublicKey", "k"),
+            ("contract:envWorkloadSignature", "QUJD\nREVG\n"),
+        ];
+        assert_eq!(envelope.attested(), attested);
+    }
+
+    #[test]
+    fn the_unsealed_text_counts_its_own_lines() {
+        let text = SectionText::copy_from("a: 1\na: 2\n");
+        let refusal = SectionTree::unsealed(SectionName::Env, &text).expect_err("a key twice");
+        assert_eq!(refusal.to_string(), "/env/a (env line 2, column 1): expected each key once in its map");
+    }
 }

@@ -1,7 +1,8 @@
 //! The nearest known name to one that is not known, for hints.
 //!
 //! Distance is Damerau's (insertion, deletion, exchange, swap of neighbours; optimal string alignment). Names
-//! are compared in lower case; a name further away than a third of its length is no suggestion.
+//! are compared in lower case; a name further away than a third of its length is no suggestion, unless
+//! it is a longer form (`host` for `hostname`).
 
 /// The name among `known` that `name` most likely means, if any is near enough.
 ///
@@ -20,7 +21,9 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
     known
         .into_iter()
         .map(|candidate| {
-            (distance(&folded, &candidate.to_lowercase().chars().collect::<Vec<_>>()), candidate)
+            let other: Vec<char> = candidate.to_lowercase().chars().collect();
+            let cut = folded.len() >= 4 && other.starts_with(&folded);
+            (if cut { limit } else { distance(&folded, &other) }, candidate)
         })
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
@@ -67,6 +70,7 @@ mod tests {
     #[test]
     fn letter_case_counts_as_near() {
         assert_eq!(nearest("previousseed", ["seed", "previousSeed"]), Some("previousSeed"));
+        assert_eq!(nearest("host", ["port", "hostname"]), Some("hostname"));
         assert_eq!(nearest("logging", ["auths", "env"]), None);
     }
 }
