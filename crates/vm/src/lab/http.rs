@@ -44,7 +44,8 @@ fn attempt(port: u16, path: &str, deadline: Instant) -> std::io::Result<String> 
         deadline.saturating_duration_since(Instant::now()).clamp(Duration::from_millis(1), ATTEMPT);
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(patience))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+    // In one piece: a small server may read but once.
+    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes())?;
     let mut answer = Vec::new();
     stream.take(ANSWER).read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
@@ -73,9 +74,13 @@ mod tests {
             let mut requests = Vec::new();
             for answer in ["HTTP/1.0 503 Busy\r\n\r\n", "HTTP/1.1 200 OK\r\nA: b\r\n\r\nboots=1\r\n\r\nend"] {
                 let (mut stream, _) = listener.accept().unwrap();
-                let mut request = [0; 1024];
-                let length = stream.read(&mut request).unwrap();
-                requests.push(String::from_utf8_lossy(&request[..length]).into_owned());
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    stream.read_exact(&mut byte).unwrap();
+                    request.push(byte[0]);
+                }
+                requests.push(String::from_utf8(request).unwrap());
                 stream.write_all(answer.as_bytes()).unwrap();
             }
             requests
