@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::code::Code;
 use crate::nearest::nearest;
 use crate::place::{Lines, Mark, Origin, Place, Pointer, SectionName, Text, count};
-use crate::refusal::{Finding, Refusal};
+use crate::refusal::{Finding, MAX_REPORTED, Refusal};
 use crate::yaml::{self, Entry, Style, Value};
 
 /// The keys of the top level.
@@ -113,6 +113,7 @@ impl Envelope {
         }
         let warnings = unknown
             .iter()
+            .take(MAX_REPORTED)
             .map(|entry| {
                 unknown_key(place(Pointer::root().child(&entry.key), entry.key_mark), &entry.key, &KEYS)
             })

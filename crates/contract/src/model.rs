@@ -7,13 +7,13 @@
 //!
 //! Fields that the guest understands and does not act on yet are listed by [`unsupported`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_crypto::secret::EnvironmentValue;
 
 use crate::code::Code;
 use crate::place::{Place, Pointer};
-use crate::refusal::{Finding, Refusal};
+use crate::refusal::{Finding, MAX_REPORTED, Refusal};
 use crate::schema::CheckedSection;
 
 mod credentials;
@@ -113,6 +113,7 @@ impl Contract {
         let unsupported = unsupported::find(&workload, &env);
         let (Some(logging), true) = (logging, refusals.is_empty()) else {
             refusals.sort_by_key(|refusal| (refusal.place().text, refusal.place().mark));
+            refusals.truncate(MAX_REPORTED);
             return Err(refusals);
         };
         Ok(Contract {
@@ -222,16 +223,10 @@ fn warn_overridden(
     code: Code,
     warnings: &mut Vec<Finding>,
 ) {
-    for (name, value) in env.children(key) {
-        if workload.child(key).is_some_and(|map| map.child(name).is_some()) {
-            let hint = Some(code.remedy().to_owned());
-            warnings.push(Finding::new(
-                code,
-                value.place(),
-                "the workload section sets it too and wins",
-                hint,
-            ));
-        }
+    let wins: BTreeSet<&str> = workload.children(key).map(|(name, _)| name).collect();
+    for (_, value) in env.children(key).filter(|(name, _)| wins.contains(name)).take(MAX_REPORTED) {
+        let hint = Some(code.remedy().to_owned());
+        warnings.push(Finding::new(code, value.place(), "the workload section sets it too and wins", hint));
     }
 }
 

@@ -13,6 +13,9 @@ use countersign_crypto::token::TokenShape;
 use crate::code::{Code, Severity};
 use crate::place::{Mark, Place, Pointer, SectionName, Text};
 
+/// Most findings of one kind about one contract: enough for any author, and no flood on a console.
+pub const MAX_REPORTED: usize = 64;
+
 /// Why a contract is refused.
 ///
 /// `Display` prints place and expectation, for example

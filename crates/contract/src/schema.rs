@@ -17,11 +17,8 @@ use serde_json::Value as Json;
 use crate::envelope::{SectionTree, unknown_key};
 use crate::nearest::nearest;
 use crate::place::{Mark, Place, Pointer, SectionName};
-use crate::refusal::{Finding, Refusal};
+use crate::refusal::{Finding, MAX_REPORTED, Refusal};
 use crate::yaml::Value;
-
-/// Most violations that are reported of one section.
-const MAX_REPORTED: usize = 64;
 
 /// A section that follows the schema. Only [`check`] makes one.
 #[derive(Debug)]
@@ -117,6 +114,7 @@ fn unknown_keys(tree: &SectionTree, schema: &Json) -> Vec<Finding> {
         .entries()
         .iter()
         .filter(|entry| !known.contains(&entry.key.as_str()))
+        .take(MAX_REPORTED)
         .map(|entry| {
             let pointer = Pointer::section(tree.name).child(&entry.key);
             unknown_key(Place { text: tree.text, pointer, mark: Some(entry.key_mark) }, &entry.key, &known)
@@ -167,6 +165,7 @@ fn violation(tree: &SectionTree, schema: &Json, error: &ValidationError<'_>) -> 
             let known = node.map(property_names).unwrap_or_default();
             unexpected
                 .iter()
+                .take(MAX_REPORTED)
                 .map(|key| {
                     let mark = value.and_then(|value| value.entry(key)).map(|entry| entry.key_mark);
                     let expectation = match note(node, "x-expect-name") {

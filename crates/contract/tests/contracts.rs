@@ -160,3 +160,58 @@ fn no_broken_rule_shows_a_value() {
     }
     assert!(refused > 200, "the mutants break rules: {refused}");
 }
+
+/// Large contracts of several shapes, all within the bounds. Prints the figures; run with
+/// `--release -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement, not a check"]
+fn time_of_large_contracts() {
+    let material = Material::new();
+    let base = |workload: &str, env: &str| {
+        material.fill(&format!(
+            "workload:\n  type: workload\n  compose: {{archive: AAAA}}\n{workload}\nenv:\n  type: env\n  logging: {{syslog: {{hostname: h, server: \"@ca@\", cert: \"@cert@\", key: \"@key@\"}}}}\n{env}\n"
+        ))
+    };
+    let many = |count: usize, entry: &dyn Fn(usize) -> String| (0..count).map(entry).collect::<String>();
+    let variables =
+        |count, value: &str| "  env:\n".to_owned() + &many(count, &|n| format!("    V{n}: {value}\n"));
+    let volumes = |prefix: &str| {
+        "  volumes:\n".to_owned()
+            + &many(2000, &|n| format!("    {prefix}{n}: {{seed: a-seed-{prefix}-of-enough-letters{n}}}\n"))
+    };
+    let shapes = [
+        ("small", base("", "")),
+        ("one block of 1 MiB", {
+            let line = "A".repeat(76);
+            let text = format!("    x: |\n{}", many(12_400, &|_| format!("      {line}\n")));
+            base("", &text.replace("    x:", "  notes:"))
+        }),
+        ("4000 variables on both sides", base(&variables(4000, "x"), &variables(4000, "y"))),
+        ("8000 escaped strings", base(&variables(8000, &format!("\"{}\"", "\\n".repeat(50))), "")),
+        ("8000 unknown keys", base(&many(8000, &|n| format!("  volumez{n}: x\n")), "")),
+        ("2000 volumes, none matched", base(&volumes("a"), &volumes("b"))),
+        (
+            "8000 wrong names",
+            base(&("  env:\n".to_owned() + &many(8000, &|n| format!("    V-{n}: x\n"))), ""),
+        ),
+        (
+            "flow map of 1 MiB",
+            base(&format!("  env: {{{}}}", many(8000, &|n| format!("V{n}: {}, ", "x".repeat(110)))), ""),
+        ),
+        ("a 1 MiB line of opening braces", "[".repeat(1 << 20)),
+        ("a 1 MiB plain scalar over many lines", format!("a: {}", "word\n  ".repeat(149_000))),
+        ("a 1 MiB line of colons", format!("a: {}", ":a".repeat(520_000))),
+        ("a 1 MiB line of quotes", format!("a: '{}'", "''".repeat(520_000))),
+    ];
+    for (name, text) in shapes {
+        let start = std::time::Instant::now();
+        let findings = report(text.as_bytes());
+        let first = findings.first().map_or("none", |finding| finding.code.as_str());
+        println!(
+            "{name}: {} bytes, {} findings, first {first}: {:?}",
+            text.len(),
+            findings.len(),
+            start.elapsed()
+        );
+    }
+}

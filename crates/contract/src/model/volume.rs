@@ -3,6 +3,8 @@
 //! A volume named in one section only is refused (`HPL07015E`), as are two volumes with one mount point. Which
 //! disk a volume is, and whether it may be formatted, is decided by the plan from facts that are not here.
 
+use std::collections::BTreeSet;
+
 use countersign_crypto::secret::VolumeSeed;
 
 use super::extension::{self, VolumeOptions};
@@ -17,6 +19,9 @@ pub const DEFAULT_MOUNT: &str = "/mnt/data";
 
 /// Length from which a seed follows today's rule.
 const STRONG_SEED: usize = 15;
+
+/// For how many unmatched volumes, and among how many names, a name that may have been meant is looked for.
+const MAX_SUGGESTED: usize = 64;
 
 /// What a new volume is formatted with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -141,6 +146,7 @@ pub(super) fn read(
     refuse_unmatched(workload, env, SectionName::Env, refusals);
     refuse_unmatched(env, workload, SectionName::Workload, refusals);
     let mut volumes: Vec<Volume> = Vec::new();
+    let mut mounts = BTreeSet::new();
     for (name, entry) in workload.children("volumes") {
         let Some(deployer) = env.child("volumes").and_then(|map| map.child(name)) else { continue };
         for section in [&entry, &deployer] {
@@ -155,7 +161,7 @@ pub(super) fn read(
                 hint: None,
             });
         }
-        if volumes.iter().any(|other| other.mount == mount) {
+        if !mounts.insert(mount) {
             refusals.push(Refusal::MountConflict(mount_place));
         }
         if let Some(volume) =
@@ -211,15 +217,18 @@ fn refuse_unmatched(
     missing_in: SectionName,
     refusals: &mut Vec<Refusal>,
 ) {
-    for (name, entry) in here.children("volumes") {
-        let matched = there.child("volumes").is_some_and(|map| map.child(name).is_some());
-        if !matched {
-            let own: Vec<&str> = here.children("volumes").map(|(name, _)| name).collect();
-            // A name that is matched itself was not meant.
-            let free = there.children("volumes").map(|(name, _)| name).filter(|name| !own.contains(name));
-            let nearest = nearest(name, free).map(str::to_owned);
-            refusals.push(Refusal::VolumeUnmatched { place: entry.place(), missing_in, nearest });
-        }
+    let names = |section: &Reader<'_>| -> BTreeSet<String> {
+        section.children("volumes").map(|(name, _)| name.to_owned()).collect()
+    };
+    let (own, others) = (names(here), names(there));
+    let mut suggestions = 0;
+    for (name, entry) in here.children("volumes").filter(|(name, _)| !others.contains(*name)) {
+        // A name that is matched itself was not meant. Comparing all with all would take long if there are many.
+        suggestions += 1;
+        let free = others.difference(&own).map(String::as_str).take(MAX_SUGGESTED);
+        let nearest =
+            if suggestions <= MAX_SUGGESTED { nearest(name, free).map(str::to_owned) } else { None };
+        refusals.push(Refusal::VolumeUnmatched { place: entry.place(), missing_in, nearest });
     }
 }
 
