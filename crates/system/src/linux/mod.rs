@@ -6,10 +6,14 @@
 mod announcements;
 mod device_mapper;
 mod disks;
+mod engine;
 mod files;
 mod filesystems;
+mod handover;
+mod log_server;
 mod luks;
 mod mapper;
+mod network;
 mod partition_table;
 mod platform;
 pub mod programs;

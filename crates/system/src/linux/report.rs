@@ -4,9 +4,8 @@
 //! that what the initramfs said reaches the log server as well. A line that cannot be written is lost: there
 //! is nowhere left to complain. Follows the kernel's `Documentation/ABI/testing/dev-kmsg`.
 //!
-//! With `quiet` on the kernel command line the kernel copies only records more urgent than a warning to the
-//! console, so that warnings and progress show once; an error shows again with the kernel's time stamp before
-//! it, which no reader of the stable lines takes for one of them.
+//! With `loglevel=3` on the kernel command line the kernel copies only records more urgent than an error to the
+//! console, so that each of our lines shows once.
 
 use std::fs::OpenOptions;
 use std::io::Write;
