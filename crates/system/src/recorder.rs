@@ -1,1 +1,263 @@
-//! A double of the machine.
+//! A double of the machine that writes down what was asked, in the order of asking.
+//!
+//! It holds the facts that a test gives it (disks with their bytes, manifest, key, time), answers from them, and has
+//! no effect outside its own memory. What it does is as simple as the stages allow: a partition's bytes are its own
+//! and not those of its disk, a file system has no content, a container opens if its header is one that was made
+//! here or announced by [`Recorder::knows`] and the passphrase is that one's.
+//!
+//! Time passes only in [`crate::ports::Disks::wait_for_disk`].
+
+mod machine;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::error::{Result, SystemError};
+use crate::ports::{Disk, Partition, Severity};
+
+/// What the machine is, as far as a test cares.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Usable memory in bytes.
+    pub memory_bytes: u64,
+    /// Kernel release.
+    pub kernel_release: String,
+    /// Whether the Ultravisor reports a Secure Execution guest.
+    pub secure_execution: bool,
+    /// How many modules are loaded.
+    pub modules: usize,
+    /// Programs that the image lacks.
+    pub missing_programs: Vec<PathBuf>,
+    /// Seconds since 1970.
+    pub unix_time: i64,
+    /// Time since the kernel started.
+    pub uptime: Duration,
+    /// PEM text of the image key.
+    pub image_key: Vec<u8>,
+    /// `image.json`.
+    pub manifest: Vec<u8>,
+    /// What [`crate::ports::Luks::format`] returns; empty for a mark that only this double opens.
+    pub new_header: Vec<u8>,
+}
+
+impl Default for Facts {
+    fn default() -> Facts {
+        Facts {
+            memory_bytes: 2 << 30,
+            kernel_release: String::from("6.12.0-test"),
+            secure_execution: false,
+            modules: 0,
+            missing_programs: Vec::new(),
+            unix_time: 1_767_225_600,
+            uptime: Duration::from_secs(1),
+            image_key: Vec::new(),
+            manifest: Vec::new(),
+            new_header: Vec::new(),
+        }
+    }
+}
+
+/// The double.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    facts: Facts,
+    disks: Vec<Disk>,
+    late_disks: VecDeque<(Duration, Disk)>,
+    /// Bytes by device and offset; what is not there is zero.
+    content: BTreeMap<PathBuf, BTreeMap<u64, Vec<u8>>>,
+    /// Passphrases by the UUID of the header.
+    passphrases: BTreeMap<String, String>,
+    tables: BTreeMap<String, String>,
+    mapped: BTreeMap<String, Mapped>,
+    failures: Vec<(String, io::ErrorKind)>,
+    asked: Vec<String>,
+    lines: Vec<(Severity, String)>,
+    files: BTreeMap<PathBuf, (u32, Vec<u8>)>,
+}
+
+/// A mapped device.
+#[derive(Debug)]
+struct Mapped {
+    size: u64,
+    table: String,
+}
+
+/// A file that was written: its mode and content.
+pub type Written = (u32, Vec<u8>);
+
+impl Recorder {
+    /// A machine with these facts and no disks.
+    pub fn new(facts: Facts) -> Recorder {
+        Recorder { state: Mutex::new(State { facts, ..State::default() }) }
+    }
+
+    /// Attaches a blank disk without partitions.
+    pub fn attach(&self, path: &str, serial: &str, size: u64) {
+        self.attach_disk(disk(path, serial, size));
+    }
+
+    /// Attaches a disk as described.
+    pub fn attach_disk(&self, disk: Disk) {
+        let mut state = self.state();
+        state.disks.push(disk);
+        state.disks.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+
+    /// Attaches a disk once the stages have waited `after` for disks in all.
+    pub fn attach_later(&self, after: Duration, disk: Disk) {
+        let mut state = self.state();
+        state.late_disks.push_back((after, disk));
+        state.late_disks.make_contiguous().sort_by_key(|(after, _)| *after);
+    }
+
+    /// Puts bytes on a disk or partition.
+    pub fn put(&self, device: &str, offset: u64, bytes: &[u8]) {
+        self.state().put(Path::new(device), offset, bytes);
+    }
+
+    /// The first `length` bytes of a disk or partition.
+    pub fn bytes(&self, device: &str, length: usize) -> Vec<u8> {
+        self.state().get(Path::new(device), 0, length)
+    }
+
+    /// Lets a header that the test made elsewhere open with this passphrase.
+    pub fn knows(&self, header: &[u8], passphrase: &str) {
+        self.state().passphrases.insert(uuid(header), passphrase.to_owned());
+    }
+
+    /// The kernel shows this table for a mapped device, whatever was opened.
+    pub fn shows_table(&self, name: &str, table: &str) {
+        self.state().tables.insert(name.to_owned(), table.to_owned());
+    }
+
+    /// Every request whose words begin with `request` fails with this kind of error.
+    pub fn fails(&self, request: &str, kind: io::ErrorKind) {
+        self.state().failures.push((request.to_owned(), kind));
+    }
+
+    /// The machine goes through a power-off: disks stay, what was asked, mapped, said and written in memory goes.
+    pub fn reboot(&self) {
+        let mut state = self.state();
+        let state = &mut *state;
+        state.mapped.clear();
+        state.asked.clear();
+        state.lines.clear();
+        state.files.clear();
+    }
+
+    /// What was asked, in order, without the reading of facts.
+    pub fn asked(&self) -> Vec<String> {
+        self.state().asked.clone()
+    }
+
+    /// What was said.
+    pub fn lines(&self) -> Vec<(Severity, String)> {
+        self.state().lines.clone()
+    }
+
+    /// The files that were written.
+    pub fn files(&self) -> BTreeMap<PathBuf, Written> {
+        self.state().files.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A test that panicked elsewhere does not make the record wrong.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a request down; fails it if the test said so.
+    fn ask(&self, request: impl Into<String>) -> Result<MutexGuard<'_, State>> {
+        let request = request.into();
+        let mut state = self.state();
+        let failure =
+            state.failures.iter().find(|(start, _)| request.starts_with(start)).map(|(_, kind)| *kind);
+        state.asked.push(request.clone());
+        match failure {
+            Some(kind) => Err(SystemError::io("double", request, kind)),
+            None => Ok(state),
+        }
+    }
+
+    /// The same for a request that only reads: written down where it fails.
+    fn look(&self, request: impl Into<String>) -> Result<MutexGuard<'_, State>> {
+        let request = request.into();
+        let fails = self.state().failures.iter().any(|(start, _)| request.starts_with(start));
+        if fails { self.ask(request) } else { Ok(self.state()) }
+    }
+}
+
+/// A writable disk without partitions.
+pub fn disk(path: &str, serial: &str, size: u64) -> Disk {
+    Disk { path: path.into(), serial: serial.into(), size, read_only: false, partitions: Vec::new() }
+}
+
+/// The UUID in a LUKS header, the same place in both versions (168).
+fn uuid(header: &[u8]) -> String {
+    let field = header.get(168..208).unwrap_or_default();
+    String::from_utf8_lossy(field).trim_end_matches('\0').to_owned()
+}
+
+impl State {
+    fn put(&mut self, device: &Path, offset: u64, bytes: &[u8]) {
+        let extents = self.content.entry(device.to_owned()).or_default();
+        let end = offset + bytes.len() as u64;
+        for (at, mut extent) in std::mem::take(extents) {
+            let extent_end = at + extent.len() as u64;
+            if at < end && extent_end > offset {
+                if extent_end > end {
+                    let kept = extent.split_off((end - at) as usize);
+                    extents.insert(end, kept);
+                }
+                extent.truncate(offset.saturating_sub(at) as usize);
+            }
+            if !extent.is_empty() {
+                extents.insert(at, extent);
+            }
+        }
+        extents.insert(offset, bytes.to_vec());
+    }
+
+    fn get(&self, device: &Path, offset: u64, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        let end = offset + length as u64;
+        for (at, extent) in self.content.get(device).into_iter().flatten() {
+            let from = offset.max(*at);
+            let to = end.min(at + extent.len() as u64);
+            if from < to {
+                let source = &extent[(from - at) as usize..(to - at) as usize];
+                bytes[(from - offset) as usize..(to - offset) as usize].copy_from_slice(source);
+            }
+        }
+        bytes
+    }
+
+    fn partitions(&self) -> impl Iterator<Item = &Partition> {
+        self.disks.iter().flat_map(|disk| &disk.partitions)
+    }
+
+    /// Bytes of a disk, partition or mapped device.
+    fn size(&self, device: &Path) -> Option<u64> {
+        let disk = self.disks.iter().find(|disk| disk.path == device).map(|disk| disk.size);
+        let partition = || self.partitions().find(|p| p.path == device).map(|p| p.size);
+        let mapped = || Some(self.mapped.get(device.strip_prefix("/dev/mapper").ok()?.to_str()?)?.size);
+        disk.or_else(partition).or_else(mapped)
+    }
+
+    /// `253:` and the place of the device among all disks and partitions.
+    fn number(&self, device: &Path) -> Option<String> {
+        let disks = self.disks.iter().map(|disk| &disk.path);
+        let all = disks.chain(self.partitions().map(|partition| &partition.path));
+        all.into_iter().position(|path| path == device).map(|minor| format!("253:{minor}"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -67,7 +67,7 @@ fn ask(control: &Path, request: libc::Ioctl, name: &str, flags: u32) -> io::Resu
     let mut buffer = question(name, flags)?;
     let file = File::options().read(true).write(true).open(control)?;
     // SAFETY: the kernel reads a `struct dm_ioctl` at the pointer and writes at most `data_size` bytes, which
-    // is the length of `buffer`; `buffer` outlives the call and is 8-aligned by its allocator's minimum.
+    // is the length of `buffer`, which outlives the call; it copies bytewise, so alignment does not matter.
     let result = unsafe { libc::ioctl(file.as_raw_fd(), request, buffer.as_mut_ptr()) };
     Errno::result(result)?;
     if number(&buffer, header::FLAGS)? & BUFFER_FULL != 0 {

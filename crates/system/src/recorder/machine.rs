@@ -1,0 +1,313 @@
+//! The ports of the initramfs, answered from the recorder's facts.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use countersign_crypto::secret::{SecretBytes, VolumePassphrase};
+
+use super::{Mapped, Recorder, State, uuid};
+use crate::error::{Result, SystemError};
+use crate::ports::{
+    Disk, Disks, Durability, Files, Filesystem, Filesystems, Luks, LuksParameters, Mapper, MountFlags,
+    OpenError, Partition, Platform, Report, Sealed, Severity, Verity,
+};
+
+/// Where the partitions of a new table begin and what they are multiples of.
+const MIB: u64 = 1 << 20;
+
+/// Sectors before the data of a container.
+const HEADER_SECTORS: u64 = 32768;
+
+impl Report for Recorder {
+    fn line(&self, severity: Severity, text: &str) {
+        self.state().lines.push((severity, text.to_owned()));
+    }
+}
+
+impl Platform for Recorder {
+    fn memory_bytes(&self) -> Result<u64> {
+        Ok(self.look("memory")?.facts.memory_bytes)
+    }
+
+    fn kernel_release(&self) -> Result<String> {
+        Ok(self.look("kernel release")?.facts.kernel_release.clone())
+    }
+
+    fn secure_execution(&self) -> bool {
+        self.state().facts.secure_execution
+    }
+
+    fn mount_kernel_filesystems(&self) -> Result<()> {
+        self.ask("mount kernel file systems").map(drop)
+    }
+
+    fn load_modules(&self) -> Result<usize> {
+        Ok(self.ask("load modules")?.facts.modules)
+    }
+
+    fn missing_programs(&self) -> Vec<PathBuf> {
+        self.state().facts.missing_programs.clone()
+    }
+
+    fn unix_time(&self) -> i64 {
+        self.state().facts.unix_time
+    }
+
+    fn uptime(&self) -> Duration {
+        self.state().facts.uptime
+    }
+
+    fn set_hostname(&self, name: &str) -> Result<()> {
+        self.ask(format!("set host name {name}")).map(drop)
+    }
+
+    fn power_off(&self) {
+        // Nothing can be answered, so nothing can fail.
+        drop(self.ask("power off"));
+    }
+}
+
+impl Sealed for Recorder {
+    fn image_key(&self) -> Result<SecretBytes> {
+        Ok(SecretBytes::copy_from(&self.ask("read image key")?.facts.image_key))
+    }
+
+    fn manifest(&self) -> Result<Vec<u8>> {
+        Ok(self.look("read manifest")?.facts.manifest.clone())
+    }
+
+    fn forget_image_key(&self) -> Result<()> {
+        self.ask("forget image key").map(drop)
+    }
+}
+
+impl Disks for Recorder {
+    fn disks(&self) -> Result<Vec<Disk>> {
+        Ok(self.look("list disks")?.disks.clone())
+    }
+
+    fn wait_for_disk(&self, timeout: Duration) -> Result<bool> {
+        let mut state = self.ask("wait for a disk")?;
+        let now = state.facts.uptime;
+        match state.late_disks.front() {
+            Some((after, _)) if *after <= now + timeout => {
+                let Some((after, disk)) = state.late_disks.pop_front() else { return Ok(false) };
+                state.facts.uptime = now.max(after);
+                state.disks.push(disk);
+                state.disks.sort_by(|a, b| a.path.cmp(&b.path));
+                Ok(true)
+            }
+            _ => {
+                state.facts.uptime += timeout;
+                Ok(false)
+            }
+        }
+    }
+
+    fn size(&self, device: &Path) -> Result<u64> {
+        let state = self.look(format!("size {}", device.display()))?;
+        state.size(device).ok_or_else(|| absent("read size of", device))
+    }
+
+    fn number(&self, device: &Path) -> Result<String> {
+        let state = self.look(format!("number {}", device.display()))?;
+        state.number(device).ok_or_else(|| absent("read number of", device))
+    }
+
+    fn read(&self, device: &Path, offset: u64, length: usize) -> Result<Vec<u8>> {
+        let state = self.look(format!("read {}", device.display()))?;
+        let size = state.size(device).ok_or_else(|| absent("read disk", device))?;
+        let left = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        Ok(state.get(device, offset, length.min(left)))
+    }
+
+    fn commit_header(&self, device: &Path, header: &[u8]) -> Result<()> {
+        let mut state = self.ask(format!("commit header to {}", device.display()))?;
+        writable(&state, device)?;
+        state.put(device, 0, header);
+        Ok(())
+    }
+
+    fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<[Partition; 2]> {
+        let request = format!("partition {} metadata={metadata_bytes}", disk.path.display());
+        let mut state = self.ask(request)?;
+        writable(&state, &disk.path)?;
+        let at = |number: u32, name: &str, size| Partition {
+            path: PathBuf::from(format!("{}{number}", disk.path.display())),
+            number,
+            name: name.to_owned(),
+            size,
+        };
+        let rest = (disk.size / MIB * MIB).saturating_sub(metadata_bytes + 2 * MIB);
+        let partitions = [at(1, "metadata", metadata_bytes), at(2, "data", rest)];
+        state.put(&disk.path, 512, b"EFI PART");
+        if let Some(known) = state.disks.iter_mut().find(|known| known.path == disk.path) {
+            known.partitions = partitions.to_vec();
+        }
+        Ok(partitions)
+    }
+}
+
+impl Luks for Recorder {
+    fn format(
+        &self,
+        device: &Path,
+        parameters: &LuksParameters,
+        passphrase: &VolumePassphrase,
+    ) -> Result<Vec<u8>> {
+        let LuksParameters { label, memory_kib, passes, lanes, sector_size } = parameters;
+        let mut state = self.ask(format!(
+            "format {} label={label} memory_kib={memory_kib} passes={passes} lanes={lanes} sector_size={sector_size}",
+            device.display()
+        ))?;
+        let mut header = state.facts.new_header.clone();
+        if header.is_empty() {
+            // The marks by which anything recognises LUKS2, and an identity.
+            header = vec![0; 2 * 4096];
+            header[..8].copy_from_slice(b"LUKS\xba\xbe\0\x02");
+            let uuid = format!("00000000-0000-4000-8000-{:012}", state.passphrases.len());
+            header[168..][..uuid.len()].copy_from_slice(uuid.as_bytes());
+        }
+        state.passphrases.insert(uuid(&header), passphrase.expose().to_owned());
+        Ok(header)
+    }
+
+    fn open(
+        &self,
+        device: &Path,
+        header: &[u8],
+        name: &str,
+        passphrase: &VolumePassphrase,
+    ) -> std::result::Result<PathBuf, OpenError> {
+        let mut state = self.ask(format!("open {} as {name}", device.display()))?;
+        let uuid = uuid(header);
+        let known = state.passphrases.get(&uuid).ok_or_else(|| absent("open volume", device))?;
+        if known != passphrase.expose() {
+            return Err(OpenError::WrongPassphrase);
+        }
+        let sectors = (state.size(device).unwrap_or_default() / 512).saturating_sub(HEADER_SECTORS);
+        let number = state.number(device).unwrap_or_default();
+        let table = format!(
+            "0 {sectors} crypt aes-xts-plain64 :64:logon:cryptsetup:{uuid}-d0 0 {number} {HEADER_SECTORS} \
+             1 sector_size:4096"
+        );
+        Ok(map(&mut state, name, sectors * 512, table))
+    }
+
+    fn table(&self, name: &str) -> Result<String> {
+        let state = self.look(format!("table {name}"))?;
+        let scripted = state.tables.get(name);
+        scripted
+            .or_else(|| Some(&state.mapped.get(name)?.table))
+            .cloned()
+            .ok_or_else(|| absent("read table of", Path::new(name)))
+    }
+
+    fn close(&self, name: &str) -> Result<()> {
+        let mut state = self.ask(format!("close {name}"))?;
+        state.mapped.remove(name).map(drop).ok_or_else(|| absent("close", Path::new(name)))
+    }
+}
+
+impl Mapper for Recorder {
+    fn open_verity(&self, device: &Path, name: &str, verity: &Verity) -> Result<PathBuf> {
+        let mut state = self.ask(format!("open image {} as {name}", device.display()))?;
+        let size = verity.data_blocks * u64::from(verity.block_size);
+        Ok(map(&mut state, name, size, format!("0 {} verity", size / 512)))
+    }
+
+    fn open_scratch(&self, device: &Path, name: &str) -> Result<PathBuf> {
+        let mut state = self.ask(format!("open scratch {} as {name}", device.display()))?;
+        let size = state.size(device).ok_or_else(|| absent("open scratch space", device))?;
+        Ok(map(&mut state, name, size, format!("0 {} crypt", size / 512)))
+    }
+}
+
+impl Filesystems for Recorder {
+    fn make(&self, filesystem: Filesystem, device: &Path, label: &str, durability: Durability) -> Result<()> {
+        let durability = match durability {
+            Durability::Persistent => "persistent",
+            Durability::Scratch => "scratch",
+        };
+        let name = filesystem.name();
+        self.ask(format!("make {name} {} label={label} {durability}", device.display())).map(drop)
+    }
+
+    fn mount(&self, filesystem: Filesystem, device: &Path, target: &Path, flags: MountFlags) -> Result<()> {
+        let (name, device, target) = (filesystem.name(), device.display(), target.display());
+        self.ask(format!("mount {name} {device} at {target}{}", words(flags))).map(drop)
+    }
+
+    fn bind(&self, source: &Path, target: &Path, flags: MountFlags) -> Result<()> {
+        self.ask(format!("bind {} to {}{}", source.display(), target.display(), words(flags))).map(drop)
+    }
+
+    fn move_mount(&self, source: &Path, target: &Path) -> Result<()> {
+        self.ask(format!("move {} to {}", source.display(), target.display())).map(drop)
+    }
+
+    fn unmount(&self, target: &Path) -> Result<()> {
+        self.ask(format!("unmount {}", target.display())).map(drop)
+    }
+}
+
+impl Files for Recorder {
+    fn make_directory(&self, path: &Path, mode: u32) -> Result<()> {
+        self.ask(format!("make directory {} mode={mode:04o}", path.display())).map(drop)
+    }
+
+    fn write(&self, path: &Path, mode: u32, content: &[u8]) -> Result<()> {
+        let mut state = self.ask(format!("write {} mode={mode:04o}", path.display()))?;
+        if state.files.contains_key(path) {
+            let subject = path.display().to_string();
+            return Err(SystemError::io("write file", subject, io::ErrorKind::AlreadyExists));
+        }
+        state.files.insert(path.to_owned(), (mode, content.to_vec()));
+        Ok(())
+    }
+
+    fn symlink(&self, target: &Path, link: &Path) -> Result<()> {
+        self.ask(format!("link {} to {}", link.display(), target.display())).map(drop)
+    }
+
+    /// Returns `Ok`, so that a test sees that the boot came this far.
+    fn switch_root(&self, new_root: &Path, init: &Path) -> Result<()> {
+        self.ask(format!("switch root to {} and execute {}", new_root.display(), init.display())).map(drop)
+    }
+}
+
+fn map(state: &mut State, name: &str, size: u64, table: String) -> PathBuf {
+    state.mapped.insert(name.to_owned(), Mapped { size, table });
+    Path::new("/dev/mapper").join(name)
+}
+
+fn words(flags: MountFlags) -> String {
+    [
+        (flags.read_only, " read-only"),
+        (flags.nosuid, " nosuid"),
+        (flags.nodev, " nodev"),
+        (flags.noexec, " noexec"),
+    ]
+    .into_iter()
+    .filter_map(|(set, word)| set.then_some(word))
+    .collect()
+}
+
+fn absent(operation: &'static str, device: &Path) -> SystemError {
+    SystemError::io(operation, device.display().to_string(), io::ErrorKind::NotFound)
+}
+
+/// A read-only disk refuses writes on itself and on its partitions.
+fn writable(state: &State, device: &Path) -> Result<()> {
+    let holds = |disk: &&Disk| disk.path == device || disk.partitions.iter().any(|p| p.path == device);
+    match state.disks.iter().find(holds) {
+        Some(disk) if disk.read_only => Err(SystemError::io(
+            "write disk",
+            device.display().to_string(),
+            io::ErrorKind::ReadOnlyFilesystem,
+        )),
+        Some(_) => Ok(()),
+        None => Err(absent("write disk", device)),
+    }
+}

@@ -1,0 +1,138 @@
+//! The double keeps its word: it writes down, answers from its facts, and fails when told to.
+
+use super::*;
+use crate::ports::*;
+use countersign_crypto::secret::VolumePassphrase;
+
+const GIB: u64 = 1 << 30;
+
+/// The stages take any machine; this one is complete.
+fn is_initramfs(_: &impl Initramfs) {}
+
+fn parameters() -> LuksParameters {
+    LuksParameters { label: "data".into(), memory_kib: 65536, passes: 4, lanes: 4, sector_size: 4096 }
+}
+
+fn passphrase(text: &str) -> VolumePassphrase {
+    VolumePassphrase::copy_from(text)
+}
+
+#[test]
+fn requests_are_written_down_in_order_and_in_words() {
+    let machine = Recorder::new(Facts::default());
+    is_initramfs(&machine);
+    machine.attach("/dev/vdb", "data-volume", GIB);
+    machine.load_modules().unwrap();
+    let disk = &machine.disks().unwrap()[0];
+    let [metadata, data] = machine.partition(disk, 100 << 20).unwrap();
+    assert_eq!((metadata.size, data.size), (100 << 20, GIB - (102 << 20)));
+    let header = machine.format(&data.path, &parameters(), &passphrase("secret")).unwrap();
+    let mapped = machine.open(&data.path, &header, "volume-data", &passphrase("secret")).unwrap();
+    machine.make(Filesystem::Ext4, &mapped, "data", Durability::Persistent).unwrap();
+    machine.commit_header(&data.path, &header).unwrap();
+    let flags = MountFlags { nosuid: true, nodev: true, ..MountFlags::default() };
+    machine.mount(Filesystem::Ext4, &mapped, Path::new("/volumes/data"), flags).unwrap();
+    assert_eq!(
+        machine.asked(),
+        [
+            "load modules",
+            "partition /dev/vdb metadata=104857600",
+            "format /dev/vdb2 label=data memory_kib=65536 passes=4 lanes=4 sector_size=4096",
+            "open /dev/vdb2 as volume-data",
+            "make ext4 /dev/mapper/volume-data label=data persistent",
+            "commit header to /dev/vdb2",
+            "mount ext4 /dev/mapper/volume-data at /volumes/data nosuid nodev",
+        ]
+    );
+    assert!(!format!("{:?}", machine.asked()).contains("secret"));
+    assert_eq!(machine.disks().unwrap()[0].partitions, [metadata, data]);
+}
+
+#[test]
+fn a_container_opens_with_its_passphrase_only_also_after_a_reboot() {
+    let machine = Recorder::new(Facts::default());
+    machine.attach("/dev/vdb", "", GIB);
+    let device = Path::new("/dev/vdb");
+    let header = machine.format(device, &parameters(), &passphrase("right")).unwrap();
+    assert!(machine.bytes("/dev/vdb", 8192).iter().all(|byte| *byte == 0), "formatting wrote to the device");
+    machine.commit_header(device, &header).unwrap();
+    machine.reboot();
+    assert!(machine.asked().is_empty());
+    let header = machine.read(device, 0, 8192).unwrap();
+    assert!(header.starts_with(b"LUKS\xba\xbe"));
+    let wrong = machine.open(device, &header, "v", &passphrase("wrong"));
+    assert!(matches!(wrong, Err(OpenError::WrongPassphrase)));
+    assert!(machine.table("v").is_err());
+    machine.open(device, &header, "v", &passphrase("right")).unwrap();
+    let table = machine.table("v").unwrap();
+    assert!(table.starts_with("0 2064384 crypt aes-xts-plain64 :64:logon:cryptsetup:0"), "{table}");
+    assert!(table.contains(" 0 253:0 32768 1 sector_size:4096"), "{table}");
+    machine.shows_table("v", "0 1 crypt null");
+    assert_eq!(machine.table("v").unwrap(), "0 1 crypt null");
+    machine.close("v").unwrap();
+    assert!(machine.close("v").is_err());
+    assert!(matches!(machine.open(device, &[0; 4096], "v", &passphrase("right")), Err(OpenError::System(_))));
+}
+
+#[test]
+fn a_named_request_fails_and_is_written_down() {
+    let machine = Recorder::new(Facts::default());
+    machine.attach("/dev/vdb", "", GIB);
+    machine.fails("read /dev/vdb", io::ErrorKind::TimedOut);
+    machine.fails("make ext4", io::ErrorKind::StorageFull);
+    let error = machine.read(Path::new("/dev/vdb"), 0, 1).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    let device = Path::new("/dev/vdb");
+    let error = machine.make(Filesystem::Ext4, device, "a", Durability::Scratch).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    machine.make(Filesystem::Xfs, device, "a", Durability::Scratch).unwrap();
+    assert_eq!(machine.asked().len(), 3);
+}
+
+#[test]
+fn late_disks_come_with_the_time_that_is_waited() {
+    let machine = Recorder::new(Facts { uptime: Duration::ZERO, ..Facts::default() });
+    machine.attach_later(Duration::from_secs(90), disk("/dev/vdb", "", GIB));
+    assert!(!machine.wait_for_disk(Duration::from_secs(60)).unwrap());
+    assert!(machine.disks().unwrap().is_empty());
+    assert!(machine.wait_for_disk(Duration::from_secs(60)).unwrap());
+    assert_eq!(machine.uptime(), Duration::from_secs(90));
+    assert_eq!(machine.disks().unwrap().len(), 1);
+    assert!(!machine.wait_for_disk(Duration::from_secs(1)).unwrap());
+}
+
+#[test]
+fn bytes_are_those_put_last_and_zero_elsewhere() {
+    let machine = Recorder::new(Facts::default());
+    machine.attach("/dev/vdb", "", 16);
+    machine.put("/dev/vdb", 2, b"abcdef");
+    machine.put("/dev/vdb", 4, b"XY");
+    machine.put("/dev/vdb", 0, b"123");
+    assert_eq!(machine.bytes("/dev/vdb", 10), b"123bXYef\0\0");
+    assert_eq!(machine.read(Path::new("/dev/vdb"), 6, 100).unwrap(), b"ef\0\0\0\0\0\0\0\0");
+    let error = machine.read(Path::new("/dev/vdc"), 0, 1).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::NotFound);
+}
+
+#[test]
+fn a_read_only_disk_takes_no_header_and_no_table() {
+    let machine = Recorder::new(Facts::default());
+    machine.attach_disk(Disk { read_only: true, ..disk("/dev/vdb", "", GIB) });
+    let refused = machine.commit_header(Path::new("/dev/vdb"), b"x").unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::ReadOnlyFilesystem);
+    let disk = &machine.disks().unwrap()[0];
+    assert_eq!(machine.partition(disk, 1 << 20).unwrap_err().kind(), io::ErrorKind::ReadOnlyFilesystem);
+}
+
+#[test]
+fn files_and_lines_are_kept() {
+    let machine = Recorder::new(Facts::default());
+    machine.line(Severity::Warning, "a line");
+    machine.write(Path::new("/run/x"), 0o600, b"content").unwrap();
+    assert_eq!(
+        machine.write(Path::new("/run/x"), 0o600, b"").unwrap_err().kind(),
+        io::ErrorKind::AlreadyExists
+    );
+    assert_eq!(machine.files()[Path::new("/run/x")], (0o600, b"content".to_vec()));
+    assert_eq!(machine.lines(), [(Severity::Warning, "a line".to_owned())]);
+}
