@@ -94,9 +94,6 @@ fn delete_below(mut directory: Dir, device: libc::dev_t) -> io::Result<()> {
         if SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR {
             let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
             let below = Dir::openat(directory.as_fd(), name, flags, Mode::empty())?;
-            if fstat(&below)?.st_dev != device {
-                continue;
-            }
             let holds_mount = delete_directory_content(below, device)?;
             if !holds_mount {
                 unlinkat(directory.as_fd(), name, UnlinkatFlags::RemoveDir)?;
