@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Packages of the machine that builds, boots and tests the guest: installed only where missing.
 #
-#   host_packages [GROUP...]   groups: build boot services (default: all)
+#   host_packages [GROUP...]   groups: build boot services lint (default: all)
 #
 # Works as root or through sudo, on Debian 12 and newer and Ubuntu 22.04 and newer. No service that such a
 # package brings is started, and the machine's own services stay as they were.
@@ -37,10 +37,12 @@ jq                                       # image.json
 openssl                                  # keys, contracts and certificates of tests
 END
     boot) cat <<'END' ;;
-qemu-system-s390x|qemu-system-misc       # the emulator, whichever package the release has it in
 qemu-user-static                         # s390x programs of the build and the big-endian tests
 genisoimage                              # the contract's disk, label cidata
 e2fsprogs                                # looks into disks after a run
+END
+    lint) cat <<'END' ;;
+shellcheck                               # the scripts of the repository
 END
     services) cat <<'END' ;;
 rsyslog                                  # the log server on loopback

@@ -62,7 +62,7 @@ pub enum Workload {
         project: String,
         /// The folder with the unpacked archive.
         folder: String,
-        /// The compose file in it.
+        /// Path of the compose file.
         file: String,
     },
 }

@@ -15,15 +15,12 @@ use crate::compose::{self, ComposeRefusal};
 use crate::credentials::auth_json;
 use crate::dotenv;
 use crate::file::File;
-use crate::forwarding::{LogFiles, LogTarget, rsyslog_configuration};
 use crate::host::{HANDOVER, HostPlan, LogServer, Registries, Workload};
 
 /// Where HPCR puts the compose folder; relative bind mounts of the workload resolve there.
 pub const COMPOSE_FOLDER: &str = "/data1/compose";
 /// The compose project, as HPCR names it: containers are called `compose-<service>-1`.
 pub const COMPOSE_PROJECT: &str = "compose";
-/// Where the queue of records may grow: encrypted scratch.
-const SPOOL: &str = "/var/spool/countersign";
 /// systemd-networkd reads its files from here.
 const NETWORK_FILES: &str = "/run/systemd/network";
 
@@ -119,7 +116,7 @@ pub fn render(contract: &Contract, guest: Guest<'_>) -> Result<Rendered, RenderR
         workload: Workload::Compose {
             project: COMPOSE_PROJECT.to_owned(),
             folder: COMPOSE_FOLDER.to_owned(),
-            file: compose_file.to_owned(),
+            file: format!("{COMPOSE_FOLDER}/{compose_file}"),
         },
     };
     let json = serde_json::to_vec_pretty(&plan).map_err(|error| RenderRefusal::Plan(error.to_string()))?;
@@ -138,7 +135,7 @@ fn images(contract: &Contract, archive: &Archive) -> Result<(&'static str, Vec<S
     Ok((file, images))
 }
 
-/// Certificates, key and configuration of the log client.
+/// Certificates and key of the log client.
 fn log_client(syslog: &Syslog, files: &mut Vec<File>) -> Result<LogServer, RenderRefusal> {
     let key = syslog.client_key().ok_or(RenderRefusal::NoClientCertificate)?;
     // It was read once already when the contract was made.
@@ -148,13 +145,13 @@ fn log_client(syslog: &Syslog, files: &mut Vec<File>) -> Result<LogServer, Rende
     files.push(public(ca.clone(), &pem(syslog.authorities())?));
     files.push(public(certificate.clone(), &pem(syslog.client_certificates())?));
     files.push(secret(key_path.clone(), key.to_pem()?));
-    let target = LogTarget {
+    Ok(LogServer {
         hostname: syslog.hostname().to_owned(),
         port: syslog.port(),
-        files: LogFiles { ca: ca.clone(), certificate: certificate.clone(), key: key_path.clone() },
-    };
-    files.push(public(format!("{HANDOVER}/rsyslog.conf"), &rsyslog_configuration(&target, SPOOL)));
-    Ok(LogServer { hostname: target.hostname, port: target.port, ca, certificate, key: key_path })
+        ca,
+        certificate,
+        key: key_path,
+    })
 }
 
 /// Credentials, and the private registry's authority where there is one.

@@ -31,7 +31,11 @@ impl SystemError {
     }
 
     /// The same from an operating-system error, whose kind is kept.
-    pub fn io(operation: &'static str, subject: impl Into<String>, error: impl Into<io::Error>) -> SystemError {
+    pub fn io(
+        operation: &'static str,
+        subject: impl Into<String>,
+        error: impl Into<io::Error>,
+    ) -> SystemError {
         let error = error.into();
         SystemError { operation, subject: subject.into(), reason: error.to_string(), kind: error.kind() }
     }

@@ -75,16 +75,25 @@ pub enum ProbeError {
     Protocol,
 }
 
+/// Who the server turned out to be, after its certificate was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogPeer {
+    /// DNS names of its certificate: the alternative names, or the common name where there are none.
+    pub names: Vec<String>,
+    /// SHA-256 of its certificate, lowercase hexadecimal.
+    pub fingerprint: String,
+}
+
 /// The log server.
 pub trait LogServer {
-    /// Sends one record (an RFC 5424 message without its frame) over mutually authenticated TLS, then closes and
+    /// Sends records (RFC 5424 messages without their frames) over mutually authenticated TLS, then closes and
     /// waits for the server's end of the conversation, so that a refused client certificate is seen.
     fn send(
         &self,
         target: &LogTarget,
         records: &[String],
         timeout: Duration,
-    ) -> std::result::Result<(), ProbeError>;
+    ) -> std::result::Result<LogPeer, ProbeError>;
 }
 
 /// The container engine and its compose program.

@@ -4,7 +4,7 @@
 //! builds nothing: `qemu/demo` does, and hands the results over.
 
 use std::io::{BufRead, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -68,10 +68,6 @@ pub fn run(options: &Options, out: &mut impl Write) -> Result<ExitCode> {
     say(out, "Making keys, contract, log server and registry, all fresh")?;
     let started = Instant::now();
     let mut world = World::create(options.artifacts.clone(), &options.work, None)?;
-    let delivery = world.delivery();
-    let contract = world.contract();
-    let medium = world.deliver("contract", &contract.texts(), &delivery)?;
-    let data = world.disk("data", DATA_DISK)?;
     say(
         out,
         &format!(
@@ -82,6 +78,22 @@ pub fn run(options: &Options, out: &mut impl Write) -> Result<ExitCode> {
         ),
     )?;
 
+    let told = tell(options, &profile, &mut world, out);
+    // Kept whatever happened: on a failure it is what a person wants to read.
+    let (received, kept) = (world.syslog.file(), options.logs.join("demo-syslog.json"));
+    if received.exists() {
+        std::fs::copy(&received, &kept).map_err(Error::at(&received))?;
+        say(out, &format!("  (the log as received: {})", kept.display()))?;
+    }
+    told
+}
+
+/// Both boots, and what they showed.
+fn tell(options: &Options, profile: &Profile, world: &mut World, out: &mut impl Write) -> Result<ExitCode> {
+    let delivery = world.delivery();
+    let contract = world.contract();
+    let medium = world.deliver("contract", &contract.texts(), &delivery)?;
+    let data = world.disk("data", DATA_DISK)?;
     let mut boots: Vec<Boot> = Vec::new();
     for (number, what) in [(1, "an empty data disk"), (2, "the same data disk")] {
         say(
@@ -90,7 +102,7 @@ pub fn run(options: &Options, out: &mut impl Write) -> Result<ExitCode> {
         )?;
         let name = format!("boot-{number}");
         let run = world.run(&name, &world.keys.image, &medium, Some(&data))?;
-        let mut boot = boot(&profile, &run, Logs::new(&options.logs, format!("demo-{name}")), out)?;
+        let mut boot = boot(profile, &run, Logs::new(&options.logs, format!("demo-{name}")), out)?;
         say(out, &format!("  GET {}", boot.url))?;
         for line in boot.answer.lines() {
             say(out, &format!("    {}", shown(line)))?;
@@ -108,7 +120,7 @@ pub fn run(options: &Options, out: &mut impl Write) -> Result<ExitCode> {
     }
     let messages = world.syslog.lines()?;
     say(out, "\nThe log as the server received it")?;
-    show_log(&messages, &world.syslog.file(), options, out)?;
+    show_log(&messages, out)?;
 
     let runs: Vec<_> =
         ["first boot", "second boot"].into_iter().zip(boots.iter().map(|b| b.timings.clone())).collect();
@@ -180,10 +192,8 @@ fn boot(profile: &Profile, run: &crate::arguments::Run, logs: Logs, out: &mut im
     Ok(Boot { guest, timings, answer, url, logs, written })
 }
 
-/// The lines that a person looks for, how many there were beside them, and where all of them are.
-fn show_log(messages: &[Message], file: &Path, options: &Options, out: &mut impl Write) -> Result<()> {
-    let kept = options.logs.join("demo-syslog.json");
-    std::fs::copy(file, &kept).map_err(Error::at(file))?;
+/// The lines that a person looks for, and how many there were beside them.
+fn show_log(messages: &[Message], out: &mut impl Write) -> Result<()> {
     let telling =
         |message: &&Message| message.app.starts_with("countersign") || message.msg.contains("hello: boot");
     for message in messages.iter().filter(telling) {
@@ -194,7 +204,7 @@ fn show_log(messages: &[Message], file: &Path, options: &Options, out: &mut impl
         say(out, &line)?;
     }
     let others = messages.len() - messages.iter().filter(telling).count();
-    say(out, &format!("  and {others} other lines, among them the kernel's; all of them: {}", kept.display()))
+    say(out, &format!("  and {others} other lines, among them the kernel's"))
 }
 
 fn serial(options: &Options, number: usize) -> PathBuf {

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use openssl::error::ErrorStack;
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
 use openssl::ssl::{
     ErrorCode, HandshakeError, Ssl, SslContext, SslContextBuilder, SslFiletype, SslMethod, SslMode, SslRef,
     SslStream, SslVerifyMode, SslVersion,
@@ -23,7 +25,7 @@ use openssl::ssl::{
 use openssl::x509::verify::X509CheckFlags;
 
 use super::Linux;
-use crate::ports_host::{LogServer, LogTarget, ProbeError};
+use crate::ports_host::{LogPeer, LogServer, LogTarget, ProbeError};
 
 type Result<T> = std::result::Result<T, ProbeError>;
 
@@ -31,16 +33,32 @@ type Result<T> = std::result::Result<T, ProbeError>;
 const SECURITY_LEVEL: u32 = 2;
 
 impl LogServer for Linux {
-    fn send(&self, target: &LogTarget, records: &[String], timeout: Duration) -> Result<()> {
+    fn send(&self, target: &LogTarget, records: &[String], timeout: Duration) -> Result<LogPeer> {
         let deadline = Instant::now().checked_add(timeout).ok_or(ProbeError::Protocol)?;
         // The files first: what is wrong on this side is said without troubling the server.
         let context = context(target)?;
         let socket = connect(resolve(&target.hostname, target.port, deadline)?, deadline)?;
         let mut conversation =
             Conversation { stream: handshake(session(&context, target)?, socket, deadline)?, deadline };
+        let peer = peer(conversation.stream.ssl()).ok_or(ProbeError::Protocol)?;
         conversation.write(&frames(records))?;
-        conversation.close()
+        conversation.close()?;
+        Ok(peer)
     }
+}
+
+/// The server's certificate, which the handshake has verified.
+fn peer(ssl: &SslRef) -> Option<LogPeer> {
+    let certificate = ssl.peer_certificate()?;
+    let alternative = certificate.subject_alt_names();
+    let mut names: Vec<String> =
+        alternative.iter().flatten().filter_map(|name| name.dnsname().map(ToOwned::to_owned)).collect();
+    if names.is_empty() {
+        let common = certificate.subject_name().entries_by_nid(Nid::COMMONNAME);
+        names.extend(common.filter_map(|entry| entry.data().to_string().ok()));
+    }
+    let digest = certificate.digest(MessageDigest::sha256()).ok()?;
+    Some(LogPeer { names, fingerprint: countersign_crypto::digest::hex(&digest) })
 }
 
 /// The messages, each after its length in bytes.

@@ -52,7 +52,7 @@ impl Pki {
             self.key(name);
         }
         fs::write(self.path("extensions"), extension).unwrap();
-        openssl(self.folder.path(), &format!("req -new -key {name}.key -subj /CN={name} -out {name}.csr"));
+        openssl(self.folder.path(), &format!("req -new -key {name}.key -subj /CN=localhost -out {name}.csr"));
         openssl(
             self.folder.path(),
             &format!(
@@ -126,7 +126,24 @@ impl Drop for Server {
 }
 
 fn send(target: &LogTarget) -> Result<()> {
-    Linux::new().send(target, &[RECORD.into()], Duration::from_secs(20))
+    Linux::new().send(target, &[RECORD.into()], Duration::from_secs(20)).map(drop)
+}
+
+#[test]
+fn the_server_is_named_by_its_certificate() {
+    let pki = Pki::new();
+    let output = Command::new("openssl")
+        .args(["x509", "-noout", "-fingerprint", "-sha256", "-in"])
+        .arg(pki.path("server.pem"))
+        .output()
+        .unwrap();
+    let fingerprint = String::from_utf8(output.stdout).unwrap();
+    let fingerprint = fingerprint.trim().rsplit('=').next().unwrap().replace(':', "").to_lowercase();
+    let server = pki.server("");
+    let peer = Linux::new()
+        .send(&pki.target("localhost", server.port), &[RECORD.into()], Duration::from_secs(20))
+        .unwrap();
+    assert_eq!(peer, LogPeer { names: vec!["localhost".into()], fingerprint });
 }
 
 #[test]
