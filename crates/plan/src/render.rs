@@ -105,7 +105,7 @@ pub fn render(contract: &Contract, guest: Guest<'_>) -> Result<Rendered, RenderR
     files.push(public(
         format!("{NETWORK_FILES}/10-ethernet.network"),
         "# Rendered by countersignd: no network-config on the contract disk.\n\
-         [Match]\nType=ether\n\n[Network]\nDHCP=yes\nLinkLocalAddressing=ipv6\n",
+         [Match]\nType=ether\n# Not the interfaces of containers.\nKind=!*\n\n[Network]\nDHCP=yes\nLinkLocalAddressing=ipv6\n",
     ));
     let plan = HostPlan {
         version: guest.version.to_owned(),

@@ -60,6 +60,8 @@ names! {
         Unlock = "unlock",
         /// The guest OS and its scratch space.
         Root = "root",
+        /// Files for the guest OS, then its init.
+        Handover = "handover",
         /// Addresses and names.
         Network = "network",
         /// Log forwarding, before anything of the workload.

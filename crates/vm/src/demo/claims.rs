@@ -24,6 +24,7 @@ const DONE: &[Stage] = &[
     Stage::Attest,
     Stage::Unlock,
     Stage::Root,
+    Stage::Handover,
     Stage::Network,
     Stage::Logging,
     Stage::Images,
