@@ -5,18 +5,21 @@
 //! and not those of its disk, a file system has no content, a container opens if its header is one that was made
 //! here or announced by [`Recorder::knows`] and the passphrase is that one's.
 //!
-//! Time passes only in [`crate::ports::Disks::wait_for_disk`].
+//! Time passes only in [`crate::ports::Disks::wait_for_disk`] and [`crate::ports_host::Network::wait_for_address`].
 
+mod guest;
 mod machine;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::error::{Result, SystemError};
 use crate::ports::{Disk, Partition, Severity};
+use crate::ports_host::{LogPeer, ProbeError};
 
 /// What the machine is, as far as a test cares.
 #[derive(Debug, Clone)]
@@ -41,6 +44,12 @@ pub struct Facts {
     pub manifest: Vec<u8>,
     /// What [`crate::ports::Luks::format`] returns; empty for a mark that only this double opens.
     pub new_header: Vec<u8>,
+    /// Addresses that the guest gets; none for a network without DHCP.
+    pub addresses: Vec<IpAddr>,
+    /// Name servers that it learns.
+    pub name_servers: Vec<IpAddr>,
+    /// Who the log server turns out to be, or why it does not take a record.
+    pub log_server: std::result::Result<LogPeer, ProbeError>,
 }
 
 impl Default for Facts {
@@ -56,6 +65,9 @@ impl Default for Facts {
             image_key: Vec::new(),
             manifest: Vec::new(),
             new_header: Vec::new(),
+            addresses: vec![IpAddr::from([192, 0, 2, 15])],
+            name_servers: vec![IpAddr::from([192, 0, 2, 3])],
+            log_server: Ok(LogPeer { names: Vec::new(), fingerprint: "00".repeat(32) }),
         }
     }
 }
@@ -81,6 +93,10 @@ struct State {
     asked: Vec<String>,
     lines: Vec<(Severity, String)>,
     files: BTreeMap<PathBuf, (u32, Vec<u8>)>,
+    /// What the log server took.
+    records: Vec<String>,
+    /// The compose project that was started.
+    running: Option<String>,
 }
 
 /// A mapped device.
@@ -128,6 +144,11 @@ impl Recorder {
         self.state().get(Path::new(device), 0, length)
     }
 
+    /// The records that the log server took.
+    pub fn records(&self) -> Vec<String> {
+        self.state().records.clone()
+    }
+
     /// Lets a header that the test made elsewhere open with this passphrase.
     pub fn knows(&self, header: &[u8], passphrase: &str) {
         self.state().passphrases.insert(uuid(header), passphrase.to_owned());
@@ -151,6 +172,7 @@ impl Recorder {
         state.asked.clear();
         state.lines.clear();
         state.files.clear();
+        state.running = None;
     }
 
     /// What was asked, in order, without the reading of facts.

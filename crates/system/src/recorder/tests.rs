@@ -2,12 +2,14 @@
 
 use super::*;
 use crate::ports::*;
+use crate::ports_host::*;
 use countersign_crypto::secret::VolumePassphrase;
 
 const GIB: u64 = 1 << 30;
 
 /// The stages take any machine; this one is complete.
 fn is_initramfs(_: &impl Initramfs) {}
+fn is_guest(_: &impl Host) {}
 
 fn parameters() -> LuksParameters {
     LuksParameters { label: "data".into(), memory_kib: 65536, passes: 4, lanes: 4, sector_size: 4096 }
@@ -135,4 +137,36 @@ fn files_and_lines_are_kept() {
     );
     assert_eq!(machine.files()[Path::new("/run/x")], (0o600, b"content".to_vec()));
     assert_eq!(machine.lines(), [(Severity::Warning, "a line".to_owned())]);
+}
+
+#[test]
+fn the_host_stage_reads_what_was_written_and_meets_the_server_of_the_facts() {
+    let machine = Recorder::new(Facts::default());
+    is_guest(&machine);
+    machine.write(Path::new("/run/x"), 0o600, b"one").unwrap();
+    assert_eq!(machine.read_file(Path::new("/run/x")).unwrap(), b"one");
+    machine.replace_file(Path::new("/run/x"), b"two").unwrap();
+    assert_eq!(machine.read_file(Path::new("/run/x")).unwrap(), b"two");
+    assert_eq!(machine.read_file(Path::new("/run/y")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    let file = |name: &str| name.to_owned();
+    let target =
+        LogTarget { hostname: file("logs"), port: 1, ca: file("a"), certificate: file("b"), key: file("c") };
+    machine.send(&target, &[file("record")], Duration::ZERO).unwrap();
+    assert_eq!(machine.records(), ["record"]);
+    machine.compose_up("p", Path::new("/f"), Path::new("/f/c.yaml")).unwrap();
+    assert_eq!(machine.running("p").unwrap(), ["p-1"]);
+    assert!(machine.running("q").unwrap().is_empty());
+}
+
+#[test]
+fn a_server_that_refuses_takes_nothing_and_a_network_without_address_takes_time() {
+    let facts = Facts { log_server: Err(ProbeError::Weak), addresses: Vec::new(), ..Facts::default() };
+    let machine = Recorder::new(facts);
+    let file = String::new;
+    let target = LogTarget { hostname: file(), port: 1, ca: file(), certificate: file(), key: file() };
+    assert_eq!(machine.send(&target, &[file()], Duration::ZERO), Err(ProbeError::Weak));
+    assert!(machine.records().is_empty());
+    let before = machine.uptime();
+    assert!(machine.wait_for_address(Duration::from_secs(7)).unwrap().is_empty());
+    assert_eq!(machine.uptime() - before, Duration::from_secs(7));
 }

@@ -1,0 +1,97 @@
+//! The ports of the host stage, answered from the recorder's facts.
+//!
+//! The files of the handover are those of [`crate::ports::Files`]: what the initramfs stages wrote is what the host
+//! stage reads, as long as nobody calls [`Recorder::reboot`].
+
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use super::Recorder;
+use crate::error::{Result, SystemError};
+use crate::ports_host::{Engine, Handover, LogPeer, LogServer, LogTarget, Network, ProbeError};
+
+/// Mode of what other programs of the guest OS read.
+const READABLE: u32 = 0o644;
+
+impl Handover for Recorder {
+    fn read_file(&self, path: &Path) -> Result<Vec<u8>> {
+        let state = self.look(format!("read {}", path.display()))?;
+        let file = state.files.get(path).map(|(_, content)| content.clone());
+        file.ok_or_else(|| SystemError::io("read file", path.display().to_string(), io::ErrorKind::NotFound))
+    }
+
+    fn replace_file(&self, path: &Path, content: &[u8]) -> Result<()> {
+        let mut state = self.ask(format!("replace {}", path.display()))?;
+        state.files.insert(path.to_owned(), (READABLE, content.to_vec()));
+        Ok(())
+    }
+}
+
+impl Network for Recorder {
+    /// Where there is no address the whole time-out passes.
+    fn wait_for_address(&self, timeout: Duration) -> Result<Vec<IpAddr>> {
+        let mut state = self.ask("wait for an address")?;
+        if state.facts.addresses.is_empty() {
+            state.facts.uptime += timeout;
+        }
+        Ok(state.facts.addresses.clone())
+    }
+
+    fn name_servers(&self) -> Result<Vec<IpAddr>> {
+        Ok(self.look("name servers")?.facts.name_servers.clone())
+    }
+
+    /// Every name resolves, to an address that is for documentation.
+    fn resolve(&self, hostname: &str) -> Result<Vec<IpAddr>> {
+        drop(self.ask(format!("resolve {hostname}"))?);
+        Ok(vec![IpAddr::from([192, 0, 2, 1])])
+    }
+}
+
+impl LogServer for Recorder {
+    fn send(
+        &self,
+        target: &LogTarget,
+        records: &[String],
+        _: Duration,
+    ) -> std::result::Result<LogPeer, ProbeError> {
+        let LogTarget { hostname, port, ca, certificate, key } = target;
+        let request = format!(
+            "send {} records to {hostname}:{port} ca={ca} certificate={certificate} key={key}",
+            records.len()
+        );
+        let mut state = self.ask(request).map_err(|_| ProbeError::Unreachable)?;
+        if state.facts.log_server.is_ok() {
+            state.records.extend_from_slice(records);
+        }
+        state.facts.log_server.clone()
+    }
+}
+
+impl Engine for Recorder {
+    fn pull(&self, image: &str, credentials: &Path, authorities: Option<&Path>) -> Result<()> {
+        let authorities = authorities.map(|path| format!(" authorities={}", path.display()));
+        let credentials = credentials.display();
+        self.ask(format!("pull {image} credentials={credentials}{}", authorities.unwrap_or_default()))
+            .map(drop)
+    }
+
+    fn compose_up(&self, project: &str, folder: &Path, file: &Path) -> Result<()> {
+        let request = format!("start project {project} in {} from {}", folder.display(), file.display());
+        self.ask(request)?.running = Some(project.to_owned());
+        Ok(())
+    }
+
+    /// One container for a project that was started.
+    fn running(&self, project: &str) -> Result<Vec<String>> {
+        let state = self.look(format!("running containers of {project}"))?;
+        Ok(state
+            .running
+            .iter()
+            .filter(|running| *running == project)
+            .map(|name| format!("{name}-1"))
+            .collect())
+    }
+}
