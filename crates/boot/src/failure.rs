@@ -44,7 +44,12 @@ impl Failure {
 
     /// A refusal of the contract.
     pub fn refused(stage: Stage, refusal: &Refusal) -> Failure {
-        Failure { stage, cause: Box::new(Cause::Contract(Finding::from(refusal))), also: Vec::new() }
+        Failure::finding(stage, Finding::from(refusal))
+    }
+
+    /// A finding about the contract.
+    pub fn finding(stage: Stage, finding: Finding) -> Failure {
+        Failure { stage, cause: Box::new(Cause::Contract(finding)), also: Vec::new() }
     }
 
     /// The first of several findings is the cause, the others go along. `None` where there is no finding.

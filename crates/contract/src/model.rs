@@ -146,6 +146,11 @@ impl Contract {
         overlay(&self.env.environment, &self.workload.environment)
     }
 
+    /// The names of the variables that the workload provider sets.
+    pub fn provider_environment_names(&self) -> impl Iterator<Item = &str> {
+        self.workload.environment.keys().map(String::as_str)
+    }
+
     /// The names of the variables that the deployer sets.
     pub fn deployer_environment_names(&self) -> impl Iterator<Item = &str> {
         self.env.environment.keys().map(String::as_str)

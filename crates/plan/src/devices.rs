@@ -11,6 +11,8 @@
 
 use std::collections::BTreeMap;
 
+use countersign_contract::model::Volume;
+
 use crate::facts::DiskFacts;
 
 /// The bytes of a serial number that virtio carries (virtio 1.2 section 5.2.6, `VIRTIO_BLK_T_GET_ID`).
@@ -25,6 +27,17 @@ pub struct Wanted {
     pub volume_id: Option<String>,
     /// `volumeName`.
     pub volume_name: Option<String>,
+}
+
+impl Wanted {
+    /// What the disk of a volume may be called.
+    pub fn of(volume: &Volume) -> Wanted {
+        Wanted {
+            key: volume.name().to_owned(),
+            volume_id: volume.volume_id().map(ToOwned::to_owned),
+            volume_name: volume.volume_name().map(ToOwned::to_owned),
+        }
+    }
 }
 
 /// Where a volume's disk was looked for, and what came of it.

@@ -20,4 +20,6 @@ pub mod interpolate;
 pub mod luks2;
 pub mod record;
 pub mod render;
+pub mod section;
+pub mod signer;
 pub mod volumes;

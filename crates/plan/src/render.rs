@@ -6,6 +6,7 @@
 use countersign_contract::archive::{Archive, ArchiveError, Item};
 use countersign_contract::code::Code;
 use countersign_contract::model::{Contract, Logging, Syslog, WorkloadKind};
+use countersign_contract::place::{Pointer, SectionName};
 use countersign_crypto::LibraryError;
 use countersign_crypto::certificate::Certificate;
 use countersign_crypto::private_key::PrivateKey;
@@ -82,6 +83,20 @@ impl RenderRefusal {
             RenderRefusal::NoClientCertificate => Code::MissingClientCertificate,
             RenderRefusal::Unsupported => Code::UnsupportedField,
             RenderRefusal::Library(_) | RenderRefusal::Plan(_) => Code::BootInternal,
+        }
+    }
+
+    /// What in the contract it is about, and what is expected there; `None` where it is not about the contract.
+    pub fn subject(&self) -> Option<(Pointer, String)> {
+        let archive = Pointer::section(SectionName::Workload).child("compose").child("archive");
+        match self {
+            RenderRefusal::Archive(error) => Some((archive, error.to_string())),
+            RenderRefusal::Compose { file, refusal } => Some((archive, format!("{file}: {refusal}"))),
+            RenderRefusal::NoClientCertificate => {
+                let syslog = Pointer::section(SectionName::Env).child("logging").child("syslog");
+                Some((syslog, "expected cert and key, the client certificate and its key".to_owned()))
+            }
+            RenderRefusal::Unsupported | RenderRefusal::Library(_) | RenderRefusal::Plan(_) => None,
         }
     }
 }

@@ -13,10 +13,14 @@
 //! | `metadata`, `data` | anything else on `data` | refuse |
 //! | any other number | | refuse |
 
-use countersign_contract::model::Initialize;
+use std::collections::BTreeMap;
+
+use countersign_contract::code::Code;
+use countersign_contract::model::{Initialize, Volume};
 
 use crate::content::Content;
-use crate::facts::{DiskFacts, PartitionFacts};
+use crate::devices::Assignment;
+use crate::facts::{DiskFacts, Facts, PartitionFacts};
 
 /// Bytes of the `metadata` partition of a new volume.
 pub const METADATA_BYTES: u64 = 100 << 20;
@@ -85,6 +89,63 @@ pub enum VolumeRefusal {
         /// Kernel name.
         device: String,
     },
+}
+
+impl VolumeRefusal {
+    /// The message code.
+    pub fn code(&self) -> Code {
+        match self {
+            VolumeRefusal::Occupied { .. } => Code::VolumeOccupied,
+            VolumeRefusal::Blank { .. } => Code::VolumeBlank,
+            VolumeRefusal::Partitions { .. } => Code::PartitionCount,
+            VolumeRefusal::PartitionNames { .. } => Code::PartitionNames,
+            VolumeRefusal::TooSmall { .. } => Code::VolumeTooSmall,
+            VolumeRefusal::ReadOnly { .. } => Code::VolumeReadOnly,
+        }
+    }
+}
+
+/// Why a volume has no disk, or cannot have the one that carries its name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Unsettled {
+    /// Message code.
+    pub code: Code,
+    /// What was expected, and what was found.
+    pub message: String,
+}
+
+/// The disk of a volume, by kernel name, and what is done with it.
+///
+/// # Errors
+/// [`Unsettled`], and nothing may be written then.
+pub fn settle(
+    volume: &Volume,
+    assigned: &BTreeMap<String, Assignment>,
+    facts: &Facts,
+) -> Result<(String, Action), Unsettled> {
+    let unsettled = |code, message: String| Unsettled { code, message };
+    let name = match assigned.get(volume.name()) {
+        Some(Assignment::Found(name)) => name,
+        Some(Assignment::Ambiguous(names)) => {
+            let message = format!("expected one disk with its name, found {}", names.join(", "));
+            return Err(unsettled(Code::VolumeAmbiguous, message));
+        }
+        Some(Assignment::Shared(other)) => {
+            let message = format!("expected a disk of its own, {other} has the same");
+            return Err(unsettled(Code::VolumeAmbiguous, message));
+        }
+        Some(Assignment::Missing) | None => {
+            return Err(unsettled(Code::VolumeMissing, "expected a disk with its name".to_owned()));
+        }
+    };
+    let Some(disk) = facts.disks.iter().find(|disk| disk.name == *name) else {
+        return Err(unsettled(Code::VolumeMissing, "expected its disk to stay attached".to_owned()));
+    };
+    match decide(disk, volume.options().initialize()) {
+        Ok(action) => Ok((name.clone(), action)),
+        Err(refusal) => Err(unsettled(refusal.code(), refusal.to_string())),
+    }
 }
 
 /// Decides about the disk of one volume.

@@ -5,6 +5,7 @@
 
 use countersign_contract::model::Contract;
 use countersign_crypto::digest;
+use countersign_plan::signer::Signer;
 use countersign_system::ports::Initramfs;
 
 use crate::failure::Failure;
@@ -12,7 +13,6 @@ use crate::log::{Log, Summary};
 use crate::stage::Stage;
 
 use super::validate::{HostFiles, Validated};
-use super::verify::Signer;
 
 /// A contract whose inputs are recorded.
 #[derive(Debug)]

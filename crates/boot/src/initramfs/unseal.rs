@@ -4,12 +4,12 @@
 //! same in text and path: an oracle must not learn why.
 
 use countersign_contract::code::Code;
-use countersign_contract::envelope::{Section, SectionTree};
-use countersign_contract::refusal::Finding;
+use countersign_contract::envelope::SectionTree;
 use countersign_crypto::secret::ImageKey;
+use countersign_plan::section;
 use countersign_system::ports::Initramfs;
 
-use crate::failure::{Cause, Failure};
+use crate::failure::Failure;
 use crate::log::{Log, Summary};
 use crate::stage::Stage;
 
@@ -34,24 +34,11 @@ impl Parsed {
             let incomplete = |error: String| Failure::machine(Stage::Unseal, Code::ImageIncomplete, error);
             let pem = system.image_key().map_err(|error| incomplete(error.to_string()))?;
             let key = ImageKey::from_pem(pem.expose()).map_err(|error| incomplete(error.to_string()))?;
-            let section = self.envelope.env();
-            let tokens = usize::from(section.token().is_some());
-            let env = open(section, &key, Stage::Unseal)?;
+            let sealed = self.envelope.env();
+            let tokens = usize::from(sealed.token().is_some());
+            let env =
+                section::open(sealed, &key).map_err(|finding| Failure::finding(Stage::Unseal, finding))?;
             Ok((Unsealed { parsed: self, env, key }, Summary::new().with("tokens", tokens)))
         })
     }
-}
-
-/// Opens a section, sealed or not, and reads its YAML.
-pub(super) fn open(section: &Section, key: &ImageKey, stage: Stage) -> Result<SectionTree, Failure> {
-    let text = match section.token() {
-        None => None,
-        Some(token) => Some(token.open(key).map_err(|unopened| {
-            let hint = Some(Code::BootInvalidContract.remedy().to_owned());
-            let finding =
-                Finding::new(Code::BootInvalidContract, section.place().clone(), unopened.to_string(), hint);
-            Failure { stage, cause: Box::new(Cause::Contract(finding)), also: Vec::new() }
-        })?),
-    };
-    section.tree(text.as_ref()).map_err(|refusal| Failure::refused(stage, &refusal))
 }

@@ -7,19 +7,20 @@ use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
 use countersign_contract::model::{Contract, unsupported};
-use countersign_contract::refusal::{Finding, Refusal};
-use countersign_contract::schema;
+use countersign_contract::refusal::Finding;
 use countersign_plan::file::File;
 use countersign_plan::host::HostPlan;
 use countersign_plan::image::ImageManifest;
 use countersign_plan::render::{Guest, Rendered, render};
+use countersign_plan::section;
+use countersign_plan::signer::Signer;
 use countersign_system::ports::Initramfs;
 
 use crate::failure::Failure;
 use crate::log::{Log, Summary};
 use crate::stage::Stage;
 
-use super::verify::{Signer, Verified};
+use super::verify::Verified;
 
 /// What the guest OS gets, and what later stages need to know of the image.
 #[derive(Debug)]
@@ -62,23 +63,14 @@ impl Verified {
                 let message = "expected no file network-config on the contract disk; the guest uses DHCP";
                 return Err(Failure::machine(Stage::Validate, Code::NetworkConfigUnsupported, message));
             }
-            let (workload, env) = match (schema::check(workload), schema::check(env)) {
-                (Ok(workload), Ok(env)) => (workload, env),
-                (workload, env) => {
-                    let refusals = [workload.err(), env.err()].into_iter().flatten().flatten();
-                    return Err(refused(refusals));
-                }
-            };
-            let contract = Contract::new(&workload, &env).map_err(refused)?;
-            // The values with all their strings are wiped here.
-            drop((workload, env));
+            let contract = section::contract(workload, env).map_err(refused)?;
             for warning in contract.warnings() {
                 log.warn(warning);
             }
             if let Some(failure) = Failure::findings(Stage::Validate, unsupported(&contract)) {
                 return Err(failure);
             }
-            if contract.policy().refuse_unsigned() && signer == Signer::Nobody {
+            if !signer.satisfies(contract.policy()) {
                 return Err(Failure::machine(
                     Stage::Validate,
                     Code::UnsignedRefused,
@@ -98,8 +90,7 @@ impl Verified {
     }
 }
 
-fn refused(refusals: impl IntoIterator<Item = Refusal>) -> Failure {
-    let findings: Vec<Finding> = refusals.into_iter().map(|refusal| Finding::from(&refusal)).collect();
+fn refused(findings: Vec<Finding>) -> Failure {
     Failure::findings(Stage::Validate, findings).unwrap_or_else(|| {
         Failure::machine(Stage::Validate, Code::BootInternal, "expected a reason for the refusal")
     })

@@ -7,7 +7,7 @@ use countersign_contract::code::Code;
 use countersign_contract::model::Volume;
 use countersign_plan::devices::{Assignment, Wanted, assign};
 use countersign_plan::facts::Facts;
-use countersign_plan::volumes::{Action, VolumeRefusal, decide};
+use countersign_plan::volumes::{Action, settle};
 use countersign_system::error::SystemError;
 use countersign_system::ports::{Disk, Initramfs};
 
@@ -37,7 +37,7 @@ pub(super) fn find<'c, S: Initramfs>(
     volumes: &'c [Volume],
     host: &HostFiles,
 ) -> Result<Vec<Decided<'c>>, Failure> {
-    let wanted: Vec<_> = volumes.iter().map(wanted).collect();
+    let wanted: Vec<_> = volumes.iter().map(Wanted::of).collect();
     let deadline = system.uptime() + WAIT;
     loop {
         let disks = candidates(system, host)?;
@@ -85,48 +85,12 @@ fn one<'c>(
     let refuse = |code, message: String| {
         Failure::machine(Stage::Unlock, code, format!("volume {}: {message}", volume.name()))
     };
-    let name = match assigned.get(volume.name()) {
-        Some(Assignment::Found(name)) => name,
-        Some(Assignment::Ambiguous(names)) => {
-            let message = format!("expected one disk with its name, found {}", names.join(", "));
-            return Err(refuse(Code::VolumeAmbiguous, message));
-        }
-        Some(Assignment::Shared(other)) => {
-            let message = format!("expected a disk of its own, {other} has the same");
-            return Err(refuse(Code::VolumeAmbiguous, message));
-        }
-        Some(Assignment::Missing) | None => {
-            return Err(refuse(Code::VolumeMissing, "expected a disk with its name".to_owned()));
-        }
-    };
-    let disk = disks.iter().find(|disk| probe::kernel_name(&disk.path) == *name);
-    let known = facts.disks.iter().find(|disk| disk.name == *name);
-    let (Some(disk), Some(known)) = (disk, known) else {
+    let (name, action) =
+        settle(volume, assigned, facts).map_err(|unsettled| refuse(unsettled.code, unsettled.message))?;
+    let Some(disk) = disks.iter().find(|disk| probe::kernel_name(&disk.path) == name) else {
         return Err(refuse(Code::VolumeMissing, "expected its disk to stay attached".to_owned()));
     };
-    let action = decide(known, volume.options().initialize())
-        .map_err(|refusal| refuse(refusal_code(&refusal), refusal.to_string()))?;
     Ok(Decided { volume, disk: disk.clone(), action })
-}
-
-fn refusal_code(refusal: &VolumeRefusal) -> Code {
-    match refusal {
-        VolumeRefusal::Occupied { .. } => Code::VolumeOccupied,
-        VolumeRefusal::Blank { .. } => Code::VolumeBlank,
-        VolumeRefusal::Partitions { .. } => Code::PartitionCount,
-        VolumeRefusal::PartitionNames { .. } => Code::PartitionNames,
-        VolumeRefusal::TooSmall { .. } => Code::VolumeTooSmall,
-        VolumeRefusal::ReadOnly { .. } => Code::VolumeReadOnly,
-    }
-}
-
-/// What the disk of a volume may be called.
-fn wanted(volume: &Volume) -> Wanted {
-    Wanted {
-        key: volume.name().to_owned(),
-        volume_id: volume.volume_id().map(ToOwned::to_owned),
-        volume_name: volume.volume_name().map(ToOwned::to_owned),
-    }
 }
 
 fn disk_error(error: SystemError) -> Failure {

@@ -1,0 +1,51 @@
+//! From a section as it stands in the contract to a typed contract, for the guest and for the author's desk.
+//!
+//! Whatever is wrong with a token, the finding is the same: an oracle must not learn why it does not open. Which
+//! section is opened when is the caller's: the guest opens the workload only after the signature was verified.
+
+use countersign_contract::code::Code;
+use countersign_contract::envelope::{Section, SectionTree};
+use countersign_contract::model::Contract;
+use countersign_contract::refusal::{Finding, Refusal};
+use countersign_contract::schema;
+use countersign_crypto::secret::{ImageKey, SectionText};
+
+/// The text of a sealed section; `None` for one that is not sealed.
+///
+/// # Errors
+/// `HPL11001E` when the token does not open.
+pub fn unseal(section: &Section, key: &ImageKey) -> Result<Option<SectionText>, Finding> {
+    let Some(token) = section.token() else { return Ok(None) };
+    token.open(key).map(Some).map_err(|unopened| {
+        let hint = Some(Code::BootInvalidContract.remedy().to_owned());
+        Finding::new(Code::BootInvalidContract, section.place().clone(), unopened.to_string(), hint)
+    })
+}
+
+/// Opens a section, sealed or not, and reads its YAML.
+///
+/// # Errors
+/// `HPL11001E` when the token does not open, the text refusals when what it holds is not YAML.
+pub fn open(section: &Section, key: &ImageKey) -> Result<SectionTree, Finding> {
+    let text = unseal(section, key)?;
+    section.tree(text.as_ref()).map_err(|refusal| Finding::from(&refusal))
+}
+
+/// Both sections against the schema, then as a typed contract.
+///
+/// # Errors
+/// Every finding of the schema, else every finding beyond it.
+pub fn contract(workload: SectionTree, env: SectionTree) -> Result<Contract, Vec<Finding>> {
+    let (workload, env) = match (schema::check(workload), schema::check(env)) {
+        (Ok(workload), Ok(env)) => (workload, env),
+        (workload, env) => {
+            return Err(findings([workload.err(), env.err()].into_iter().flatten().flatten()));
+        }
+    };
+    // The values with all their strings are wiped on return.
+    Contract::new(&workload, &env).map_err(findings)
+}
+
+fn findings(refusals: impl IntoIterator<Item = Refusal>) -> Vec<Finding> {
+    refusals.into_iter().map(|refusal| Finding::from(&refusal)).collect()
+}

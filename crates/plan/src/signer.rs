@@ -1,0 +1,85 @@
+//! Who signed the contract: the decision of the stage `verify`, for the guest and for the author's desk.
+//!
+//! | signature | signing key | result |
+//! |---|---|---|
+//! | no | no | [`Signer::Nobody`], refused with `HPL12102E` where the image takes signed contracts only |
+//! | yes | no | refused, `HPL12004E` |
+//! | no | yes | refused, `HPL12004E` |
+//! | yes | public key | verified, else `HPL12001E` |
+//! | yes | certificate | verified, and its dates are those of the contract, else `HPL12103E` |
+//!
+//! The key stands in the contract itself: a signature proves that one hand put both sections together, not whose.
+//! Nothing is said and nothing is opened here; the time is an argument.
+
+use countersign_contract::code::Code;
+use countersign_contract::envelope::{Envelope, SectionTree};
+use countersign_contract::model::Policy;
+use countersign_contract::place::Place;
+use countersign_contract::refusal::Finding;
+use countersign_crypto::LibraryError;
+use countersign_crypto::signature::SigningKey;
+
+/// Who signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signer {
+    /// Nobody.
+    Nobody,
+    /// The key with this SHA-256 fingerprint.
+    Key(String),
+}
+
+impl Signer {
+    /// Whether the sections' own policy takes a contract that was signed like this.
+    pub fn satisfies(&self, policy: &Policy) -> bool {
+        *self != Signer::Nobody || !policy.refuse_unsigned()
+    }
+}
+
+/// Why the contract is refused, or why nothing could be decided.
+#[derive(Debug)]
+pub enum SignerRefusal {
+    /// The contract.
+    Contract(Finding),
+    /// OpenSSL.
+    Library(LibraryError),
+}
+
+/// Decides who signed. `now` is in seconds since 1970; `refuse_unsigned` is the image's own rule.
+///
+/// # Errors
+/// `HPL05001E` where the signing key is no text, `HPL12001E`, `HPL12004E`, `HPL12101E`, `HPL12102E`, `HPL12103E`.
+pub fn decide(
+    envelope: &Envelope,
+    env: &SectionTree,
+    now: i64,
+    refuse_unsigned: bool,
+) -> Result<Signer, SignerRefusal> {
+    let key = env.signing_key().map_err(|refusal| SignerRefusal::Contract(Finding::from(&refusal)))?;
+    let place = env.place_of("signingKey");
+    let (signature, key) = match (envelope.signature(), key) {
+        (None, None) if refuse_unsigned => {
+            return Err(refused(Code::UnsignedRefused, place, Code::UnsignedRefused.text()));
+        }
+        (None, None) => return Ok(Signer::Nobody),
+        (Some(signature), Some(key)) => (signature, key),
+        _ => return Err(refused(Code::SignatureIncomplete, place, Code::SignatureIncomplete.text())),
+    };
+    let key = SigningKey::parse(key).map_err(|error| refused(Code::SigningKeyForm, place.clone(), error))?;
+    let ended = key.not_after().is_some_and(|end| now > end);
+    let not_begun = key.not_before().is_some_and(|begin| now < begin);
+    if ended || not_begun {
+        let message = "expected a signing certificate that is valid now";
+        return Err(refused(Code::ContractExpired, place, message));
+    }
+    let Some((workload, env)) = envelope.signed_strings() else {
+        // The envelope refuses a signature over maps, so there are always strings here.
+        return Err(refused(Code::SignatureInvalid, place, "expected both sections as text"));
+    };
+    key.verify(workload, env, signature).map_err(|error| refused(Code::SignatureInvalid, place, error))?;
+    key.sha256_fingerprint().map(Signer::Key).map_err(SignerRefusal::Library)
+}
+
+fn refused(code: Code, place: Place, message: impl ToString) -> SignerRefusal {
+    let hint = Some(code.remedy().to_owned());
+    SignerRefusal::Contract(Finding::new(code, place, message.to_string(), hint))
+}
