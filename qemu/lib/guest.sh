@@ -7,9 +7,10 @@
 #   guest_kernel                                           prints the kernel
 #   guest_os REPOSITORY ENGINE COUNTERSIGND                prints a folder: os.img, image.json, dropped
 #   guest_initramfs REPOSITORY ENGINE COUNTERSIGND IMAGE_JSON  prints a folder: base.cpio.zst, contents
+#   guest_busybox                                          prints a static busybox: the demo container's only program
 #   verify_reproducible REPOSITORY ENGINE COUNTERSIGND OS_FOLDER INITRAMFS_FOLDER
 #
-# The last three want guest_trees first. The versions of all packages are in the trees' `packages.lock`.
+# guest_kernel, guest_os and guest_initramfs want guest_trees first. The versions of all packages are in the trees' `packages.lock`.
 
 [[ -n ${COUNTERSIGN_GUEST_SH:-} ]] && return 0
 COUNTERSIGN_GUEST_SH=1
@@ -20,6 +21,7 @@ COUNTERSIGN_GUEST_SH=1
 INITRAMFS_PACKAGES=(libc6 libgcc-s1 libssl3t64 libcryptsetup12 e2fsprogs)
 
 guest_countersignd() {
+  prepare_s390x
   # Cargo knows best whether something is to be built.
   (cd "$1" && quiet "cargo build --release -p countersign-agent" \
     cargo_s390x build --quiet --locked --release -p countersign-agent)
@@ -47,6 +49,14 @@ guest_trees() {
   mapfile -t words < <(sed 's/#.*//' "$folder/packages" "$folder/packages-$engine" | awk 'NF { print $1 }')
   debs=$(debian_set "$GUEST_SUITE" "$GUEST_ARCH" "guest-$engine" "${words[@]}")
   OS_TREE=$(tree "$debs" "guest-$engine")
+}
+
+busybox_build() { debian_unpack "$1" "$2" busybox-static; }
+
+guest_busybox() {
+  local debs
+  debs=$(debian_alone "$GUEST_SUITE" "$GUEST_ARCH" busybox busybox-static)
+  printf '%s/usr/bin/busybox\n' "$(cached busybox "@$debs/packages.lock" -- busybox_build "$debs")"
 }
 
 guest_kernel() { printf '%s\n' "$KERNEL_TREE"/boot/vmlinuz-*; }

@@ -69,7 +69,8 @@ package_installed() {
   [[ $(dpkg-query --show --showformat '${db:Status-Status}\n' "$1" 2>/dev/null | head -n 1) == installed ]]
 }
 
-package_known() { apt-cache show --no-all-versions "$1" >/dev/null 2>&1; }
+# A name that others only refer to has no candidate.
+package_known() { [[ $(apt-cache policy "$1" 2>/dev/null | sed -n 's/^  Candidate: //p') == [!\(]* ]]; }
 
 # Of "a|b" the installed one, else the first that apt knows; prints nothing when apt knows none.
 choose_package() {

@@ -3,6 +3,7 @@
 #
 #   cargo_host ARG...      cargo for the machine itself
 #   cargo_s390x ARG...     cargo for the guest: target, linker, sysroot and C library variables set
+#   prepare_s390x          what cargo_s390x needs, fetched now: for those who want to see the progress of it
 #   s390x_target_dir       prints where cargo_s390x puts its results (…/s390x-unknown-linux-gnu/release)
 #
 # Host: the machine's own cargo and rustc when they are new enough, else rustup from the machine's packages,
@@ -148,6 +149,13 @@ s390x_environment() {
   export "${name^^}_OPENSSL_INCLUDE_DIR=$root/usr/include"
   export "BINDGEN_EXTRA_CLANG_ARGS_$name=--target=s390x-linux-gnu --sysroot=$root \
 -I$root/usr/include -I$root/usr/include/s390x-linux-gnu"
+}
+
+prepare_s390x() {
+  local found
+  found=$(host_rust)
+  guest_rustc "${found% *}" >/dev/null
+  sysroot_s390x >/dev/null
 }
 
 cargo_s390x() {
