@@ -49,12 +49,12 @@ impl Failure {
 
     /// A finding about the contract.
     pub fn finding(stage: Stage, finding: Finding) -> Failure {
-        Failure { stage, cause: Box::new(Cause::Contract(finding)), also: Vec::new() }
+        Failure { stage, cause: Box::new(Cause::Contract(with_hint(finding))), also: Vec::new() }
     }
 
     /// The first of several findings is the cause, the others go along. `None` where there is no finding.
     pub fn findings(stage: Stage, findings: Vec<Finding>) -> Option<Failure> {
-        let mut findings = findings.into_iter();
+        let mut findings = findings.into_iter().map(with_hint);
         let first = findings.next()?;
         Some(Failure { stage, cause: Box::new(Cause::Contract(first)), also: findings.collect() })
     }
@@ -83,6 +83,12 @@ impl Failure {
         };
         std::iter::once(first).chain(self.also.iter().map(ToString::to_string)).collect()
     }
+}
+
+/// A refusal never ends without a hint: where a finding has none of its own, it is the code's remedy.
+fn with_hint(mut finding: Finding) -> Finding {
+    finding.hint.get_or_insert_with(|| finding.code.remedy().to_owned());
+    finding
 }
 
 /// `code=… pointer=… line=… column=…` of a finding.
