@@ -1,0 +1,15 @@
+//! The stages on the recorder: one module for each stage, and one for the whole pipeline.
+//!
+//! Contracts, keys and disks come from the programs that the parties use (openssl, genisoimage, cryptsetup,
+//! sha256sum), never from our own encoders. Each refusal is held to its stage, exit code, message code, place and
+//! remedy, and to the disks being left alone. Design sections 5 and 10.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+mod locate;
+mod parse;
+mod pipeline;
+mod preflight;
+mod unseal;
+mod verify;

@@ -1,0 +1,70 @@
+//! Stage `preflight`.
+
+use std::io;
+use std::path::PathBuf;
+
+use countersign_boot::stage::Stage;
+use countersign_contract::code::Code;
+use countersign_system::recorder::Facts;
+
+use crate::support::machine::{Boot, DATA, GIB, facts, machine_without_volume, manifest};
+use crate::support::{Contract, boot};
+
+fn on(facts: Facts) -> Boot {
+    let machine = machine_without_volume(&Contract::good(), facts);
+    machine.attach(DATA, "data", GIB);
+    boot(&machine)
+}
+
+fn refused(facts: Facts, code: Code, words: &str) {
+    let boot = on(facts);
+    boot.assert_machine(Stage::Preflight, code, words);
+    boot.assert_nothing_written();
+    assert!(!boot.asked("read image key"), "{:?}", boot.asked);
+}
+
+#[test]
+fn memory_below_a_gibibyte_is_too_little() {
+    let words = "expected at least 1024 MiB of memory, found 1023";
+    refused(Facts { memory_bytes: GIB - 1, ..facts() }, Code::InsufficientMemory, words);
+    assert_eq!(on(Facts { memory_bytes: GIB, ..facts() }).result, Ok(()));
+}
+
+#[test]
+fn missing_programs_are_named() {
+    let missing_programs = vec![PathBuf::from("/usr/sbin/mke2fs"), PathBuf::from("/usr/sbin/mkfs.xfs")];
+    let words = "expected these programs in the initramfs: /usr/sbin/mke2fs, /usr/sbin/mkfs.xfs";
+    refused(Facts { missing_programs, ..facts() }, Code::ImageIncomplete, words);
+}
+
+#[test]
+fn a_manifest_of_another_version_is_refused() {
+    for text in [
+        String::new(),
+        "{".to_owned(),
+        manifest().replace("\"version\"", "\"release\""),
+        manifest().replace("sha256", "crc32"),
+        manifest().replace("\"version\":", "\"debug\":true,\"version\":"),
+    ] {
+        let words = "expected a manifest image.json of this version";
+        refused(Facts { manifest: text.into_bytes(), ..facts() }, Code::ImageIncomplete, words);
+    }
+}
+
+#[test]
+fn a_module_that_does_not_load_ends_the_boot() {
+    let machine = machine_without_volume(&Contract::good(), facts());
+    machine.fails("load modules", io::ErrorKind::NotFound);
+    let boot = boot(&machine);
+    boot.assert_machine(Stage::Preflight, Code::ImageIncomplete, "load modules");
+    assert_eq!(boot.asked, ["load modules", "forget image key"]);
+}
+
+#[test]
+fn the_platform_is_said() {
+    let plain = on(facts());
+    plain.assert_warned("HPL11104W: this is not a Secure Execution guest");
+    let sealed = on(Facts { secure_execution: true, ..facts() });
+    assert!(!sealed.said().contains("HPL11104W"));
+    assert!(sealed.said().contains(" secure_execution=yes "), "{}", sealed.said());
+}

@@ -1,0 +1,77 @@
+//! Secrets that must not turn up where they do not belong.
+
+use countersign_boot::host;
+use countersign_plan::host::HANDOVER;
+use countersign_system::recorder::Recorder;
+
+use super::contract::{DEPLOYER_SEED, ENV_VALUE, PASSWORD, WORKLOAD_SEED, WORKLOAD_VALUE};
+use super::keys::{keys, run};
+use super::machine::{Boot, passphrase};
+
+/// A secret, and the files of the handover that may hold it.
+pub struct Canary {
+    name: &'static str,
+    bytes: String,
+    allowed: &'static [&'static str],
+}
+
+const DOTENV: &[&str] = &["/sysroot/data1/compose/.env"];
+const REGISTRY: &[&str] = &["/run/countersign/registry/config.json"];
+const CLIENT_KEY: &[&str] = &["/run/countersign/logging/client-key.pem"];
+
+/// Every secret of the good contract and of the image.
+pub fn canaries() -> Vec<Canary> {
+    let canary = |name, bytes: &str, allowed| Canary { name, bytes: bytes.to_owned(), allowed };
+    // A line of a key that no other key has.
+    let body = |name: &str| keys().pem(name).lines().nth(3).unwrap_or_default().to_owned();
+    let short_body = |name: &str| keys().pem(name).lines().nth(1).unwrap_or_default()[40..].to_owned();
+    let mut password = std::process::Command::new("sh");
+    password.args(["-c", "printf '%s' \"reader:$1\" | base64 -w0", "sh", PASSWORD]);
+    vec![
+        canary("deployer's seed", DEPLOYER_SEED, &[]),
+        canary("workload's seed", WORKLOAD_SEED, &[]),
+        canary("passphrase", &passphrase(DEPLOYER_SEED, WORKLOAD_SEED), &[]),
+        canary("passphrase of the other order", &passphrase(WORKLOAD_SEED, DEPLOYER_SEED), &[]),
+        canary("image key", &body("image.key"), &[]),
+        canary("env value", ENV_VALUE, DOTENV),
+        canary("workload's env value", WORKLOAD_VALUE, DOTENV),
+        canary("registry password", PASSWORD, &[]),
+        canary("registry credentials", &run(&mut password), REGISTRY),
+        canary("log client's key", &short_body("client.key"), CLIENT_KEY),
+        canary("log client's key in base64", &keys().base64("client.key")[60..160], &[]),
+    ]
+}
+
+/// No secret in what was said or asked, and none in a file that should not hold it.
+pub fn assert_silent(boot: &Boot) {
+    let said = boot.said();
+    let asked = boot.asked.join("\n");
+    for Canary { name, bytes, allowed } in canaries() {
+        assert!(!said.contains(&bytes), "{name} in {said}");
+        assert!(!asked.contains(&bytes), "{name} in {asked}");
+        for (path, (mode, content)) in &boot.files {
+            let path = path.display().to_string();
+            if content.windows(bytes.len()).any(|window| window == bytes.as_bytes()) {
+                assert!(allowed.contains(&path.as_str()), "{name} in {path}");
+                assert_eq!(*mode, 0o600, "{path} holds {name}");
+            }
+        }
+        let absent = |path: &&&str| !boot.files.contains_key(std::path::Path::new(**path));
+        // Where a boot wrote anything, the search would have found it: the canaries are alive.
+        if !boot.files.is_empty() {
+            assert_eq!(allowed.iter().find(absent), None, "{name}");
+        }
+    }
+}
+
+/// A verb of the guest OS on a machine that has been booted; its lines since.
+pub fn host_verb(machine: &Recorder, verb: host::Verb) -> Boot {
+    let (lines, asked) = (machine.lines().len(), machine.asked().len());
+    let result = host::run(machine, verb);
+    Boot {
+        result,
+        lines: machine.lines().split_off(lines),
+        asked: machine.asked().split_off(asked),
+        files: machine.files().into_iter().filter(|(path, _)| path.starts_with(HANDOVER)).collect(),
+    }
+}

@@ -1,0 +1,84 @@
+//! Keys and certificates, made once for a run by the openssl program.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tempfile::TempDir;
+
+/// Seconds of a day.
+pub const DAY: i64 = 86_400;
+
+/// What the parties and the image builder have.
+pub struct Keys {
+    folder: TempDir,
+    /// When the certificates were made; they are valid for 30 days, those of the signer for 10.
+    pub made: i64,
+}
+
+/// The keys of this run.
+pub fn keys() -> &'static Keys {
+    static KEYS: OnceLock<Keys> = OnceLock::new();
+    KEYS.get_or_init(Keys::make)
+}
+
+impl Keys {
+    fn make() -> Keys {
+        let keys = Keys { folder: tempfile::tempdir().unwrap(), made: now() };
+        // 4096 bits are what real images have; the tests need a key, not its strength.
+        for name in ["image", "other-image", "signer", "other-signer"] {
+            keys.openssl(&format!("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out {name}.key"));
+            keys.openssl(&format!("pkey -in {name}.key -pubout -out {name}.pub"));
+            keys.openssl(&format!(
+                "req -x509 -new -key {name}.key -subj /CN={name} -days 10 -out {name}.crt"
+            ));
+        }
+        for name in ["ca", "client", "registry"] {
+            keys.openssl(&format!("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {name}.key"));
+            keys.openssl(&format!(
+                "req -x509 -new -key {name}.key -subj /CN={name} -days 30 -out {name}.crt"
+            ));
+        }
+        keys.openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out elliptic.key");
+        keys.openssl("pkey -in elliptic.key -pubout -out elliptic.pub");
+        keys
+    }
+
+    fn openssl(&self, arguments: &str) {
+        let mut command = Command::new("openssl");
+        command.args(arguments.split(' ')).current_dir(self.folder.path());
+        run(&mut command);
+    }
+
+    /// Where a file of that name lies.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The PEM text of a key or certificate.
+    pub fn pem(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// The same in base64, on one line.
+    pub fn base64(&self, name: &str) -> String {
+        run(Command::new("base64").arg("-w0").arg(self.path(name)))
+    }
+}
+
+fn now() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
+}
+
+/// Runs a program that has to succeed; what it printed.
+pub fn run(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A program by which a party makes its part of a contract by hand.
+pub fn party(name: &str) -> Command {
+    Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../qemu/party").join(name))
+}

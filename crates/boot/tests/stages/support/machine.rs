@@ -1,0 +1,240 @@
+//! A machine with an image, a contract disk and further disks, and what came of booting it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use countersign_boot::failure::{Cause, Failure};
+use countersign_boot::initramfs;
+use countersign_boot::stage::Stage;
+use countersign_contract::code::Code;
+use countersign_system::ports::{Disk, Partition, Severity};
+use countersign_system::recorder::{Facts, Recorder, Written, disk};
+
+use super::contract::{Contract, DEPLOYER_SEED, WORKLOAD_SEED};
+use super::keys::{keys, run};
+
+pub const MIB: u64 = 1 << 20;
+pub const GIB: u64 = 1 << 30;
+
+/// The disk of the volume `data`.
+pub const DATA: &str = "/dev/vdd";
+
+/// The image's manifest.
+pub fn manifest() -> String {
+    format!(
+        r#"{{"version":"0.1.0","root":{{"serial":"os","data_blocks":256,"block_size":4096,"hash_offset":1048576,
+        "salt":"00ff","root_hash":"{}","algorithm":"sha256"}},"scratch":{{"serial":"scratch"}}}}"#,
+        "ab".repeat(32)
+    )
+}
+
+/// A machine of the good image, at the time at which the certificates were made, without disks.
+pub fn facts() -> Facts {
+    Facts {
+        image_key: keys().pem("image.key").into_bytes(),
+        manifest: manifest().into_bytes(),
+        // A certificate begins within the second in which it is made.
+        unix_time: keys().made + 60,
+        new_header: header().to_vec(),
+        modules: 3,
+        ..Facts::default()
+    }
+}
+
+/// A machine with the contract, the image's two disks and a blank disk for the volume.
+pub fn machine(contract: &Contract) -> Recorder {
+    let machine = machine_without_volume(contract, facts());
+    machine.attach(DATA, "data", GIB);
+    machine
+}
+
+/// A machine with the contract and the image's two disks.
+pub fn machine_without_volume(contract: &Contract, facts: Facts) -> Recorder {
+    let machine = Recorder::new(facts);
+    insert(&machine, "/dev/vda", &contract.medium().image);
+    machine.attach("/dev/vdb", "os", 64 * MIB);
+    machine.attach("/dev/vdc", "scratch", 4 * GIB);
+    machine
+}
+
+/// Attaches a read-only disk with these bytes.
+pub fn insert(machine: &Recorder, path: &str, bytes: &[u8]) {
+    machine.attach_disk(Disk { read_only: true, ..disk(path, "", bytes.len() as u64) });
+    machine.put(path, 0, bytes);
+}
+
+/// A disk of 1 GiB with a GPT of partitions that have these names.
+pub fn parted(path: &str, serial: &str, names: &[&str]) -> Disk {
+    let partitions = (1..).zip(names).map(|(number, name)| Partition {
+        path: PathBuf::from(format!("{path}{number}")),
+        number,
+        name: (*name).to_owned(),
+        size: if number == 1 { 100 * MIB } else { 900 * MIB },
+    });
+    Disk { partitions: partitions.collect(), ..disk(path, serial, GIB) }
+}
+
+/// The header of a volume as cryptsetup makes it with the profile of new volumes, data at 16 MiB.
+pub fn header() -> &'static [u8] {
+    static HEADER: OnceLock<Vec<u8>> = OnceLock::new();
+    HEADER.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let volume = folder.path().join("volume");
+        std::fs::File::create(&volume).unwrap().set_len(64 * MIB).unwrap();
+        std::fs::write(folder.path().join("key"), "not asked for").unwrap();
+        let arguments = "--batch-mode --type luks2 --cipher aes-xts-plain64 --key-size 512 --sector-size 4096 \
+             --pbkdf argon2id --pbkdf-memory 65536 --pbkdf-force-iterations 4 --pbkdf-parallel 2 --key-file key";
+        let mut command = Command::new("cryptsetup");
+        command.arg("luksFormat").args(arguments.split_whitespace()).arg("volume").current_dir(folder.path());
+        run(&mut command);
+        let mut bytes = std::fs::read(volume).unwrap();
+        bytes.truncate(16 << 20);
+        bytes
+    })
+}
+
+/// The documented passphrase: hexadecimal SHA-256 over two seeds, by the sha256sum program.
+pub fn passphrase(first: &str, second: &str) -> String {
+    let script = r#"printf '%s%s' "$1" "$2" | sha256sum | cut -c 1-64"#;
+    run(Command::new("sh").args(["-c", script, "sh", first, second])).trim().to_owned()
+}
+
+/// Puts a volume on `device` that opens with the passphrase of the seeds in this order.
+pub fn put_volume(machine: &Recorder, device: &str, first: &str, second: &str) {
+    machine.put(device, 0, header());
+    machine.knows(header(), &passphrase(first, second));
+}
+
+/// A machine whose disk `data` holds a volume of these seeds on its second partition.
+pub fn machine_with_volume(contract: &Contract, first: &str, second: &str) -> Recorder {
+    let machine = machine_without_volume(contract, facts());
+    machine.attach_disk(parted(DATA, "data", &["metadata", "data"]));
+    put_volume(&machine, "/dev/vdd2", first, second);
+    machine
+}
+
+/// The same with the seeds of the good contract, in the documented order.
+pub fn machine_with_good_volume(contract: &Contract) -> Recorder {
+    machine_with_volume(contract, DEPLOYER_SEED, WORKLOAD_SEED)
+}
+
+/// Requests that change a disk.
+const WRITES: [&str; 6] = ["partition ", "format ", "make ext4", "make xfs", "make btrfs", "commit header"];
+
+/// What a boot did.
+pub struct Boot {
+    pub result: Result<(), Failure>,
+    pub lines: Vec<(Severity, String)>,
+    pub asked: Vec<String>,
+    pub files: std::collections::BTreeMap<PathBuf, Written>,
+}
+
+/// Boots.
+pub fn boot(machine: &Recorder) -> Boot {
+    let result = initramfs::boot(machine);
+    Boot { result, lines: machine.lines(), asked: machine.asked(), files: machine.files() }
+}
+
+/// Boots a contract on a machine where all else is good, which must be refused: nothing was written.
+pub fn refused(contract: &Contract) -> Boot {
+    let boot = boot(&machine(contract));
+    boot.assert_nothing_written();
+    boot
+}
+
+impl Boot {
+    /// All that was said, one text.
+    pub fn said(&self) -> String {
+        self.lines.iter().map(|(_, text)| format!("{text}\n")).collect()
+    }
+
+    /// The lines of stages and of the exit, without times.
+    pub fn stage_lines(&self) -> Vec<String> {
+        let lines = self.lines.iter().filter_map(|(_, text)| text.strip_prefix("countersign: "));
+        lines.map(|line| line.split(" ms=").next().unwrap_or(line).to_owned()).collect()
+    }
+
+    pub fn failure(&self) -> &Failure {
+        self.result.as_ref().expect_err(&self.said())
+    }
+
+    /// Stage, exit code, code; the last two lines and that a remedy was said; the image key is gone.
+    pub fn assert_refused(&self, stage: Stage, code: Code) {
+        let failure = self.failure();
+        assert_eq!((failure.stage, failure.code()), (stage, code), "{}", self.said());
+        let lines = self.stage_lines();
+        let failed = format!("stage={stage} state=failed code={code}");
+        let exit = format!("exit={} stage={stage} code={code}", stage.exit_code());
+        assert!(lines[lines.len() - 2].starts_with(&failed), "{}", self.said());
+        assert_eq!(lines[lines.len() - 1], exit, "{}", self.said());
+        assert_eq!(lines.iter().filter(|line| line.contains("state=failed")).count(), 1, "{}", self.said());
+        // The sentence for people: code, expectation, hint; at the severity of an error.
+        let sentence = self.sentence();
+        assert!(sentence.starts_with(code.as_str()) && sentence.contains("; "), "{sentence}");
+        assert!(self.asked.iter().any(|asked| asked == "forget image key"), "{:?}", self.asked);
+        assert!(!self.asked.iter().any(|asked| asked.starts_with("switch root")), "{:?}", self.asked);
+    }
+
+    /// A refusal of the machine: besides the above, the words of the message and the code's own remedy.
+    pub fn assert_machine(&self, stage: Stage, code: Code, words: &str) {
+        self.assert_refused(stage, code);
+        assert!(matches!(*self.failure().cause, Cause::Machine { .. }), "{}", self.said());
+        let sentence = self.sentence();
+        assert!(sentence.starts_with(&format!("{code}: ")), "{sentence}");
+        assert!(sentence.contains(words), "{words:?} in {sentence}");
+        assert!(sentence.ends_with(&format!("; {}", code.remedy())), "{sentence}");
+    }
+
+    /// A refusal of the contract at a place, written as `POINTER` or `POINTER TEXT LINE:COLUMN`.
+    pub fn assert_place(&self, stage: Stage, code: Code, place: &str, words: &str) {
+        self.assert_refused(stage, code);
+        let Cause::Contract(finding) = self.failure().cause.as_ref() else { panic!("{}", self.said()) };
+        let found = match (finding.line, finding.column) {
+            (Some(line), Some(column)) => {
+                format!("{} {} {line}:{column}", finding.pointer, finding.section.as_str())
+            }
+            _ => finding.pointer.to_string(),
+        };
+        assert_eq!(found, place, "{}", self.said());
+        let sentence = self.sentence();
+        assert!(sentence.contains(words), "{words:?} in {sentence}");
+        // The line for programs has the same place.
+        let failed = &self.stage_lines()[self.stage_lines().len() - 2];
+        assert!(failed.contains(&format!("pointer={}", finding.pointer)), "{failed}");
+        if let (Some(line), Some(column)) = (finding.line, finding.column) {
+            let mark = format!("in={} line={line} column={column}", finding.section.as_str());
+            assert!(failed.ends_with(&mark), "{failed}");
+        }
+    }
+
+    /// The first line that is an error.
+    pub fn sentence(&self) -> &str {
+        let first = self.lines.iter().find(|(severity, _)| *severity == Severity::Error);
+        first.map(|(_, text)| text.as_str()).unwrap_or_default()
+    }
+
+    /// No disk was changed.
+    pub fn assert_nothing_written(&self) {
+        let wrote = self.asked.iter().find(|asked| WRITES.iter().any(|write| asked.starts_with(write)));
+        assert_eq!(wrote, None, "{:?}", self.asked);
+        assert!(self.files.is_empty(), "{:?}", self.files.keys());
+    }
+
+    /// A warning was said.
+    pub fn assert_warned(&self, text: &str) {
+        let warned =
+            |(severity, line): &(Severity, String)| *severity == Severity::Warning && line.contains(text);
+        assert!(self.lines.iter().any(warned), "{text:?} in {}", self.said());
+    }
+
+    pub fn asked(&self, request: &str) -> bool {
+        self.asked.iter().any(|asked| asked.starts_with(request))
+    }
+
+    /// The text of a file that was written.
+    pub fn file(&self, path: &str) -> String {
+        let (_, content) = self.files.get(Path::new(path)).unwrap_or_else(|| panic!("{path}"));
+        String::from_utf8(content.clone()).unwrap()
+    }
+}

@@ -1,0 +1,9 @@
+//! The world of these tests: parties who make a contract by hand, and a machine that writes down what is asked of it.
+
+pub mod canaries;
+pub mod contract;
+pub mod keys;
+pub mod machine;
+
+pub use contract::{Contract, Sealed};
+pub use machine::{boot, machine, refused};
