@@ -6,6 +6,7 @@ use std::time::Duration;
 use countersign_vm::events::{Event, Stage, State};
 use countersign_vm::guest::Guest;
 use countersign_vm::lab::http;
+use countersign_vm::lab::syslog::Message;
 use countersign_vm::lab::world::DATA_DISK;
 use countersign_vm::profile::Profile;
 
@@ -45,21 +46,22 @@ fn boots_and_reopens_the_volume() {
         assert!(place(Stage::Logging, State::Done) < place(Stage::Images, State::Start));
         assert!(!guest.history().iter().any(|seen| matches!(seen.event, Event::Malformed(_))));
 
-        let mut started = 0;
-        world
-            .syslog
-            .wait_for("HPL10001I at the log server", ANSWER, |message| {
-                started += usize::from(message.msg.contains("HPL10001I"));
-                started >= boot
-            })
-            .unwrap();
+        for line in ["HPL10001I", &format!("hello: boot {boot} of this volume")] {
+            let mut seen = 0;
+            let needed = if line.starts_with("HPL") { boot } else { 1 };
+            let wanted = |message: &Message| {
+                seen += usize::from(message.msg.contains(line));
+                seen >= needed
+            };
+            world.syslog.wait_for(&format!("\"{line}\" at the log server"), ANSWER, wanted).unwrap();
+        }
         guest.cut_power().unwrap();
         searched.extend([logs.serial(), logs.emulator()]);
         searched.extend(run.drives.iter().filter(|drive| !drive.read_only).map(|drive| drive.path.clone()));
     }
 
     let lines = world.syslog.lines().unwrap();
-    let has = |what: &str, wanted: &dyn Fn(&countersign_vm::lab::syslog::Message) -> bool| {
+    let has = |what: &str, wanted: &dyn Fn(&Message) -> bool| {
         assert!(lines.iter().any(wanted), "no {what} at the log server");
     };
     has("kernel line", &|line| line.facility == "kern" && line.msg.contains("Linux version"));

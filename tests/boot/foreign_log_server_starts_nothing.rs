@@ -2,6 +2,7 @@
 
 use countersign_vm::events::{Event, Stage, State};
 use countersign_vm::lab::syslog::Syslog;
+use countersign_vm::lab::world::DATA_DISK;
 
 use crate::support::{refused, world};
 
@@ -16,8 +17,9 @@ fn foreign_log_server_starts_nothing() {
     contract.logging.port = foreign.port();
     let delivery = world.delivery();
     let medium = world.deliver("foreign", &contract.texts(), &delivery).unwrap();
+    let data = world.disk("data", DATA_DISK).unwrap();
 
-    let boot = refused(&world, "foreign-log-server", "single", &world.keys.image, &medium, None);
+    let boot = refused(&world, "foreign-log-server", "single", &world.keys.image, &medium, Some(&data));
 
     boot.assert_ended(Stage::Logging, 21, &[("code", "HPL01011E")]);
     boot.assert_says("expected a server certificate issued by the authority in the contract");

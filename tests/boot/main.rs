@@ -11,4 +11,5 @@ mod foreign_log_server_starts_nothing;
 mod occupied_disk_stops_at_unlock;
 mod schema_error_stops_at_validate;
 mod wrong_image_key_stops_at_unseal;
+mod wrong_registry_password_reaches_the_log_server;
 mod wrong_seed_leaves_the_disk_as_it_was;

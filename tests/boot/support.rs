@@ -1,5 +1,6 @@
 //! What the stories share: a world, a boot that is refused, and what must hold after every refusal.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -45,6 +46,7 @@ pub struct Refused {
     pub history: Vec<Event>,
     pub serial: String,
     logs: Logs,
+    scratch: PathBuf,
 }
 
 /// Boots until the machine powers itself off.
@@ -63,7 +65,8 @@ pub fn refused(
     assert!(status.success(), "the machine did not power itself off: {status}");
     let history = guest.history().iter().map(|seen| seen.event.clone()).collect();
     let serial = std::fs::read_to_string(logs.serial()).unwrap();
-    Refused { history, serial, logs }
+    let scratch = run.drives.iter().find(|drive| !drive.read_only).unwrap().path.clone();
+    Refused { history, serial, logs, scratch }
 }
 
 impl Refused {
@@ -78,6 +81,10 @@ impl Refused {
         assert!(failed[0].is_stage(stage, State::Failed), "{:?} in\n{}", failed[0], self.serial);
         for (key, value) in fields {
             assert_eq!(failed[0].field(key), Some(*value), "field {key} in\n{}", self.serial);
+        }
+        if stage < Stage::Root {
+            // A disk that was never written has no blocks: nothing is written before all checks have passed.
+            assert_eq!(std::fs::metadata(&self.scratch).unwrap().blocks(), 0, "the scratch disk was written");
         }
         let code = failed[0].field("code").unwrap_or_default();
         let line = format!("countersign: exit={exit} stage={stage} code={code}");

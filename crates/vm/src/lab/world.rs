@@ -133,11 +133,12 @@ impl World {
         self.contract.clone()
     }
 
-    /// Both sections sealed to the image, a signature: how parties deliver by the documents.
+    /// Both sections sealed to the image, a signature: how parties deliver by the documents. Both known prefixes, and
+    /// passphrases that OpenSSL cuts at a NUL and at a line feed.
     #[must_use]
     pub fn delivery(&self) -> Delivery {
         Delivery {
-            workload: Sealing::HyperProtect(Passphrase::Random),
+            workload: Sealing::HyperProtect(Passphrase::Nul),
             env: Sealing::ContractBasic(Passphrase::LineFeed),
             certificate: self.keys.image.certificate.clone(),
             signer: self.keys.signing.key.clone(),

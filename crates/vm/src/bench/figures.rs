@@ -1,0 +1,163 @@
+//! From what was measured to the figures of the design, each with its definition and its target.
+//!
+//! It judges but does not measure. Durations are medians over the rounds of a run; a ratio is one of two medians of the
+//! same run.
+
+use serde::Serialize;
+
+use super::Measured;
+use super::samples::Samples;
+
+/// The stages that work on the contract.
+pub const CONTRACT_STAGES: [&str; 6] = ["locate", "parse", "unseal", "verify", "validate", "attest"];
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// Which side of the target is the good one.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// No more than this.
+    AtMost(f64),
+    /// No less than this.
+    AtLeast(f64),
+}
+
+/// One line of the result.
+#[derive(Debug, Clone, Serialize)]
+pub struct Figure {
+    /// What it is.
+    pub name: String,
+    /// Its value.
+    pub value: f64,
+    /// `×` for a ratio, else `s`, `ms`, `MiB`.
+    pub unit: &'static str,
+    /// What was measured, for a ratio both sides.
+    pub of: String,
+    /// What it should be, if the design says so.
+    pub target: Option<Target>,
+    /// Whether it is.
+    pub met: Option<bool>,
+}
+
+impl Figure {
+    fn new(
+        name: impl Into<String>,
+        value: f64,
+        unit: &'static str,
+        of: impl Into<String>,
+        target: Option<Target>,
+    ) -> Self {
+        let met = target.map(|target| match target {
+            Target::AtMost(most) => value <= most,
+            Target::AtLeast(least) => value >= least,
+        });
+        Self { name: name.into(), value, unit, of: of.into(), target, met }
+    }
+
+    /// A ratio of two durations in milliseconds.
+    fn ratio(name: &str, (of, above): (&str, f64), (per, below): (&str, f64), target: Option<Target>) -> Self {
+        Self::new(name, above / below, "×", format!("{of} {above:.0} ms ÷ {per} {below:.0} ms"), target)
+    }
+}
+
+/// All figures; one that lacks a measurement is left out.
+#[must_use]
+pub fn figures(measured: &Measured) -> Vec<Figure> {
+    let mut all = cryptography(measured).unwrap_or_default();
+    all.extend(recipe(measured).unwrap_or_default());
+    for boot in &measured.boots {
+        let name = format!("kernel start to workload started, profile {}, boot {}", boot.profile, boot.boot);
+        let of = format!(
+            "/init at {:.1} s, handover at {:.1} s, network at {:.1} s",
+            boot.init_s, boot.handover_s, boot.network_s
+        );
+        all.push(Figure::new(name, boot.started_s, "s", of, Some(Target::AtMost(54.0))));
+    }
+    all.extend(memory(measured));
+    all.extend(sizes(measured));
+    if let Some(worst) = measured.shapes.iter().max_by(|a, b| a.ms.total_cmp(&b.ms)) {
+        let name = "contract of up to 1 MiB, worst shape, bytes to plan, natively";
+        all.push(Figure::new(name, worst.ms, "ms", worst.name.clone(), Some(Target::AtMost(100.0))));
+    }
+    all
+}
+
+fn cryptography(measured: &Measured) -> Option<Vec<Figure>> {
+    let agent = &measured.initramfs;
+    let with_preflight: Vec<_> = ["preflight"].into_iter().chain(CONTRACT_STAGES).collect();
+    let contract = ("locate to attest", agent.median(&CONTRACT_STAGES)?);
+    let preflight = ("preflight to attest", agent.median(&with_preflight)?);
+    let cold = ("4 openssl processes", measured.program.median(&["program"])?);
+    let warm = ("4 openssl processes, run again", measured.program.median(&["again-program"])?);
+    let library = ("one process", measured.library.median(&["library"])?);
+    let name = "agent time in the initramfs ÷ unavoidable cryptography";
+    Some(vec![
+        Figure::ratio(name, contract, cold, Some(Target::AtMost(1.2))),
+        Figure::ratio("  with preflight", preflight, cold, None),
+        Figure::ratio("  against openssl run a second time", contract, warm, None),
+        Figure::ratio("  against libcrypto in one process", contract, library, None),
+    ])
+}
+
+fn recipe(measured: &Measured) -> Option<Vec<Figure>> {
+    let stages: Vec<_> = CONTRACT_STAGES.into_iter().chain(["unlock"]).collect();
+    let agent = ("locate to unlock", measured.initramfs.median(&stages)?);
+    let recipe = ("shell", measured.recipe.median(&["recipe"])?);
+    let argon2id = measured.recipe.median(&["argon2id"])?;
+    let name = "the same work as a shell recipe ÷ Countersign";
+    let without = |(name, ms): (&'static str, f64)| (name, ms - argon2id);
+    let mut figures = vec![
+        Figure::ratio(name, recipe, agent, Some(Target::AtLeast(5.0))),
+        Figure::ratio("  without argon2id on both sides", without(recipe), without(agent), None),
+    ];
+    let part = |samples: &Samples, names: &[&str]| samples.median(names);
+    if let (Some(recipe), Some(agent)) =
+        (part(&measured.recipe, &CONTRACT_RECIPE), part(&measured.initramfs, &CONTRACT_STAGES))
+    {
+        figures.push(Figure::ratio("  locate to attest alone", ("shell", recipe), ("stages", agent), None));
+    }
+    if let (Some(recipe), Some(agent)) =
+        (part(&measured.recipe, &["unlock"]), part(&measured.initramfs, &["unlock"]))
+    {
+        let (recipe, agent) = (without(("shell", recipe)), without(("stage", agent)));
+        figures.push(Figure::ratio("  unlock alone, without argon2id", recipe, agent, None));
+    }
+    Some(figures)
+}
+
+/// The recipe's parts; it has none for `parse`.
+const CONTRACT_RECIPE: [&str; 5] = ["locate", "unseal", "verify", "validate", "attest"];
+
+#[allow(clippy::cast_precision_loss)] // less than 2^52
+fn memory(measured: &Measured) -> Vec<Figure> {
+    let most = |place: &str| {
+        measured.peaks.iter().filter(|peak| peak.place == place).max_by_key(|peak| peak.kib)
+    };
+    let figure = |name: &str, place: &str, target| {
+        most(place).map(|peak| {
+            let of = format!("VmHWM, stage {}", peak.stage);
+            Figure::new(name, peak.kib as f64 / 1024.0, "MiB", of, target)
+        })
+    };
+    let target = Some(Target::AtMost(16.0));
+    [
+        figure("peak memory of countersignd in the initramfs, outside argon2id", "initramfs", target),
+        figure("  while argon2id runs", "argon2id", None),
+        figure("peak memory of countersignd in the guest OS", "host", target),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+#[allow(clippy::cast_precision_loss)] // less than 2^52
+fn sizes(measured: &Measured) -> Vec<Figure> {
+    let targets = [("countersignd", Some(6.0)), ("initramfs", Some(16.0))];
+    let figure = |(name, bytes): (&String, &u64)| {
+        let target = targets.iter().find(|(known, _)| known == name).and_then(|(_, target)| *target);
+        let target = target.map(Target::AtMost);
+        Figure::new(format!("size of {name}"), *bytes as f64 / MIB, "MiB", format!("{bytes} bytes"), target)
+    };
+    measured.sizes.iter().map(figure).collect()
+}

@@ -1,0 +1,114 @@
+//! The result as a table for people.
+
+use std::fmt::Write;
+
+use super::figures::{Figure, Target};
+use super::guests::Boot;
+use super::samples::Samples;
+use super::{Measured, Outcome};
+use crate::events::Stage;
+
+/// The figures, then where the time goes.
+#[must_use]
+pub fn table(outcome: &Outcome) -> String {
+    let Outcome { measured, figures } = outcome;
+    let machine = &measured.machine;
+    let mut out = format!(
+        "{} {}, {} processors, load {}, {}\n\n",
+        machine.time, machine.processor, machine.processors, machine.load, machine.emulator
+    );
+    let _ = writeln!(out, "{:<66} {:>10}  {:>9}  {:<6}  measured", "figure", "value", "target", "");
+    for figure in figures {
+        row(&mut out, figure);
+    }
+    boots(&mut out, &measured.boots);
+    parts(&mut out, measured);
+    let _ = writeln!(out, "\n{:<66} {:>10}", "bytes to plan, natively, median", "ms");
+    for shape in &measured.shapes {
+        let name = format!("{} ({} bytes, ends with {})", shape.name, shape.bytes, shape.end);
+        let _ = writeln!(out, "{name:<66} {:>10.1}", shape.ms);
+    }
+    out
+}
+
+fn row(out: &mut String, figure: &Figure) {
+    let Figure { name, value, unit, of, target, met } = figure;
+    let target = match target {
+        Some(Target::AtMost(most)) => format!("≤ {most}"),
+        Some(Target::AtLeast(least)) => format!("≥ {least}"),
+        None => "-".to_owned(),
+    };
+    let met = match met {
+        Some(true) => "met",
+        Some(false) => "missed",
+        None => "",
+    };
+    let value = format!("{value:.2} {unit}");
+    let _ = writeln!(out, "{name:<66} {value:>10}  {target:>9}  {met:<6}  {of}");
+}
+
+fn boots(out: &mut String, boots: &[Boot]) {
+    let mut line = |name: &str, cell: &dyn Fn(&Boot) -> Option<f64>| {
+        let _ = write!(out, "{name:<40}");
+        for boot in boots {
+            let text = cell(boot).map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
+            let _ = write!(out, " {text:>12}");
+        }
+        let _ = writeln!(out);
+    };
+    line("", &|_| None);
+    line("emulator start to /init, s", &|boot| Some(boot.init_s));
+    for stage in Stage::ALL {
+        if *stage == Stage::Network {
+            line("handover to the first stage there, s", &|boot| Some(boot.network_s - boot.handover_s));
+        }
+        let name = stage.to_string();
+        if boots.iter().any(|boot| boot.stages.contains_key(&name)) {
+            line(&format!("stage {name}, s"), &|boot| boot.stages.get(&name).map(|ms| ms / 1000.0));
+        }
+    }
+    line("workload started, s", &|boot| Some(boot.started_s));
+    let mut units: Vec<&str> =
+        boots.iter().flat_map(|boot| boot.units.iter().map(|unit| unit.unit.as_str())).collect();
+    units.sort_unstable();
+    units.dedup();
+    for name in units {
+        let took = |boot: &Boot| boot.units.iter().find(|unit| unit.unit == name).map(|unit| unit.took_s);
+        // What takes no time explains none.
+        if boots.iter().any(|boot| took(boot).is_some_and(|took| took >= 0.1)) {
+            line(&format!("unit {name}, s"), &took);
+        }
+    }
+    let heads = boots.iter().map(|boot| format!(" {:>12}", format!("{} {}", boot.profile, boot.boot)));
+    let head = format!("{:<40}{}", "where the time of a boot goes", heads.collect::<String>());
+    // The heading takes the place of the first, empty line.
+    let empty = format!("{:<40}{}", "", " ".repeat(11).as_str().to_owned() + " -");
+    debug_assert!(empty.len() >= 40);
+    if let Some(at) = out.find(&format!("{:<40} {:>12}", "", "-")) {
+        let end = out[at..].find('\n').map_or(out.len(), |length| at + length);
+        out.replace_range(at..end, &format!("\n{head}"));
+    }
+}
+
+fn parts(out: &mut String, measured: &Measured) {
+    let all: [(&str, &Samples); 4] = [
+        ("stages of the initramfs", &measured.initramfs),
+        ("the openssl program", &measured.program),
+        ("libcrypto in one process", &measured.library),
+        ("the shell recipe", &measured.recipe),
+    ];
+    for (title, samples) in all {
+        let _ = writeln!(out, "\n{:<66} {:>10}", format!("{title}, median of {}", samples.0.len()), "ms");
+        for name in samples.0.first().into_iter().flat_map(|sample| sample.keys()) {
+            if let Some(ms) = samples.median(&[name]) {
+                let _ = writeln!(out, "{name:<66} {ms:>10.1}");
+            }
+        }
+    }
+    let _ = writeln!(out, "\n{:<66} {:>10}", "peak memory of countersignd (VmHWM)", "MiB");
+    for peak in &measured.peaks {
+        #[allow(clippy::cast_precision_loss)] // less than 2^52
+        let mib = peak.kib as f64 / 1024.0;
+        let _ = writeln!(out, "{:<66} {mib:>10.2}", format!("{}, {}", peak.place, peak.stage));
+    }
+}

@@ -1,0 +1,32 @@
+//! The registry refuses the contract's password: the boot ends at `images`, and its owner reads why at the log server.
+
+use std::time::Duration;
+
+use countersign_vm::events::{Event, Stage, State};
+use countersign_vm::lab::world::DATA_DISK;
+
+use crate::support::{refused, world};
+
+#[test]
+fn wrong_registry_password_reaches_the_log_server() {
+    let mut world = world();
+    let mut contract = world.contract();
+    for credentials in contract.auths.values_mut() {
+        credentials.password.push_str("-mistyped");
+    }
+    let delivery = world.delivery();
+    let medium = world.deliver("password", &contract.texts(), &delivery).unwrap();
+    let data = world.disk("data", DATA_DISK).unwrap();
+
+    let boot = refused(&world, "wrong-registry-password", "single", &world.keys.image, &medium, Some(&data));
+
+    boot.assert_ended(Stage::Images, 22, &[("code", "HPL06004E")]);
+    let begun = |stage| boot.history.iter().any(|event: &Event| event.is_stage(stage, State::Start));
+    assert!(begun(Stage::Images) && !begun(Stage::Start), "{}", boot.serial);
+    // The machine is off: what has not arrived by now will not.
+    for line in ["HPL06004E: run program /usr/bin/podman: exit status", "HPL10000E: "] {
+        let wanted = |message: &countersign_vm::lab::syslog::Message| message.msg.starts_with(line);
+        world.syslog.wait_for(line, Duration::from_secs(10), wanted).unwrap();
+    }
+    boot.assert_closed_and_silent(&world);
+}
