@@ -9,6 +9,7 @@
 //! | [`guest`] | one run: spawn, wait for events, exit status; the serial log is kept |
 //! | [`lab`] | the world around a guest: keys, contract, disks, syslog server, registry, planted secrets |
 //! | [`demo`] | the main job once through, told and judged |
+//! | [`bench`] | what the design says is to be measured, measured |
 //! | [`process`] | programs that end when the harness ends |
 //! | [`report`] | what the run stream says, for a person |
 //!
@@ -19,6 +20,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod arguments;
+pub mod bench;
 pub mod demo;
 pub mod error;
 pub mod events;

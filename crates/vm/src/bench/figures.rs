@@ -56,7 +56,12 @@ impl Figure {
     }
 
     /// A ratio of two durations in milliseconds.
-    fn ratio(name: &str, (of, above): (&str, f64), (per, below): (&str, f64), target: Option<Target>) -> Self {
+    fn ratio(
+        name: &str,
+        (of, above): (&str, f64),
+        (per, below): (&str, f64),
+        target: Option<Target>,
+    ) -> Self {
         Self::new(name, above / below, "×", format!("{of} {above:.0} ms ÷ {per} {below:.0} ms"), target)
     }
 }
@@ -131,9 +136,8 @@ const CONTRACT_RECIPE: [&str; 5] = ["locate", "unseal", "verify", "validate", "a
 
 #[allow(clippy::cast_precision_loss)] // less than 2^52
 fn memory(measured: &Measured) -> Vec<Figure> {
-    let most = |place: &str| {
-        measured.peaks.iter().filter(|peak| peak.place == place).max_by_key(|peak| peak.kib)
-    };
+    let most =
+        |place: &str| measured.peaks.iter().filter(|peak| peak.place == place).max_by_key(|peak| peak.kib);
     let figure = |name: &str, place: &str, target| {
         most(place).map(|peak| {
             let of = format!("VmHWM, stage {}", peak.stage);

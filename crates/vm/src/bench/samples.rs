@@ -24,7 +24,8 @@ impl Samples {
     /// The median over the guests of the sum of `names`; none when a guest lacks one of them.
     #[must_use]
     pub fn median(&self, names: &[&str]) -> Option<f64> {
-        let sums = self.0.iter().map(|sample| names.iter().map(|&name| sample.get(name)).sum::<Option<f64>>());
+        let sums =
+            self.0.iter().map(|sample| names.iter().map(|&name| sample.get(name)).sum::<Option<f64>>());
         let mut sums = sums.collect::<Option<Vec<f64>>>()?;
         sums.sort_by(f64::total_cmp);
         match sums.len() {
@@ -213,7 +214,10 @@ mod tests {
             message("2026-01-02T00:00:00.250000+00:00", "Started b.service - Two."),
             message("2026-01-02T00:00:01.000000+00:00", "Finished a.service - One."),
             message("2026-01-02T00:00:01.000000+00:00", "Reached target c.target - Three."),
-            message("2026-01-02T00:00:01.000000+00:00", "Startup finished in 1s (kernel) + 2s (userspace) = 3s."),
+            message(
+                "2026-01-02T00:00:01.000000+00:00",
+                "Startup finished in 1s (kernel) + 2s (userspace) = 3s.",
+            ),
         ];
         let unit = |unit: &str, at_s, took_s| Unit { unit: unit.into(), at_s, took_s };
         assert_eq!(units(&messages), [unit("b.service", 0.5, 1.25), unit("a.service", 0.0, 2.5)]);

@@ -48,6 +48,8 @@ fn row(out: &mut String, figure: &Figure) {
 }
 
 fn boots(out: &mut String, boots: &[Boot]) {
+    let heads = boots.iter().map(|boot| format!(" {:>12}", format!("{} {}", boot.profile, boot.boot)));
+    let _ = writeln!(out, "\n{:<40}{}", "where the time of a boot goes, s", heads.collect::<String>());
     let mut line = |name: &str, cell: &dyn Fn(&Boot) -> Option<f64>| {
         let _ = write!(out, "{name:<40}");
         for boot in boots {
@@ -56,18 +58,17 @@ fn boots(out: &mut String, boots: &[Boot]) {
         }
         let _ = writeln!(out);
     };
-    line("", &|_| None);
-    line("emulator start to /init, s", &|boot| Some(boot.init_s));
+    line("emulator start to /init", &|boot| Some(boot.init_s));
     for stage in Stage::ALL {
         if *stage == Stage::Network {
-            line("handover to the first stage there, s", &|boot| Some(boot.network_s - boot.handover_s));
+            line("handover to the first stage there", &|boot| Some(boot.network_s - boot.handover_s));
         }
         let name = stage.to_string();
         if boots.iter().any(|boot| boot.stages.contains_key(&name)) {
-            line(&format!("stage {name}, s"), &|boot| boot.stages.get(&name).map(|ms| ms / 1000.0));
+            line(&format!("stage {name}"), &|boot| boot.stages.get(&name).map(|ms| ms / 1000.0));
         }
     }
-    line("workload started, s", &|boot| Some(boot.started_s));
+    line("workload started", &|boot| Some(boot.started_s));
     let mut units: Vec<&str> =
         boots.iter().flat_map(|boot| boot.units.iter().map(|unit| unit.unit.as_str())).collect();
     units.sort_unstable();
@@ -76,17 +77,8 @@ fn boots(out: &mut String, boots: &[Boot]) {
         let took = |boot: &Boot| boot.units.iter().find(|unit| unit.unit == name).map(|unit| unit.took_s);
         // What takes no time explains none.
         if boots.iter().any(|boot| took(boot).is_some_and(|took| took >= 0.1)) {
-            line(&format!("unit {name}, s"), &took);
+            line(&format!("unit {name}"), &took);
         }
-    }
-    let heads = boots.iter().map(|boot| format!(" {:>12}", format!("{} {}", boot.profile, boot.boot)));
-    let head = format!("{:<40}{}", "where the time of a boot goes", heads.collect::<String>());
-    // The heading takes the place of the first, empty line.
-    let empty = format!("{:<40}{}", "", " ".repeat(11).as_str().to_owned() + " -");
-    debug_assert!(empty.len() >= 40);
-    if let Some(at) = out.find(&format!("{:<40} {:>12}", "", "-")) {
-        let end = out[at..].find('\n').map_or(out.len(), |length| at + length);
-        out.replace_range(at..end, &format!("\n{head}"));
     }
 }
 

@@ -1,0 +1,158 @@
+//! Measures the way from bytes to plan for contracts of up to 1 MiB, in the most laborious shapes that are legal.
+//!
+//! Prints a JSON array, one object a shape: name, size in bytes, milliseconds (median), and how it ended: `plan`, or the
+//! code of the refusal. Certificates and archives come from the openssl and tar programs. Run by `qemu/bench`; it judges
+//! nothing. The shapes are those of `crates/contract/tests/contracts.rs`, and archives beside them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use countersign_contract::envelope::Envelope;
+use countersign_contract::model::Contract;
+use countersign_contract::refusal::Refusal;
+use countersign_contract::schema;
+use countersign_plan::render::{Guest, render};
+use serde_json::json;
+
+/// The bound of a contract, in bytes.
+const LIMIT: usize = 1 << 20;
+
+/// Each shape is measured so often.
+const ROUNDS: usize = 5;
+
+fn main() {
+    let folder = tempfile::tempdir().unwrap();
+    let material = Material::new(folder.path());
+    let shapes: Vec<_> = shapes(&material).into_iter().map(|(name, text)| measured(name, &text)).collect();
+    println!("{}", serde_json::to_string_pretty(&shapes).unwrap());
+}
+
+fn measured(name: &str, text: &str) -> serde_json::Value {
+    assert!(text.len() <= LIMIT, "{name}: {} bytes are too many", text.len());
+    let mut times = Vec::new();
+    let mut end = String::new();
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        end = plan(text.as_bytes());
+        times.push(start.elapsed().as_secs_f64() * 1000.0);
+    }
+    times.sort_by(f64::total_cmp);
+    json!({"name": name, "bytes": text.len(), "ms": (times[ROUNDS / 2] * 10.0).round() / 10.0, "end": end})
+}
+
+/// What the stages parse and validate do when the sections are not sealed.
+fn plan(bytes: &[u8]) -> String {
+    let first = |refusals: Vec<Refusal>| {
+        refusals.first().map_or_else(String::new, |refusal| refusal.code().as_str().to_owned())
+    };
+    let contract = || -> Result<Contract, Vec<Refusal>> {
+        let envelope = Envelope::parse(bytes).map_err(|refusal| vec![refusal])?;
+        let workload = schema::check(envelope.workload().tree(None).map_err(|refusal| vec![refusal])?)?;
+        let env = schema::check(envelope.env().tree(None).map_err(|refusal| vec![refusal])?)?;
+        Contract::new(&workload, &env)
+    };
+    match contract() {
+        Ok(contract) => match render(&contract, Guest { version: "1", hostname: "guest" }) {
+            Ok(_) => "plan".to_owned(),
+            Err(refusal) => refusal.code().as_str().to_owned(),
+        },
+        Err(refusals) => first(refusals),
+    }
+}
+
+fn shapes(material: &Material) -> Vec<(&'static str, String)> {
+    let base = |workload: &str, env: &str| material.contract(&material.small, workload, env);
+    let many = |count: usize, entry: &dyn Fn(usize) -> String| (0..count).map(entry).collect::<String>();
+    let variables =
+        |count, value: &str| "  env:\n".to_owned() + &many(count, &|n| format!("    V{n}: {value}\n"));
+    let volumes = |entry: &dyn Fn(usize) -> String| {
+        let entry = |n| format!("    v{n}: {{seed: a-seed-of-enough-letters-{n}{}}}\n", entry(n));
+        "  volumes:\n".to_owned() + &many(1300, &entry)
+    };
+    let mounts = volumes(&|n| format!(", mount: /mnt/v{n}, filesystem: ext4"));
+    let block = format!("  notes: |\n{}", many(12_400, &|_| format!("      {}\n", "A".repeat(76))));
+    let flow = format!("  env: {{{}}}", many(8000, &|n| format!("V{n}: {}, ", "x".repeat(110))));
+    vec![
+        ("small", base("", "")),
+        ("one block of 1 MiB", base("", &block)),
+        ("4000 variables on both sides", base(&variables(4000, "x"), &variables(4000, "y"))),
+        ("8000 escaped strings", base(&variables(8000, &format!("\"{}\"", "\\n".repeat(50))), "")),
+        ("8000 unknown keys", base(&many(8000, &|n| format!("  volumez{n}: x\n")), "")),
+        ("1300 volumes", base(&mounts, &volumes(&|_| String::new()))),
+        ("flow map of 1 MiB", base(&flow, "")),
+        ("archive of 4000 files", material.contract(&material.many_files, "", "")),
+        ("archive that unpacks to 60 MiB", material.contract(&material.large, "", "")),
+    ]
+}
+
+/// Certificates and archives as a contract holds them.
+struct Material {
+    authority: String,
+    certificate: String,
+    key: String,
+    small: String,
+    many_files: String,
+    large: String,
+}
+
+impl Material {
+    fn new(folder: &Path) -> Self {
+        for name in ["authority", "client"] {
+            let words = format!(
+                "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=bench \
+                 -keyout {name}.key -out {name}.crt"
+            );
+            run(Command::new("openssl").args(words.split_ascii_whitespace()).current_dir(folder));
+        }
+        let encoded = |name: &str| base64(&folder.join(name));
+        let archive = |name: &str, fill: &dyn Fn(&Path)| {
+            let source = folder.join(name);
+            fs::create_dir(&source).unwrap();
+            let image = format!("registry.example/hello@sha256:{}", "0".repeat(64));
+            fs::write(source.join("docker-compose.yaml"), format!("services:\n  a:\n    image: {image}\n"))
+                .unwrap();
+            fill(&source);
+            let file = folder.join(format!("{name}.tgz"));
+            run(Command::new("tar").arg("-czf").arg(&file).arg("-C").arg(&source).arg("."));
+            base64(&file)
+        };
+        Self {
+            authority: encoded("authority.crt"),
+            certificate: encoded("client.crt"),
+            key: encoded("client.key"),
+            small: archive("small", &|_| {}),
+            many_files: archive("many", &|source| {
+                for n in 0..4000 {
+                    fs::write(source.join(format!("file-{n}")), n.to_string()).unwrap();
+                }
+            }),
+            large: archive("large", &|source| {
+                for n in 0..4 {
+                    fs::write(source.join(format!("file-{n}")), vec![b'x'; 15 << 20]).unwrap();
+                }
+            }),
+        }
+    }
+
+    fn contract(&self, archive: &str, workload: &str, env: &str) -> String {
+        let Self { authority, certificate, key, .. } = self;
+        format!(
+            "workload:\n  type: workload\n  compose: {{archive: {archive}}}\n{workload}\nenv:\n  type: env\n  \
+             logging: {{syslog: {{hostname: h, server: \"{authority}\", cert: \"{certificate}\", key: \"{key}\"}}}}\n\
+             {env}\n"
+        )
+    }
+}
+
+fn base64(path: &Path) -> String {
+    String::from_utf8(run(Command::new("openssl").args(["base64", "-A", "-in"]).arg(path))).unwrap()
+}
+
+fn run(command: &mut Command) -> Vec<u8> {
+    let result = command.output().unwrap();
+    assert!(result.status.success(), "{}", String::from_utf8_lossy(&result.stderr));
+    result.stdout
+}

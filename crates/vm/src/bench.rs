@@ -1,0 +1,159 @@
+//! The benchmark: the figures of design section 11, all of one run.
+//!
+//! It boots and measures; it builds nothing (`qemu/bench` does) and judges nothing but figures: a missed target is a
+//! result, not an error. Guests whose figures are compared run one after the other, round by round, so that what else
+//! the machine does hits all of them alike.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::lab::world::{Artifacts, DATA_DISK, World};
+
+pub mod figures;
+pub mod guests;
+pub mod samples;
+pub mod table;
+
+use figures::Figure;
+use guests::{Boot, Lab, Machine};
+use samples::{Peak, Samples};
+
+/// What the benchmark needs.
+#[derive(Debug)]
+pub struct Options {
+    /// What was built.
+    pub artifacts: Artifacts,
+    /// The program, for its size.
+    pub countersignd: PathBuf,
+    /// Archive with the benchmark's guest material.
+    pub material: PathBuf,
+    /// Result of the native measurement, JSON.
+    pub shapes: PathBuf,
+    /// How often what is compared is measured.
+    pub rounds: u32,
+    /// Folder for the world (removed afterwards).
+    pub work: PathBuf,
+    /// Folder for the serial logs (kept).
+    pub logs: PathBuf,
+}
+
+/// A contract of a laborious shape.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Shape {
+    /// What is laborious.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+    /// From bytes to plan, median, in milliseconds.
+    pub ms: f64,
+    /// `plan`, or the code of the refusal.
+    pub end: String,
+}
+
+/// Everything that a run measured.
+#[derive(Debug, Serialize)]
+pub struct Measured {
+    /// On what.
+    pub machine: Machine,
+    /// Stages of boots that end with the handover.
+    pub initramfs: Samples,
+    /// The cryptography by the openssl program.
+    pub program: Samples,
+    /// The cryptography in one process.
+    pub library: Samples,
+    /// The shell recipe.
+    pub recipe: Samples,
+    /// Whole boots.
+    pub boots: Vec<Boot>,
+    /// Memory of one more whole boot.
+    pub peaks: Vec<Peak>,
+    /// Bytes of what was built.
+    pub sizes: BTreeMap<String, u64>,
+    /// The native measurement.
+    pub shapes: Vec<Shape>,
+}
+
+/// What was measured and what it means.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    /// The figures of the design.
+    pub figures: Vec<Figure>,
+    /// What they were made from.
+    pub measured: Measured,
+}
+
+/// Measures everything; says on `progress` what it is doing.
+///
+/// # Errors
+/// When the harness fails, or a guest does not reach what is measured.
+pub fn run(options: &Options, progress: &mut impl Write) -> Result<Outcome> {
+    let mut say = |line: &str| {
+        writeln!(progress, "      {line}").and_then(|()| progress.flush()).map_err(Error::at("progress"))
+    };
+    let machine = Machine::this()?;
+    say("keys, contract, log server and registry")?;
+    let mut world = World::create(options.artifacts.clone(), &options.work, None)?;
+    let delivery = world.delivery();
+    let medium = world.deliver("contract", &world.contract().texts(), &delivery)?;
+    let (material, logs) = (options.material.clone(), options.logs.clone());
+    let mut lab = Lab { world, medium, material, logs };
+
+    let mut boots = Vec::new();
+    let mut data = PathBuf::new();
+    for profile in ["default", "single"] {
+        data = lab.world.disk(&format!("{profile}-data"), DATA_DISK)?;
+        for boot in [1, 2] {
+            say(&format!("whole boot, profile {profile}, boot {boot}"))?;
+            let seen = lab.boot(profile, boot, &data)?;
+            say(&format!("  workload started after {:.1} s", seen.started_s))?;
+            boots.push(seen);
+        }
+    }
+
+    let [mut initramfs, mut program, mut library, mut recipe] = [(); 4].map(|()| Samples::default());
+    for round in 1..=options.rounds {
+        say(&format!("round {round} of {}: Countersign", options.rounds))?;
+        initramfs.0.push(lab.initramfs(round, &data)?);
+        for (what, samples) in [("program", &mut program), ("library", &mut library), ("recipe", &mut recipe)]
+        {
+            say(&format!("round {round} of {}: {what}", options.rounds))?;
+            samples.0.push(lab.measure(what, round, &data)?);
+        }
+    }
+    say("memory")?;
+    let peaks = lab.memory(&data)?;
+
+    let measured = Measured {
+        machine,
+        initramfs,
+        program,
+        library,
+        recipe,
+        boots,
+        peaks,
+        sizes: sizes(options)?,
+        shapes: shapes(options)?,
+    };
+    Ok(Outcome { figures: figures::figures(&measured), measured })
+}
+
+fn sizes(options: &Options) -> Result<BTreeMap<String, u64>> {
+    let Artifacts { kernel, initramfs, os, .. } = &options.artifacts;
+    [("countersignd", &options.countersignd), ("kernel", kernel), ("initramfs", initramfs), ("guest OS", os)]
+        .into_iter()
+        .map(|(name, path)| {
+            let metadata = std::fs::metadata(path).map_err(Error::at(path))?;
+            Ok((name.to_owned(), metadata.len()))
+        })
+        .collect()
+}
+
+fn shapes(options: &Options) -> Result<Vec<Shape>> {
+    let text = std::fs::read(&options.shapes).map_err(Error::at(&options.shapes))?;
+    serde_json::from_slice(&text)
+        .map_err(|_| Error::format(options.shapes.display().to_string(), "name, bytes, ms and end of shapes"))
+}

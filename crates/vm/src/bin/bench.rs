@@ -1,0 +1,90 @@
+//! `bench`: arguments of the benchmark; what it does is in [`countersign_vm::bench`]. Started by `qemu/bench`.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+use countersign_vm::bench::{Options, run, table};
+use countersign_vm::lab::world::Artifacts;
+
+/// How the result is printed.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// Everything that was measured, with the figures
+    Json,
+}
+
+/// Measure Countersign on emulated s390x, everything against something else in the same run.
+#[derive(Parser)]
+struct Arguments {
+    /// Kernel image for s390x
+    #[arg(long)]
+    kernel: PathBuf,
+    /// Initramfs without the image key
+    #[arg(long)]
+    initramfs: PathBuf,
+    /// Guest OS image: file system and hash tree
+    #[arg(long)]
+    os: PathBuf,
+    /// Manifest of the guest OS (image.json)
+    #[arg(long)]
+    manifest: PathBuf,
+    /// Static busybox for s390x, the workload's container
+    #[arg(long)]
+    busybox: PathBuf,
+    /// The program for s390x, for its size
+    #[arg(long)]
+    countersignd: PathBuf,
+    /// Archive of qemu/bench.d/build
+    #[arg(long)]
+    material: PathBuf,
+    /// Result of the native measurement of contracts, JSON
+    #[arg(long)]
+    shapes: PathBuf,
+    /// How often what is compared is measured
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Format of standard output
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// Also write the result as JSON to this file
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Folder for keys, disks and servers; what is made in it is removed at the end
+    #[arg(long)]
+    work: PathBuf,
+    /// Folder for the serial logs
+    #[arg(long)]
+    logs: PathBuf,
+}
+
+fn main() -> anyhow::Result<()> {
+    let Arguments {
+        kernel,
+        initramfs,
+        os,
+        manifest,
+        busybox,
+        countersignd,
+        material,
+        shapes,
+        rounds,
+        format,
+        json,
+        work,
+        logs,
+    } = Arguments::parse();
+    let artifacts = Artifacts { kernel, initramfs, os, manifest, busybox };
+    let options = Options { artifacts, countersignd, material, shapes, rounds, work, logs };
+    let outcome = run(&options, &mut std::io::stderr())?;
+    let text = serde_json::to_string_pretty(&outcome)?;
+    if let Some(path) = json {
+        std::fs::write(path, format!("{text}\n"))?;
+    }
+    match format {
+        Format::Table => print!("{}", table::table(&outcome)),
+        Format::Json => println!("{text}"),
+    }
+    Ok(())
+}
