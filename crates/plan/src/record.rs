@@ -25,8 +25,8 @@ pub fn rfc5424(level: Level, unix_time: i64, hostname: &str, text: &str) -> Stri
     format!("<{}>1 {} {hostname} {APP_NAME} - - - {text}", FACILITY * 8 + severity, timestamp(unix_time))
 }
 
-/// RFC 3339, UTC. The calendar is Howard Hinnant's `civil_from_days` algorithm.
-fn timestamp(unix_time: i64) -> String {
+/// Seconds since 1970 as RFC 3339, UTC. The calendar is Howard Hinnant's `civil_from_days` algorithm.
+pub fn timestamp(unix_time: i64) -> String {
     let (days, seconds) = (unix_time.div_euclid(86_400), unix_time.rem_euclid(86_400));
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);

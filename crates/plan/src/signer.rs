@@ -64,19 +64,28 @@ pub fn decide(
         (Some(signature), Some(key)) => (signature, key),
         _ => return Err(refused(Code::SignatureIncomplete, place, Code::SignatureIncomplete.text())),
     };
-    let key = SigningKey::parse(key).map_err(|error| refused(Code::SigningKeyForm, place.clone(), error))?;
-    let ended = key.not_after().is_some_and(|end| now > end);
-    let not_begun = key.not_before().is_some_and(|begin| now < begin);
-    if ended || not_begun {
-        let message = "expected a signing certificate that is valid now";
-        return Err(refused(Code::ContractExpired, place, message));
-    }
+    let key = usable(key, &place, now)?;
     let Some((workload, env)) = envelope.signed_strings() else {
         // The envelope refuses a signature over maps, so there are always strings here.
         return Err(refused(Code::SignatureInvalid, place, "expected both sections as text"));
     };
     key.verify(workload, env, signature).map_err(|error| refused(Code::SignatureInvalid, place, error))?;
     key.sha256_fingerprint().map(Signer::Key).map_err(SignerRefusal::Library)
+}
+
+/// The signing key that stands at `place`, if it may be used at this time.
+///
+/// # Errors
+/// `HPL12101E` where the text is no such key, `HPL12103E` where its certificate is over or has not begun.
+pub fn usable(key: &str, place: &Place, now: i64) -> Result<SigningKey, SignerRefusal> {
+    let key = SigningKey::parse(key).map_err(|error| refused(Code::SigningKeyForm, place.clone(), error))?;
+    let ended = key.not_after().is_some_and(|end| now > end);
+    let not_begun = key.not_before().is_some_and(|begin| now < begin);
+    if ended || not_begun {
+        let message = "expected a signing certificate that is valid now";
+        return Err(refused(Code::ContractExpired, place.clone(), message));
+    }
+    Ok(key)
 }
 
 fn refused(code: Code, place: Place, message: impl ToString) -> SignerRefusal {

@@ -158,6 +158,10 @@ ClientPairMismatch "HPL01100E" LOG_CLIENT_PAIR Error
         "the guest shows no client certificate to the log server"
         cause "cert and key are absent under env.logging.syslog"
         remedy "add cert and key, so that the server can tell this guest from others";
+    CertificateEnding "HPL05206W" CONTRACT_CERTIFICATE_ENDING Warning
+        "a certificate of the contract is over, has not begun, or ends within 30 days"
+        cause "the certificate's dates, held against the time of the check"
+        remedy "get a certificate with later dates, and seal and sign the contract again";
     ImagePullFailed "HPL06004E" DOCKER_COMMAND Error
         "an image could not be pulled"
         cause "the registry is not reachable, refuses the credentials, or does not have the digest"

@@ -1,0 +1,224 @@
+//! Verbs and options. `--help`, the man pages and the shell completions all come from these definitions.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Write, check, seal and sign contracts of Countersign guests.
+///
+/// Runs the guest's own parser, schema, signature rules and planner on your desk.
+///
+/// Start with `countersign new DIR`, edit what it wrote, `countersign check DIR`, and
+/// `countersign pack DIR --cert IMAGE.crt --key DIR/signing.key`.
+///
+/// Exit status: 0 yes, 1 no (refused, not opened), 2 usage or files.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, arg_required_else_help = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Say what the guest would do with a contract, or why it would refuse it.
+    Check(Check),
+    /// Write a workload, an env and a compose file to start from.
+    New(New),
+    /// Archive, seal and sign: one contract from a folder of plain files.
+    Pack(Pack),
+    /// Seal a section to an image: print its token.
+    Seal(Seal),
+    /// Open a token: print the text of the section.
+    Open(Open),
+    /// Sign a contract: print it with envWorkloadSignature.
+    Sign(Sign),
+    /// Say what a message code means, why it happens, what to do.
+    Explain(Explain),
+    /// Print a JSON Schema.
+    Schema(Schema),
+}
+
+/// How a report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs; `countersign schema` prints the schema of each report.
+    Json,
+}
+
+/// When the lines of the contract are shown in a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Source {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Say what the guest would do with a contract, or why it would refuse it.
+///
+/// Goes on after the first refusal, so that one run shows all findings that can be made. Values that are or may be
+/// secret are never shown, also not in the lines of the contract that a report quotes.
+///
+/// The verdict is `boots`, `refused`, or `undecided`: nothing is wrong in what could be read, and a section was
+/// sealed and no key given. The exit status is 1 for `refused`, else 0.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Contract file, `-` for standard input, or a folder as `countersign new` makes it.
+    #[arg(value_name = "CONTRACT")]
+    pub contract: PathBuf,
+    /// Private key of the image, to open sealed sections.
+    #[arg(long, value_name = "IMAGE_KEY")]
+    pub key: Option<PathBuf>,
+    /// Check as of this time instead of now: 2027-01-31, 2027-01-31T12:00:00Z, or seconds since 1970.
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// The disks of the guest, JSON (`countersign schema facts`): says also which disk is which volume.
+    #[arg(long, value_name = "FILE")]
+    pub facts: Option<PathBuf>,
+    /// The image takes signed contracts only.
+    #[arg(long)]
+    pub signed_only: bool,
+    /// Form of the report.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// When the line of the contract is shown with a finding, secrets masked.
+    #[arg(long, value_enum, default_value_t = Source::Auto, value_name = "WHEN")]
+    pub source: Source,
+}
+
+/// Write a workload, an env and a compose file to start from.
+///
+/// The files are commented and `countersign check DIR` accepts them. Seeds are random; the keys and certificates
+/// for the log server and for signing are fresh, and serve until you have your own.
+#[derive(Debug, Args)]
+pub struct New {
+    /// Folder to make; it must not exist, or be empty.
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Host name of the log server.
+    #[arg(long, value_name = "NAME", default_value = "logs.example.org")]
+    pub log_server: String,
+}
+
+/// Archive, seal and sign: one contract from a folder of plain files.
+///
+/// Reads DIR/workload.yaml and DIR/env.yaml, adds the folder DIR/compose (or DIR/play) as archive to the workload,
+/// checks the whole, seals both sections, and signs them. What the guest would refuse is not packed.
+#[derive(Debug, Args)]
+pub struct Pack {
+    /// Folder with workload.yaml, env.yaml, and compose or play.
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Encryption certificate or public key of the image.
+    #[arg(long, value_name = "CERT", required_unless_present = "plain")]
+    pub cert: Option<PathBuf>,
+    /// Do not seal: a contract that everybody can read, for tests.
+    #[arg(long, conflicts_with = "cert")]
+    pub plain: bool,
+    /// Private key to sign with; env.yaml names its public key or certificate as signingKey.
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<PathBuf>,
+    /// First part of the tokens.
+    #[arg(long, value_enum, default_value_t = Prefix::HyperProtectBasic)]
+    pub prefix: Prefix,
+    /// File for the contract, readable by its owner only; standard output if absent.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// The first part of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Prefix {
+    /// Read by every generation of guests.
+    HyperProtectBasic,
+    /// Written by some tools since June 2026.
+    ContractBasic,
+}
+
+/// Seal a section to an image: print its token.
+#[derive(Debug, Args)]
+pub struct Seal {
+    /// Encryption certificate or public key of the image.
+    #[arg(long, value_name = "CERT")]
+    pub cert: PathBuf,
+    /// First part of the token.
+    #[arg(long, value_enum, default_value_t = Prefix::HyperProtectBasic)]
+    pub prefix: Prefix,
+    /// Text of the section; standard input if absent.
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// Open a token: print the text of the section.
+#[derive(Debug, Args)]
+pub struct Open {
+    /// Private key of the image.
+    #[arg(long, value_name = "KEY")]
+    pub key: PathBuf,
+    /// Token; standard input if absent.
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// File for the text, readable by its owner only; standard output if absent.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Sign a contract: print it with envWorkloadSignature.
+///
+/// An old signature is replaced; every other line stays as it is. Where env is not sealed, its signingKey must be
+/// that of KEY.
+#[derive(Debug, Args)]
+pub struct Sign {
+    /// Private RSA key of the signer, PEM, not encrypted.
+    #[arg(long, value_name = "KEY")]
+    pub key: PathBuf,
+    /// Contract file, or `-` for standard input.
+    #[arg(value_name = "CONTRACT")]
+    pub contract: PathBuf,
+    /// File for the signed contract, readable by its owner only; standard output if absent.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Say what a message code means, why it happens, what to do.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// A code such as HPL05001E, or its name; all codes are listed if absent.
+    #[arg(value_name = "CODE")]
+    pub code: Option<String>,
+    /// Form of the answer.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Print a JSON Schema (draft 2020-12).
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// Of what.
+    #[arg(value_enum, default_value_t = Subject::Contract)]
+    pub subject: Subject,
+}
+
+/// What a schema describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Subject {
+    /// A whole contract.
+    Contract,
+    /// The text of the workload section.
+    Workload,
+    /// The text of the env section.
+    Env,
+    /// The report of `check --format json`.
+    Check,
+    /// The answer of `explain --format json`.
+    Explain,
+    /// The file for `check --facts`.
+    Facts,
+}

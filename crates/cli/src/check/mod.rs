@@ -1,0 +1,373 @@
+//! `check`: what the guest would do with a contract, or why it would refuse.
+//!
+//! Goes the way of the guest's stages with the guest's own functions (`plan::section`, `plan::signer`,
+//! `plan::render`, `plan::volumes`), with two differences, both for the author's sake: it goes on after a refusal,
+//! as far as later stages can still be judged, and a section that stays sealed is said to be unchecked.
+
+mod certificates;
+mod excerpt;
+mod facts;
+mod plan;
+mod report;
+mod text;
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use countersign_contract::code::Code;
+use countersign_contract::envelope::{Envelope, Section, SectionTree};
+use countersign_contract::model::{Contract, unsupported};
+use countersign_contract::place::{Place, Pointer, SectionName, Text};
+use countersign_contract::refusal::Finding;
+use countersign_contract::schema;
+use countersign_crypto::secret::{ImageKey, SectionText};
+use countersign_plan::devices::{Wanted, assign};
+use countersign_plan::facts::Facts;
+use countersign_plan::host::HostPlan;
+use countersign_plan::render::{Guest, render};
+use countersign_plan::section;
+use countersign_plan::signer::{self, Signer, SignerRefusal};
+use countersign_plan::volumes::{Action, settle};
+
+use crate::arguments::{Check, Format, Source};
+use crate::folder::Folder;
+use crate::{Answer, files, time};
+use certificates::Places;
+use report::{Report, Reported, Stage, Unchecked, Verdict};
+
+/// What a check needs beside the contract.
+#[derive(Debug, Default)]
+pub struct Circumstances {
+    /// Opens sealed sections.
+    pub key: Option<ImageKey>,
+    /// Seconds since 1970.
+    pub now: i64,
+    /// The guest's disks.
+    pub facts: Option<Facts>,
+    /// The image takes signed contracts only.
+    pub signed_only: bool,
+}
+
+/// The texts in which findings count lines.
+#[derive(Debug)]
+pub struct Sources<'t> {
+    contract: &'t str,
+    workload: Option<SectionText>,
+    env: Option<SectionText>,
+}
+
+impl Sources<'_> {
+    fn of(&self, section: &str) -> Option<&str> {
+        match section {
+            "workload" => self.workload.as_ref().map(SectionText::expose),
+            "env" => self.env.as_ref().map(SectionText::expose),
+            _ => Some(self.contract),
+        }
+    }
+}
+
+pub fn run(options: &Check, out: &mut dyn Write) -> Result<Answer> {
+    let key = options.key.as_deref().map(files::image_key).transpose()?;
+    let facts = match options.facts.as_deref() {
+        None => None,
+        Some(path) => {
+            let bytes = files::small(path)?;
+            Some(facts::parse(&bytes).with_context(|| path.display().to_string())?)
+        }
+    };
+    let now = time::at(options.at.as_deref())?;
+    let circumstances = Circumstances { key, now, facts, signed_only: options.signed_only };
+    let name = if options.contract == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        options.contract.display().to_string()
+    };
+    let source = match options.source {
+        Source::Auto => std::io::stdout().is_terminal(),
+        Source::Always => true,
+        Source::Never => false,
+    };
+    if options.contract.is_dir() {
+        let folder = Folder::read(&options.contract)?;
+        let (report, sources) = draft(&folder, &circumstances);
+        return print(out, options.format, &name, &report, source.then_some(&sources));
+    }
+    let bytes = files::contract(&options.contract)?;
+    let (report, sources) = contract(&bytes, &circumstances);
+    print(out, options.format, &name, &report, source.then_some(&sources))
+}
+
+fn print(
+    out: &mut dyn Write,
+    format: Format,
+    name: &str,
+    report: &Report,
+    sources: Option<&Sources<'_>>,
+) -> Result<Answer> {
+    match format {
+        Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(report)?)?,
+        Format::Text => text::print(out, name, report, sources)?,
+    }
+    Ok(match report.verdict {
+        Verdict::Refused => Answer::No,
+        Verdict::Boots | Verdict::Undecided => Answer::Yes,
+    })
+}
+
+/// Checks a folder before it is packed. `None` if it may be, else the report has been printed.
+pub fn refuse_draft(folder: &Folder, now: i64, name: &str, out: &mut dyn Write) -> Result<Option<Answer>> {
+    let (report, _) = draft(folder, &Circumstances { now, ..Circumstances::default() });
+    match report.verdict {
+        Verdict::Refused => print(out, Format::Text, name, &report, None).map(Some),
+        Verdict::Boots | Verdict::Undecided => Ok(None),
+    }
+}
+
+/// A check on its way.
+#[derive(Debug, Default)]
+struct Progress {
+    findings: Vec<Reported>,
+    unchecked: Vec<Unchecked>,
+}
+
+impl Progress {
+    fn add(&mut self, stage: Stage, finding: &Finding) {
+        // A stage that goes on after a refusal may find the same thing as the one before.
+        let same =
+            |known: &Reported| Reported { stage: known.stage, ..Reported::new(stage, finding) } == *known;
+        if !self.findings.iter().any(same) {
+            self.findings.push(Reported::new(stage, finding));
+        }
+    }
+
+    fn add_all<'f>(&mut self, stage: Stage, findings: impl IntoIterator<Item = &'f Finding>) {
+        for finding in findings {
+            self.add(stage, finding);
+        }
+    }
+
+    fn skip(&mut self, place: &Place, reason: &'static str) {
+        let (line, column) = place.mark.map_or((None, None), |mark| (Some(mark.line), Some(mark.column)));
+        self.unchecked.push(Unchecked { pointer: place.pointer.as_str().to_owned(), line, column, reason });
+    }
+
+    /// Opens a section and reads it; keeps the text of a sealed one for the excerpts.
+    fn open(
+        &mut self,
+        stage: Stage,
+        section: &Section,
+        key: Option<&ImageKey>,
+        source: &mut Option<SectionText>,
+    ) -> Option<SectionTree> {
+        match (section.token(), key) {
+            (Some(_), None) => {
+                self.skip(section.place(), "the section is sealed and no key is given (--key)");
+                return None;
+            }
+            (Some(_), Some(key)) => match section::unseal(section, key) {
+                Ok(text) => *source = text,
+                Err(finding) => {
+                    self.add(stage, &finding);
+                    return None;
+                }
+            },
+            (None, _) => {}
+        }
+        match section.tree(source.as_ref()) {
+            Ok(tree) => Some(tree),
+            Err(refusal) => {
+                self.add(stage, &Finding::from(&refusal));
+                None
+            }
+        }
+    }
+
+    fn signer(&mut self, decided: Result<Signer, SignerRefusal>) -> Option<Signer> {
+        match decided {
+            Ok(Signer::Nobody) => {
+                let code = Code::Unsigned;
+                let finding =
+                    Finding::new(code, signature_place(), code.text(), Some(code.remedy().to_owned()));
+                self.add(Stage::Verify, &finding);
+                Some(Signer::Nobody)
+            }
+            Ok(signer) => Some(signer),
+            Err(SignerRefusal::Contract(finding)) => {
+                self.add(Stage::Verify, &finding);
+                None
+            }
+            Err(SignerRefusal::Library(error)) => {
+                self.add(Stage::Verify, &Finding::new(Code::BootInternal, root(), error.to_string(), None));
+                None
+            }
+        }
+    }
+
+    /// Stages `validate` and `unlock`, as far as both, one or none of the sections can be read.
+    fn rest(
+        &mut self,
+        workload: Option<SectionTree>,
+        env: Option<SectionTree>,
+        signer: Option<&Signer>,
+        circumstances: &Circumstances,
+    ) -> Option<plan::Plan> {
+        let (workload, env) = match (workload, env) {
+            (Some(workload), Some(env)) => (workload, env),
+            (workload, env) => {
+                for tree in [workload, env].into_iter().flatten() {
+                    match schema::check(tree) {
+                        Ok(checked) => self.add_all(Stage::Validate, checked.warnings()),
+                        Err(refusals) => {
+                            let findings: Vec<Finding> = refusals.iter().map(Finding::from).collect();
+                            self.add_all(Stage::Validate, &findings);
+                        }
+                    }
+                }
+                return None;
+            }
+        };
+        let places = Places {
+            logging: env.place_of("logging"),
+            authorities: env.place_of("cacerts"),
+            signing_key: env.place_of("signingKey"),
+        };
+        let compose = workload.place_of("compose");
+        let contract = match section::contract(workload, env) {
+            Ok(contract) => contract,
+            Err(findings) => {
+                self.add_all(Stage::Validate, &findings);
+                return None;
+            }
+        };
+        self.add_all(Stage::Validate, contract.warnings());
+        self.add_all(Stage::Validate, &unsupported(&contract));
+        self.add_all(Stage::Validate, &certificates::warnings(&contract, &places, circumstances.now));
+        if signer.is_some_and(|signer| !signer.satisfies(contract.policy())) {
+            let code = Code::UnsignedRefused;
+            let hint = Some(code.remedy().to_owned());
+            self.add(Stage::Validate, &Finding::new(code, signature_place(), code.text(), hint));
+        }
+        let host = self.render(&contract, &compose, &places.logging);
+        let disks = self.disks(&contract, circumstances.facts.as_ref());
+        Some(plan::plan(&contract, signer?, &host?, &disks?))
+    }
+
+    fn render(&mut self, contract: &Contract, compose: &Place, logging: &Place) -> Option<HostPlan> {
+        let refusal = match render(contract, Guest { version: env!("CARGO_PKG_VERSION"), hostname: "guest" })
+        {
+            Ok(rendered) => return Some(rendered.plan),
+            Err(refusal) => refusal,
+        };
+        let Some((pointer, message)) = refusal.subject() else {
+            // What is not supported was said, with its place.
+            if refusal.code() != Code::UnsupportedField {
+                self.add(Stage::Validate, &Finding::new(refusal.code(), root(), refusal.to_string(), None));
+            }
+            return None;
+        };
+        // The nearest place that is known: the map that the field stands in.
+        let near = if pointer.as_str().starts_with(compose.pointer.as_str()) { compose } else { logging };
+        let place = Place { pointer, ..near.clone() };
+        let hint = Some(refusal.code().remedy().to_owned());
+        self.add(Stage::Validate, &Finding::new(refusal.code(), place, message, hint));
+        None
+    }
+
+    /// Which disk is which volume; nothing without facts, none if a volume cannot be had.
+    fn disks(&mut self, contract: &Contract, facts: Option<&Facts>) -> Option<Vec<(String, Action)>> {
+        let Some(facts) = facts else { return Some(Vec::new()) };
+        let wanted: Vec<Wanted> = contract.volumes().iter().map(Wanted::of).collect();
+        let assigned = assign(&wanted, &facts.disks);
+        let mut settled = Vec::new();
+        for volume in contract.volumes() {
+            match settle(volume, &assigned, facts) {
+                Ok(disk) => settled.push(disk),
+                Err(unsettled) => {
+                    let hint = Some(unsettled.code.remedy().to_owned());
+                    let place = volume.place().clone();
+                    self.add(Stage::Unlock, &Finding::new(unsettled.code, place, unsettled.message, hint));
+                }
+            }
+        }
+        (settled.len() == wanted.len()).then_some(settled)
+    }
+}
+
+/// Checks a contract as the guest finds it.
+fn contract<'t>(bytes: &'t [u8], circumstances: &Circumstances) -> (Report, Sources<'t>) {
+    // A contract that is not UTF-8 is refused; the place of that is shown without its line.
+    let source = std::str::from_utf8(bytes).unwrap_or_default();
+    let mut sources = Sources { contract: source, workload: None, env: None };
+    let mut progress = Progress::default();
+    let envelope = match Envelope::parse(bytes) {
+        Ok(envelope) => envelope,
+        Err(refusal) => {
+            progress.add(Stage::Parse, &Finding::from(&refusal));
+            return (Report::new(progress.findings, progress.unchecked, None), sources);
+        }
+    };
+    progress.add_all(Stage::Parse, envelope.warnings());
+    let key = circumstances.key.as_ref();
+    let env = progress.open(Stage::Unseal, envelope.env(), key, &mut sources.env);
+    let signer = match &env {
+        Some(env) => {
+            progress.signer(signer::decide(&envelope, env, circumstances.now, circumstances.signed_only))
+        }
+        None if envelope.env().token().is_some() && key.is_none() => {
+            let reason = "the signing key is in the sealed section env";
+            progress.skip(&signature_place(), reason);
+            None
+        }
+        None => None,
+    };
+    let workload = progress.open(Stage::Verify, envelope.workload(), key, &mut sources.workload);
+    let plan = progress.rest(workload, env, signer.as_ref(), circumstances);
+    (Report::new(progress.findings, progress.unchecked, plan), sources)
+}
+
+/// Checks a folder as `pack` would make a contract of it: places are those in the folder's own files, and the
+/// signature is taken for made if the env section names a key for it.
+fn draft<'t>(folder: &Folder, circumstances: &Circumstances) -> (Report, Sources<'t>) {
+    let sources =
+        Sources { contract: "", workload: Some(folder.workload_text()), env: Some(folder.env_text()) };
+    let mut progress = Progress::default();
+    let mut tree = |stage, name, text: Option<&SectionText>| match SectionTree::unsealed(name, text?) {
+        Ok(tree) => Some(tree),
+        Err(refusal) => {
+            progress.add(stage, &Finding::from(&refusal));
+            None
+        }
+    };
+    let env = tree(Stage::Unseal, SectionName::Env, sources.env.as_ref());
+    let workload = tree(Stage::Verify, SectionName::Workload, sources.workload.as_ref());
+    let signer = env.as_ref().and_then(|env| progress.signer(draft_signer(env, circumstances)));
+    let plan = progress.rest(workload, env, signer.as_ref(), circumstances);
+    (Report::new(progress.findings, progress.unchecked, plan), sources)
+}
+
+fn draft_signer(env: &SectionTree, circumstances: &Circumstances) -> Result<Signer, SignerRefusal> {
+    let place = env.place_of("signingKey");
+    let key = env.signing_key().map_err(|refusal| SignerRefusal::Contract(Finding::from(&refusal)))?;
+    match key {
+        Some(key) => {
+            let key = signer::usable(key, &place, circumstances.now)?;
+            key.sha256_fingerprint().map(Signer::Key).map_err(SignerRefusal::Library)
+        }
+        None if circumstances.signed_only => {
+            let code = Code::UnsignedRefused;
+            let hint = Some(code.remedy().to_owned());
+            Err(SignerRefusal::Contract(Finding::new(code, place, code.text(), hint)))
+        }
+        None => Ok(Signer::Nobody),
+    }
+}
+
+/// Where the signature stands, or should.
+fn signature_place() -> Place {
+    Place { text: Text::Contract, pointer: Pointer::root().child("envWorkloadSignature"), mark: None }
+}
+
+fn root() -> Place {
+    Place { text: Text::Contract, pointer: Pointer::root(), mark: None }
+}

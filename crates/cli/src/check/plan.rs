@@ -1,0 +1,133 @@
+//! What the guest would do, as far as it may be shown: names, addresses, images, devices, public facts.
+
+use countersign_contract::model::{Contract, Initialize, Logging, Volume};
+use countersign_crypto::certificate::Certificate;
+use countersign_plan::host::{HostPlan, Workload};
+use countersign_plan::signer::Signer;
+use countersign_plan::volumes::Action;
+use serde::Serialize;
+
+/// The plan.
+#[derive(Debug, Serialize)]
+pub struct Plan {
+    /// SHA-256 fingerprint of the key that signed; none for an unsigned contract, or where it could not be checked.
+    pub signer: Option<String>,
+    pub log: LogPlan,
+    pub images: Vec<String>,
+    /// Registries for which there are credentials.
+    pub registries: Vec<String>,
+    pub environment: Vec<Variable>,
+    pub volumes: Vec<VolumePlan>,
+    /// The compose file, as path in the guest.
+    pub compose: String,
+}
+
+/// The log server.
+#[derive(Debug, Serialize)]
+pub struct LogPlan {
+    pub hostname: String,
+    pub port: u16,
+    pub authorities: Vec<CertificatePlan>,
+    pub client: Vec<CertificatePlan>,
+}
+
+/// What may be told of a certificate.
+#[derive(Debug, Serialize)]
+pub struct CertificatePlan {
+    pub subject: String,
+    /// RFC 3339.
+    pub not_after: String,
+    pub sha256: String,
+}
+
+/// A variable of the workload; its value stays untold.
+#[derive(Debug, Serialize)]
+pub struct Variable {
+    pub name: String,
+    /// The section whose value counts.
+    pub from: &'static str,
+}
+
+/// A volume.
+#[derive(Debug, Serialize)]
+pub struct VolumePlan {
+    pub name: String,
+    pub mount: String,
+    pub filesystem: &'static str,
+    /// Serial numbers by which its disk is known, the first one first.
+    pub names: Vec<String>,
+    /// Whether a blank disk becomes a new volume.
+    pub initialize: &'static str,
+    /// Kernel name of its disk; none without `--facts`.
+    pub disk: Option<String>,
+    /// What is done with it; none without `--facts`.
+    pub action: Option<String>,
+}
+
+/// Puts the plan together. `disks` has one entry for each volume, in their order, or none at all.
+pub fn plan(contract: &Contract, signer: &Signer, host: &HostPlan, disks: &[(String, Action)]) -> Plan {
+    let Workload::Compose { file, .. } = &host.workload;
+    let (authorities, client) = match contract.logging() {
+        Logging::Syslog(syslog) => (syslog.authorities(), syslog.client_certificates()),
+        Logging::LogRouter(_) => (&[][..], &[][..]),
+    };
+    let provider: Vec<&str> = contract.provider_environment_names().collect();
+    let from = |name: &str| if provider.contains(&name) { "workload" } else { "env" };
+    Plan {
+        signer: match signer {
+            Signer::Nobody => None,
+            Signer::Key(fingerprint) => Some(fingerprint.clone()),
+        },
+        log: LogPlan {
+            hostname: host.log.hostname.clone(),
+            port: host.log.port,
+            authorities: authorities.iter().map(certificate).collect(),
+            client: client.iter().map(certificate).collect(),
+        },
+        images: host.images.clone(),
+        registries: contract.registry_credentials().into_keys().map(str::to_owned).collect(),
+        environment: contract
+            .environment()
+            .into_keys()
+            .map(|name| Variable { name: name.to_owned(), from: from(name) })
+            .collect(),
+        volumes: contract
+            .volumes()
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| volume(entry, disks.get(index)))
+            .collect(),
+        compose: file.clone(),
+    }
+}
+
+fn certificate(certificate: &Certificate) -> CertificatePlan {
+    let facts = certificate.facts();
+    CertificatePlan {
+        subject: facts.subject.clone(),
+        not_after: countersign_plan::record::timestamp(facts.not_after),
+        sha256: facts.sha256_fingerprint.clone(),
+    }
+}
+
+fn volume(volume: &Volume, settled: Option<&(String, Action)>) -> VolumePlan {
+    let names = [volume.volume_id(), volume.volume_name(), Some(volume.name())];
+    VolumePlan {
+        name: volume.name().to_owned(),
+        mount: volume.mount().to_owned(),
+        filesystem: volume.file_system().as_str(),
+        names: names.into_iter().flatten().map(str::to_owned).collect(),
+        initialize: match volume.options().initialize() {
+            Initialize::IfBlank => "if-blank",
+            Initialize::Never => "never",
+        },
+        disk: settled.map(|(disk, _)| disk.clone()),
+        action: settled.map(|(disk, action)| match action {
+            Action::Open { device } => format!("open the volume on {device}"),
+            Action::CreateOnDisk => format!("make a new volume on the blank disk {disk}"),
+            Action::CreateOnPartition { device } => {
+                format!("make a new volume on the blank partition {device}")
+            }
+        }),
+    }
+}

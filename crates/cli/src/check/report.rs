@@ -1,0 +1,117 @@
+//! What `check` found, as a record: the JSON of `schema/check.schema.json`, from which the text is made as well.
+//!
+//! It holds names, places, expectations and public facts; never a value of a secret field.
+
+use countersign_contract::refusal::Finding;
+use serde::Serialize;
+
+use super::plan::Plan;
+
+/// The stages of the guest that a contract can end in, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// The outer YAML.
+    Parse,
+    /// The `env` section is opened.
+    Unseal,
+    /// The signature; the `workload` section is opened.
+    Verify,
+    /// Schema, typed contract, policy, files of the guest OS.
+    Validate,
+    /// Disks and volumes.
+    Unlock,
+}
+
+impl Stage {
+    /// The name in console lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Parse => "parse",
+            Stage::Unseal => "unseal",
+            Stage::Verify => "verify",
+            Stage::Validate => "validate",
+            Stage::Unlock => "unlock",
+        }
+    }
+}
+
+/// What comes of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The guest would boot.
+    Boots,
+    /// The guest would refuse.
+    Refused,
+    /// Nothing is wrong in what could be read, and not everything could.
+    Undecided,
+}
+
+/// A finding with its stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reported {
+    pub stage: Stage,
+    pub code: &'static str,
+    pub severity: &'static str,
+    pub section: &'static str,
+    pub pointer: String,
+    pub line: Option<u32>,
+    pub column: Option<u32>,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl Reported {
+    pub fn new(stage: Stage, finding: &Finding) -> Reported {
+        Reported {
+            stage,
+            code: finding.code.as_str(),
+            severity: finding.severity.as_str(),
+            section: finding.section.as_str(),
+            pointer: finding.pointer.as_str().to_owned(),
+            line: finding.line,
+            column: finding.column,
+            message: finding.message.clone(),
+            hint: finding.hint.clone(),
+        }
+    }
+
+    pub fn is_error(&self) -> bool {
+        self.severity == "error"
+    }
+}
+
+/// Something that could not be checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unchecked {
+    pub pointer: String,
+    pub line: Option<u32>,
+    pub column: Option<u32>,
+    pub reason: &'static str,
+}
+
+/// All of it.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub verdict: Verdict,
+    /// Where the guest would stop; none if it would not.
+    pub stage: Option<Stage>,
+    pub findings: Vec<Reported>,
+    pub unchecked: Vec<Unchecked>,
+    pub plan: Option<Plan>,
+}
+
+impl Report {
+    /// The verdict follows from what was found. A plan is kept only of a contract that is not refused.
+    pub fn new(findings: Vec<Reported>, unchecked: Vec<Unchecked>, plan: Option<Plan>) -> Report {
+        let stage = findings.iter().filter(|finding| finding.is_error()).map(|finding| finding.stage).min();
+        let verdict = match (stage, unchecked.is_empty()) {
+            (Some(_), _) => Verdict::Refused,
+            (None, true) => Verdict::Boots,
+            (None, false) => Verdict::Undecided,
+        };
+        let plan = plan.filter(|_| stage.is_none());
+        Report { verdict, stage, findings, unchecked, plan }
+    }
+}

@@ -1,0 +1,99 @@
+//! The report for people.
+
+use std::io::Write;
+
+use anyhow::Result;
+
+use super::Sources;
+use super::excerpt::excerpt;
+use super::plan::{CertificatePlan, Plan};
+use super::report::{Report, Reported, Verdict};
+use crate::tame;
+
+/// Prints the report about the contract called `name`; with `sources`, the lines that findings are about.
+pub fn print(out: &mut dyn Write, name: &str, report: &Report, sources: Option<&Sources<'_>>) -> Result<()> {
+    let verdict = match (report.verdict, report.stage) {
+        (Verdict::Refused, Some(stage)) => format!("refused at {}", stage.name()),
+        (Verdict::Refused, None) => "refused".to_owned(),
+        (Verdict::Boots, _) => "boots".to_owned(),
+        (Verdict::Undecided, _) => "nothing wrong in what could be read; not everything could".to_owned(),
+    };
+    writeln!(out, "{}: {verdict}", tame(name))?;
+    for finding in &report.findings {
+        let shown = sources.and_then(|sources| excerpt(sources.of(finding.section)?, finding));
+        print_finding(out, finding, shown)?;
+    }
+    for gap in &report.unchecked {
+        let place = place("contract", &gap.pointer, gap.line, gap.column);
+        writeln!(out, "\nnot checked: {}\n  {}", tame(&place), gap.reason)?;
+    }
+    if let Some(plan) = &report.plan {
+        print_plan(out, plan)?;
+    }
+    Ok(())
+}
+
+fn place(section: &str, pointer: &str, line: Option<u32>, column: Option<u32>) -> String {
+    let pointer = if pointer.is_empty() { "/" } else { pointer };
+    match (line, column) {
+        (Some(line), Some(column)) => format!("{pointer} ({section} line {line}, column {column})"),
+        _ => pointer.to_owned(),
+    }
+}
+
+fn print_finding(out: &mut dyn Write, finding: &Reported, shown: Option<(String, usize)>) -> Result<()> {
+    let place = place(finding.section, &finding.pointer, finding.line, finding.column);
+    let stage = finding.stage.name();
+    writeln!(out, "\n{} {} at {stage}: {}", finding.severity, finding.code, tame(&place))?;
+    if let (Some((line, column)), Some(number)) = (shown, finding.line) {
+        let number = number.to_string();
+        writeln!(out, "  {number} | {}", tame(&line))?;
+        writeln!(out, "  {:width$} | {:column$}^", "", "", width = number.len())?;
+    }
+    writeln!(out, "  {}", tame(&finding.message))?;
+    if let Some(hint) = &finding.hint {
+        writeln!(out, "  hint: {}", tame(hint))?;
+    }
+    Ok(())
+}
+
+fn print_plan(out: &mut dyn Write, plan: &Plan) -> Result<()> {
+    writeln!(out)?;
+    let mut line = |name: &str, text: String| writeln!(out, "  {name:<9} {}", tame(&text).replace('\n', " "));
+    match &plan.signer {
+        Some(fingerprint) => line("signer", format!("key with SHA-256 {fingerprint}"))?,
+        None => line("signer", "nobody".to_owned())?,
+    }
+    line("log", format!("{} port {}, TLS", plan.log.hostname, plan.log.port))?;
+    for (name, certificates) in [("authority", &plan.log.authorities), ("client", &plan.log.client)] {
+        for certificate in certificates {
+            line(name, told(certificate))?;
+        }
+    }
+    for registry in &plan.registries {
+        line("registry", format!("{registry}, with credentials"))?;
+    }
+    for image in &plan.images {
+        line("image", image.clone())?;
+    }
+    for variable in &plan.environment {
+        line("variable", format!("{} from {}", variable.name, variable.from))?;
+    }
+    for volume in &plan.volumes {
+        let what = match &volume.action {
+            Some(action) => action.clone(),
+            None => {
+                let blank =
+                    if volume.initialize == "never" { "never made new" } else { "made new on a blank disk" };
+                format!("disk called {}, {blank}", volume.names.join(" or "))
+            }
+        };
+        line("volume", format!("{} at {}, {}: {what}", volume.name, volume.mount, volume.filesystem))?;
+    }
+    line("start", plan.compose.clone())?;
+    Ok(())
+}
+
+fn told(certificate: &CertificatePlan) -> String {
+    format!("{}, until {}", certificate.subject, certificate.not_after)
+}

@@ -1,0 +1,144 @@
+//! The folder of plain files that `new` makes, `check` checks and `pack` packs.
+//!
+//! ```text
+//! workload.yaml      the workload section, without the archive
+//! env.yaml           the env section
+//! compose/ or play/  what becomes the archive
+//! ```
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use countersign_contract::archive::{MAX_BYTES, MAX_ENTRIES};
+use countersign_contract::yaml::MAX_BYTES as MAX_SECTION;
+use countersign_crypto::secret::SectionText;
+use flate2::{Compression, GzBuilder};
+use zeroize::Zeroizing;
+
+use crate::files;
+
+/// Folders that become an archive, by the name of the field.
+const ARCHIVES: [&str; 2] = ["compose", "play"];
+
+/// Both sections, complete.
+#[derive(Debug)]
+pub struct Folder {
+    workload: SectionText,
+    env: SectionText,
+}
+
+impl Folder {
+    /// Reads the folder and archives what is to be archived.
+    ///
+    /// # Errors
+    /// Files that cannot be read, and what an archive may not hold. What is wrong with the sections is for the
+    /// contract's own reader.
+    pub fn read(folder: &Path) -> Result<Folder> {
+        let mut workload = section(&folder.join("workload.yaml"))?;
+        for name in ARCHIVES {
+            let content = folder.join(name);
+            if content.is_dir() {
+                let archive = archive(&content).with_context(|| content.display().to_string())?;
+                // At the end, so that every line of the file keeps its number.
+                if !workload.ends_with('\n') {
+                    workload.push('\n');
+                }
+                workload.push_str(&format!("{name}:\n  archive: {archive}\n"));
+            }
+        }
+        let env = section(&folder.join("env.yaml"))?;
+        Ok(Folder { workload: SectionText::copy_from(&workload), env: SectionText::copy_from(&env) })
+    }
+
+    /// The text of the workload section.
+    pub fn workload(&self) -> &SectionText {
+        &self.workload
+    }
+
+    /// The text of the env section.
+    pub fn env(&self) -> &SectionText {
+        &self.env
+    }
+
+    /// A copy of the text of the workload section.
+    pub fn workload_text(&self) -> SectionText {
+        SectionText::copy_from(self.workload.expose())
+    }
+
+    /// A copy of the text of the env section.
+    pub fn env_text(&self) -> SectionText {
+        SectionText::copy_from(self.env.expose())
+    }
+}
+
+/// The text of a section, without a byte order mark.
+fn section(path: &Path) -> Result<Zeroizing<String>> {
+    let text = files::text(Some(path))?;
+    if text.len() > MAX_SECTION {
+        bail!("{}: expected at most {MAX_SECTION} bytes", path.display());
+    }
+    Ok(Zeroizing::new(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned()))
+}
+
+/// Base64 of the gzipped tar of a folder: the same bytes for the same files, wherever and whenever.
+fn archive(folder: &Path) -> Result<String> {
+    let mut paths = Vec::new();
+    collect(folder, Path::new(""), &mut paths)?;
+    paths.sort();
+    // Time and system are left out of the gzip header.
+    let packed = GzBuilder::new().write(Vec::new(), Compression::best());
+    let mut tape = tar::Builder::new(packed);
+    let mut total = 0_usize;
+    for path in &paths {
+        let file = folder.join(path);
+        let metadata = file.metadata().with_context(|| path.clone())?;
+        let content = if metadata.is_dir() {
+            Zeroizing::new(Vec::new())
+        } else {
+            Zeroizing::new(std::fs::read(&file).with_context(|| path.clone())?)
+        };
+        total += content.len();
+        if total > MAX_BYTES {
+            bail!("expected at most {MAX_BYTES} bytes in all files");
+        }
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(if metadata.is_dir() {
+            tar::EntryType::Directory
+        } else {
+            tar::EntryType::Regular
+        });
+        header.set_mode(mode(&metadata));
+        header.set_size(content.len() as u64);
+        tape.append_data(&mut header, path, content.as_slice()).with_context(|| path.clone())?;
+    }
+    Ok(STANDARD.encode(tape.into_inner()?.finish()?))
+}
+
+/// Of the mode only whether the owner may execute is kept; the guest keeps no more.
+fn mode(metadata: &std::fs::Metadata) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    if metadata.is_dir() || metadata.permissions().mode() & 0o100 != 0 { 0o755 } else { 0o644 }
+}
+
+/// The paths of all files and folders below `folder/at`, relative to `folder`.
+fn collect(folder: &Path, at: &Path, paths: &mut Vec<String>) -> Result<()> {
+    for entry in std::fs::read_dir(folder.join(at))? {
+        let entry = entry?;
+        let path = at.join(entry.file_name());
+        let kind = entry.file_type()?;
+        let Some(name) = path.to_str() else { bail!("expected file names in UTF-8") };
+        if !kind.is_file() && !kind.is_dir() {
+            bail!("{name}: expected regular files and folders only");
+        }
+        paths.push(name.to_owned());
+        if paths.len() > MAX_ENTRIES {
+            bail!("expected at most {MAX_ENTRIES} files and folders");
+        }
+        if kind.is_dir() {
+            collect(folder, &path, paths)?;
+        }
+    }
+    Ok(())
+}

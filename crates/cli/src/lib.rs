@@ -1,0 +1,89 @@
+//! `countersign`, the command for who writes contracts.
+//!
+//! It runs the guest's own parser, schema, signature rules, policy and planner (the crates `contract`, `crypto` and
+//! `plan`) on the author's desk and says what the guest would do. This crate is wiring: arguments, files, the
+//! clock, and how a report looks. It decides nothing about a contract that the guest decides, and it talks to no
+//! network.
+//!
+//! Exit status: 0 yes, 1 no (refused, not opened), 2 usage or files. No verb but `open` prints a value of a secret
+//! field; files that hold keys or plain text are written for their owner alone.
+
+pub mod arguments;
+mod check;
+mod explain;
+mod files;
+mod folder;
+mod new;
+mod pack;
+mod schema;
+mod seal;
+mod sign;
+mod time;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use arguments::{Arguments, Verb};
+
+/// What a verb answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Yes,
+    No,
+}
+
+/// Runs a verb and says how it ended.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    let answer = match arguments.verb {
+        Verb::Check(options) => check::run(&options, &mut out),
+        Verb::New(options) => new::run(&options, &mut out),
+        Verb::Pack(options) => pack::run(&options, &mut out),
+        Verb::Seal(options) => seal::seal(&options, &mut out),
+        Verb::Open(options) => seal::open(&options, &mut out),
+        Verb::Sign(options) => sign::run(&options, &mut out),
+        Verb::Explain(options) => explain::run(&options, &mut out),
+        Verb::Schema(options) => schema::run(&options, &mut out),
+    };
+    let answer = answer.and_then(|answer| {
+        out.flush()?;
+        Ok(answer)
+    });
+    match answer {
+        Ok(Answer::Yes) => ExitCode::SUCCESS,
+        Ok(Answer::No) => ExitCode::from(1),
+        Err(error) => {
+            note(&format!("{error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Says something beside the result, on standard error.
+fn note(text: &str) {
+    // Without standard error there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "countersign: {}", tame(text));
+}
+
+/// A text that goes to a terminal, its control characters escaped.
+fn tame(text: &str) -> String {
+    let mut tamed = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() && letter != '\n' {
+            tamed.extend(letter.escape_unicode());
+        } else {
+            tamed.push(letter);
+        }
+    }
+    tamed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_gets_no_control_characters() {
+        assert_eq!(tame("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\nc");
+    }
+}

@@ -1,0 +1,84 @@
+//! `pack`: one contract from a folder of plain files, sealed and signed.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use anyhow::{Context, Result};
+use countersign_contract::envelope::SectionTree;
+use countersign_contract::place::SectionName;
+use countersign_crypto::private_key::PrivateKey;
+use countersign_crypto::token::Token;
+use zeroize::Zeroizing;
+
+use crate::arguments::Pack;
+use crate::folder::Folder;
+use crate::{Answer, check, files, note, seal, sign, time};
+
+pub fn run(options: &Pack, out: &mut dyn Write) -> Result<Answer> {
+    let folder = Folder::read(&options.folder)?;
+    let name = options.folder.display().to_string();
+    if let Some(answer) = check::refuse_draft(&folder, time::now(), &name, &mut std::io::stderr())? {
+        return Ok(answer);
+    }
+    let env = SectionTree::unsealed(SectionName::Env, folder.env())?;
+    let named = env.signing_key()?.is_some();
+    let key = match &options.key {
+        Some(path) => {
+            let text = files::small_text(path)?;
+            Some(PrivateKey::parse(&text).with_context(|| path.display().to_string())?)
+        }
+        None => None,
+    };
+    if named != key.is_some() {
+        note(if named {
+            "env.yaml names a signingKey: expected --key, the key to sign with"
+        } else {
+            "expected signingKey in env.yaml: the public key or certificate of --key"
+        });
+        return Ok(Answer::No);
+    }
+    // The plain contract is signed first, so that a key which is not the named one is noticed before it is sealed in.
+    let plain = plain(&folder)?;
+    if let Some(key) = &key {
+        if let Err(reason) = sign::signed(plain.as_bytes(), key)? {
+            note(&reason);
+            return Ok(Answer::No);
+        }
+    }
+    let mut contract = match &options.cert {
+        None => plain,
+        Some(cert) => {
+            let recipient = seal::recipient(cert)?;
+            let token = |text: &str| Token::seal(text, &recipient, options.prefix.into());
+            let (workload, env) = (token(folder.workload().expose())?, token(folder.env().expose())?);
+            Zeroizing::new(format!("workload: {workload}\nenv: {env}\n"))
+        }
+    };
+    if let Some(key) = &key {
+        contract = match sign::signed(contract.as_bytes(), key)? {
+            Ok(signed) => signed,
+            Err(reason) => {
+                note(&reason);
+                return Ok(Answer::No);
+            }
+        };
+    }
+    files::write_result(out, options.output.as_deref(), contract.as_bytes())?;
+    Ok(Answer::Yes)
+}
+
+/// Both sections in the open, as block scalars.
+fn plain(folder: &Folder) -> Result<Zeroizing<String>> {
+    let mut contract = Zeroizing::new(String::new());
+    for (name, text) in [("workload", folder.workload()), ("env", folder.env())] {
+        // The indentation is said, so that a first line which is itself indented does not change it.
+        writeln!(contract, "{name}: |2")?;
+        for line in text.expose().lines() {
+            match line.is_empty() {
+                true => writeln!(contract)?,
+                false => writeln!(contract, "  {line}")?,
+            }
+        }
+    }
+    Ok(contract)
+}
