@@ -102,21 +102,13 @@ pub fn run(options: &Options, progress: &mut impl Write) -> Result<Outcome> {
     let (material, logs) = (options.material.clone(), options.logs.clone());
     let mut lab = Lab { world, medium, material, logs };
 
+    // The disk that all shorter guests get a copy of comes from the first two boots.
     let mut boots = Vec::new();
-    let mut data = PathBuf::new();
-    for profile in ["default", "single"] {
-        data = lab.world.disk(&format!("{profile}-data"), DATA_DISK)?;
-        for boot in [1, 2] {
-            say(&format!("whole boot, profile {profile}, boot {boot}"))?;
-            let seen = lab.boot(profile, boot, &data)?;
-            say(&format!("  workload started after {:.1} s", seen.started_s))?;
-            boots.push(seen);
-        }
-    }
+    let data = whole_boots(&mut lab, "single", &mut boots, &mut say)?;
 
     let [mut initramfs, mut program, mut library, mut recipe] = [(); 4].map(|()| Samples::default());
     for round in 1..=options.rounds {
-        say(&format!("round {round} of {}: Countersign", options.rounds))?;
+        say(&format!("round {round} of {}: countersignd", options.rounds))?;
         initramfs.0.push(lab.initramfs(round, &data)?);
         for (what, samples) in [("program", &mut program), ("library", &mut library), ("recipe", &mut recipe)]
         {
@@ -124,8 +116,9 @@ pub fn run(options: &Options, progress: &mut impl Write) -> Result<Outcome> {
             samples.0.push(lab.measure(what, round, &data)?);
         }
     }
-    say("memory")?;
+    say("whole boot under the memory monitor")?;
     let peaks = lab.memory(&data)?;
+    whole_boots(&mut lab, "default", &mut boots, &mut say)?;
 
     let measured = Measured {
         machine,
@@ -139,6 +132,23 @@ pub fn run(options: &Options, progress: &mut impl Write) -> Result<Outcome> {
         shapes: shapes(options)?,
     };
     Ok(Outcome { figures: figures::figures(&measured), measured })
+}
+
+/// Two boots of a new data disk, which is returned.
+fn whole_boots(
+    lab: &mut Lab,
+    profile: &str,
+    boots: &mut Vec<Boot>,
+    say: &mut impl FnMut(&str) -> Result<()>,
+) -> Result<PathBuf> {
+    let data = lab.world.disk(&format!("{profile}-data"), DATA_DISK)?;
+    for boot in [1, 2] {
+        say(&format!("whole boot, profile {profile}, boot {boot}"))?;
+        let seen = lab.boot(profile, boot, &data)?;
+        say(&format!("  workload started after {:.1} s", seen.started_s))?;
+        boots.push(seen);
+    }
+    Ok(data)
 }
 
 fn sizes(options: &Options) -> Result<BTreeMap<String, u64>> {

@@ -99,7 +99,7 @@ impl Lab {
     pub fn initramfs(&self, round: u32, data: &Path) -> Result<Sample> {
         let name = format!("initramfs-{round}");
         let run = self.run(&name, Some(&self.copy(data, &name)?))?;
-        let mut guest = self.start("initramfs", &run, &name)?;
+        let mut guest = self.start("bare", &run, &name)?;
         let done = |event: &_| crate::events::Event::is_stage(event, Stage::Handover, State::Done);
         guest.wait_for("end of the initramfs", SHORT, done)?;
         guest.cut_power()?;
@@ -115,7 +115,7 @@ impl Lab {
         let mut run = self.run(&name, Some(&self.copy(data, &name)?))?;
         self.add_material(&mut run, "/bench/init")?;
         run.command_line.push(format!("bench={what}"));
-        let mut guest = self.start("initramfs", &run, &name)?;
+        let mut guest = self.start("bare", &run, &name)?;
         guest.wait_for("end of the measurement", SHORT, samples::is_end)?;
         guest.wait_end(SHORT)?;
         Ok(samples::measured(guest.history()))
