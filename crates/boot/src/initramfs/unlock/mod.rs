@@ -1,6 +1,6 @@
 //! Stage `unlock`: finds each volume's disk, checks it, opens it or makes it, mounts it.
 //!
-//! Nothing is written before every volume has been found and decided about.
+//! Nothing is written before every volume has been found and decided about, and every one that exists is open.
 
 mod create;
 mod find;
@@ -52,10 +52,15 @@ impl Attested {
         log.stage(Stage::Unlock, |log| {
             let Attested { contract, host } = self;
             let decided = find(system, log, contract.volumes(), &host)?;
+            // What exists is opened before anything is made: a wrong seed must not leave a new volume behind.
+            let (existing, new): (Vec<&Decided<'_>>, Vec<&Decided<'_>>) =
+                decided.iter().partition(|volume| matches!(volume.action, Action::Open { .. }));
             let mut volumes = Vec::with_capacity(decided.len());
-            for volume in &decided {
+            for volume in existing.into_iter().chain(new) {
                 volumes.push(bring_up(system, log, volume)?);
             }
+            // A mount point inside another volume comes after that volume, or it would be covered.
+            volumes.sort_by(|a, b| a.mount.cmp(&b.mount));
             if !volumes.is_empty() {
                 log.say(&format!("{}: {}", Code::VolumesMounted, Code::VolumesMounted.text()));
             }
@@ -96,6 +101,7 @@ fn bring_up<S: Initramfs>(
     system
         .mount(filesystem(volume), &device, &staged, flags(volume))
         .map_err(|error| failed(volume, Code::MountFailed, &error))?;
+    log.say(&format!("{}: volume {name}: {}", Code::VolumeMounted, Code::VolumeMounted.text()));
     Ok(Mounted { staged, mount: volume.mount().to_owned() })
 }
 

@@ -82,7 +82,7 @@ fn append<S: Initramfs>(
     Ok(())
 }
 
-/// Compares what the kernel maps with what was judged.
+/// Compares what the kernel maps with what was judged; a mapping that is not that, or cannot be looked at, goes.
 fn compare_table<S: Initramfs>(
     system: &S,
     volume: &Volume,
@@ -90,21 +90,31 @@ fn compare_table<S: Initramfs>(
     name: &str,
     accepted: &luks2::Accepted,
 ) -> Result<(), Failure> {
-    let failed = |error: SystemError| header_refused(volume, &error);
-    let size = system.size(device).map_err(failed)?;
-    let number = system.number(device).map_err(failed)?;
-    let line = system.table(name).map_err(failed)?;
+    let refusal = match faults(system, device, name, accepted) {
+        Ok(faults) if faults.is_empty() => return Ok(()),
+        Ok(faults) => header_refused(volume, &faults.join("; ")),
+        Err(error) => header_refused(volume, &error),
+    };
+    // The first cause is the mapping; the power-off takes down what cannot be closed.
+    let _ = system.close(name);
+    Err(refusal)
+}
+
+/// How the kernel's table differs from what was judged.
+fn faults<S: Initramfs>(
+    system: &S,
+    device: &Path,
+    name: &str,
+    accepted: &luks2::Accepted,
+) -> Result<Vec<String>, SystemError> {
+    let size = system.size(device)?;
+    let number = system.number(device)?;
+    let line = system.table(name)?;
     let faults = match CryptTable::parse(&line) {
         Ok(table) => expected_table(accepted, size).compare(&table, &number).err().unwrap_or_default(),
         Err(fault) => vec![fault],
     };
-    if faults.is_empty() {
-        return Ok(());
-    }
-    // The mapping is not what was asked for: nothing may be mounted from it.
-    system.close(name).map_err(failed)?;
-    let all: Vec<String> = faults.iter().map(ToString::to_string).collect();
-    Err(header_refused(volume, &all.join("; ")))
+    Ok(faults.iter().map(ToString::to_string).collect())
 }
 
 fn header_refused(volume: &Volume, fault: &dyn Display) -> Failure {
