@@ -13,7 +13,6 @@ use countersign_system::ports::Severity;
 use countersign_system::ports_host::Host;
 
 use crate::failure::Failure;
-use crate::log::Log;
 
 /// How long the server may take: the power-off does not wait for it longer.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -33,9 +32,9 @@ pub(super) fn remember<S: Host>(system: &S, failure: &Failure) {
     }
 }
 
-pub(super) fn run<S: Host>(system: &S, log: &Log<'_, S>, plan: &HostPlan) -> Result<(), Failure> {
+pub(super) fn run<S: Host>(system: &S, plan: &HostPlan) -> Result<(), Failure> {
     let ended = format!("{}: {}", Code::ServiceFailed, Code::ServiceFailed.text());
-    log.say(&ended);
+    system.line(Severity::Error, &ended);
     let cause = system.read_file(&cause_file()).unwrap_or_default();
     let cause = String::from_utf8_lossy(&cause).into_owned();
     let now = system.unix_time();

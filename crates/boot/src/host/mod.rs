@@ -69,7 +69,7 @@ pub fn run<S: Host>(system: &S, verb: Verb) -> Result<(), Failure> {
         Verb::Logging => logging::run(system, &mut log, &plan),
         Verb::Images => images::run(system, &mut log, &plan),
         Verb::Start => start::run(system, &mut log, &plan),
-        Verb::Failure => failure::run(system, &log, &plan),
+        Verb::Failure => failure::run(system, &plan),
     });
     if let Err(failure) = &result {
         log.failed(failure);
