@@ -7,9 +7,19 @@
 
 mod support;
 
+mod attest;
+mod failure;
+mod handover;
+mod images;
 mod locate;
+mod logging;
+mod network;
 mod parse;
 mod pipeline;
 mod preflight;
+mod root;
+mod start;
+mod unlock;
 mod unseal;
+mod validate;
 mod verify;

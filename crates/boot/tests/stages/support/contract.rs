@@ -111,13 +111,6 @@ volumes:
         }
     }
 
-    /// The good contract as readable text and without signature: places are lines of the file.
-    pub fn plain() -> Contract {
-        let mut contract = Contract::good();
-        contract.sealed = Sealed::No;
-        contract.unsigned()
-    }
-
     /// Without signature and signing key.
     pub fn unsigned(mut self) -> Contract {
         self.signer = None;

@@ -2,6 +2,7 @@
 
 pub mod canaries;
 pub mod contract;
+pub mod host;
 pub mod keys;
 pub mod machine;
 

@@ -1,0 +1,74 @@
+//! The report of a failed boot: the first cause, told once.
+
+use std::io;
+
+use countersign_boot::host::Verb;
+use countersign_contract::code::Code;
+use countersign_system::ports::Severity;
+use countersign_system::ports_host::ProbeError;
+use countersign_system::recorder::Recorder;
+
+use crate::support::canaries::assert_silent;
+use crate::support::host::{booted, verb};
+
+const ENDED: &str = "HPL10000E: the boot failed and the guest powers off";
+
+/// The texts of the records that the log server has.
+fn told(machine: &Recorder) -> Vec<String> {
+    machine
+        .records()
+        .iter()
+        .map(|record| {
+            assert!(record.starts_with("<27>1 "), "{record}");
+            record.split_once(" guest countersignd - - - ").unwrap().1.to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn the_log_server_is_told_the_first_cause_once() {
+    let machine = booted(|_| ());
+    machine.fails("pull", io::ErrorKind::Other);
+    let first = verb(&machine, Verb::Images);
+    // What fails because the first thing failed is not the cause.
+    machine.fails("start project", io::ErrorKind::Other);
+    let second = verb(&machine, Verb::Start);
+    assert!(second.result.is_err());
+    assert!(second.files.is_empty(), "the first cause was replaced");
+    let report = verb(&machine, Verb::Failure);
+    assert_eq!(report.result, Ok(()), "{}", report.said());
+    assert_eq!(told(&machine), [first.sentence().to_owned(), ENDED.to_owned()]);
+    assert!(first.sentence().starts_with(Code::ImagePullFailed.as_str()));
+    assert_eq!(report.asked.iter().filter(|asked| asked.starts_with("send ")).count(), 1);
+    assert_silent(&report);
+}
+
+#[test]
+fn the_end_is_an_error_on_the_console() {
+    let machine = booted(|_| ());
+    let report = verb(&machine, Verb::Failure);
+    assert_eq!(report.lines, [(Severity::Error, ENDED.to_owned())]);
+    // Without a cause that somebody remembered, the end is told all the same.
+    assert_eq!(told(&machine), [ENDED]);
+}
+
+#[test]
+fn a_log_server_that_is_the_cause_is_not_waited_for_and_said_so() {
+    let machine = booted(|facts| facts.log_server = Err(ProbeError::Untrusted));
+    assert!(verb(&machine, Verb::Logging).result.is_err());
+    let report = verb(&machine, Verb::Failure);
+    // The unit powers the machine off next: the report itself does not fail.
+    assert_eq!(report.result, Ok(()), "{}", report.said());
+    report.assert_warned("the log server was not told: expected a server certificate issued by");
+    assert!(told(&machine).is_empty());
+}
+
+#[test]
+fn a_cause_that_cannot_be_kept_is_still_on_the_console() {
+    let machine = booted(|_| ());
+    machine.fails("pull", io::ErrorKind::Other);
+    machine.fails("replace /run/countersign/failure.txt", io::ErrorKind::StorageFull);
+    let run = verb(&machine, Verb::Images);
+    assert!(run.result.is_err());
+    assert!(run.said().contains("HPL06004E: ") && run.said().contains("failure.txt"), "{}", run.said());
+}

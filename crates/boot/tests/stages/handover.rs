@@ -1,0 +1,94 @@
+//! Stage `handover`: which files, with which modes, holding what.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::contract::{ENV_VALUE, IMAGE, WORKLOAD_VALUE};
+use crate::support::keys::keys;
+use crate::support::{Contract, boot, machine};
+
+#[test]
+fn the_files_of_the_handover_have_their_modes_and_content() {
+    let boot = boot(&machine(&Contract::good()));
+    assert_eq!(boot.result, Ok(()), "{}", boot.said());
+    let modes: Vec<(String, u32)> =
+        boot.files.iter().map(|(path, (mode, _))| (path.display().to_string(), *mode)).collect();
+    let expected = [
+        ("/run/countersign/logging/ca.pem", 0o644),
+        ("/run/countersign/logging/client-key.pem", 0o600),
+        ("/run/countersign/logging/client.pem", 0o644),
+        ("/run/countersign/plan.json", 0o600),
+        ("/run/countersign/registry/authorities/ca.crt", 0o644),
+        ("/run/countersign/registry/config.json", 0o600),
+        ("/run/countersign/transcript.json", 0o600),
+        ("/run/systemd/network/10-ethernet.network", 0o644),
+        ("/sysroot/data1/compose/.env", 0o600),
+        ("/sysroot/data1/compose/compose.yaml", 0o644),
+        ("/sysroot/data1/compose/site/index.html", 0o644),
+    ];
+    assert_eq!(modes, expected.map(|(path, mode)| (path.to_owned(), mode)));
+    for (path, name) in [
+        ("/run/countersign/logging/ca.pem", "ca.crt"),
+        ("/run/countersign/logging/client.pem", "client.crt"),
+        ("/run/countersign/logging/client-key.pem", "client.key"),
+        ("/run/countersign/registry/authorities/ca.crt", "registry.crt"),
+    ] {
+        assert_eq!(boot.file(path), keys().pem(name), "{path}");
+    }
+    assert_eq!(
+        boot.file("/sysroot/data1/compose/.env"),
+        format!("OWN=1\nFROM_ENV=\"{ENV_VALUE}\"\nFROM_WORKLOAD=\"{WORKLOAD_VALUE}\"\n")
+    );
+    assert_eq!(boot.file("/sysroot/data1/compose/site/index.html"), "hello\n");
+}
+
+#[test]
+fn the_plan_names_what_the_guest_os_has_to_do() {
+    let boot = boot(&machine(&Contract::good()));
+    let plan: Value = serde_json::from_str(&boot.file("/run/countersign/plan.json")).unwrap();
+    let expected = serde_json::json!({
+        "version": "0.1.0",
+        "hostname": "guest",
+        "log": {
+            "hostname": "logs.example.org",
+            "port": 6514,
+            "ca": "/run/countersign/logging/ca.pem",
+            "certificate": "/run/countersign/logging/client.pem",
+            "key": "/run/countersign/logging/client-key.pem",
+        },
+        "images": [IMAGE],
+        "registries": {
+            "credentials": "/run/countersign/registry/config.json",
+            "authorities": "/run/countersign/registry/authorities",
+        },
+        "workload": {
+            "compose": {
+                "project": "compose",
+                "folder": "/data1/compose",
+                "file": "/data1/compose/compose.yaml",
+            }
+        },
+    });
+    assert_eq!(plan, expected);
+}
+
+#[test]
+fn the_transcript_tells_stages_and_warnings() {
+    let boot = boot(&machine(&Contract::good().unsigned()));
+    let transcript: Value = serde_json::from_str(&boot.file("/run/countersign/transcript.json")).unwrap();
+    let stages: Vec<&str> = transcript["stages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|stage| stage["stage"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        stages,
+        ["preflight", "locate", "parse", "unseal", "verify", "validate", "attest", "unlock", "root"]
+    );
+    let warnings: Vec<&str> =
+        transcript["warnings"].as_array().unwrap().iter().map(|line| &line.as_str().unwrap()[..9]).collect();
+    assert_eq!(warnings, ["HPL11104W", "HPL12100W"]);
+    assert!(boot.files.contains_key(Path::new("/run/countersign/transcript.json")));
+}

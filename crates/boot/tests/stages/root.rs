@@ -1,0 +1,52 @@
+//! Stage `root`.
+
+use countersign_boot::stage::Stage;
+use countersign_contract::code::Code;
+use countersign_system::recorder::{Facts, Recorder};
+
+use crate::support::machine::{DATA, GIB, facts, insert, machine_with_good_volume, manifest};
+use crate::support::{Contract, boot};
+
+fn with_disks(facts: Facts, disks: &[(&str, &str)]) -> Recorder {
+    let machine = Recorder::new(facts);
+    insert(&machine, "/dev/vda", &Contract::good().medium().image);
+    machine.attach(DATA, "data", GIB);
+    for (path, serial) in disks {
+        machine.attach(path, serial, GIB);
+    }
+    machine
+}
+
+#[test]
+fn without_the_os_disk_there_is_no_guest() {
+    let boot = boot(&with_disks(facts(), &[("/dev/vdc", "scratch")]));
+    boot.assert_machine(Stage::Root, Code::RootImage, "expected");
+    assert!(!boot.asked("open image") && !boot.asked("open scratch"), "{:?}", boot.asked);
+}
+
+#[test]
+fn without_a_scratch_disk_scratch_is_memory() {
+    let boot = boot(&with_disks(facts(), &[("/dev/vdb", "os")]));
+    assert_eq!(boot.result, Ok(()), "{}", boot.said());
+    assert!(boot.stage_lines().contains(&"stage=root state=done verity=yes scratch=memory".to_owned()));
+    assert!(boot.asked("mount tmpfs scratch at /sysroot nodev"), "{:?}", boot.asked);
+    assert!(!boot.asked("open scratch"), "{:?}", boot.asked);
+}
+
+#[test]
+fn a_root_hash_that_is_none_is_the_images_fault() {
+    let manifest = manifest().replace("abab", "xyxy").into_bytes();
+    let boot = boot(&with_disks(Facts { manifest, ..facts() }, &[("/dev/vdb", "os")]));
+    boot.assert_machine(Stage::Root, Code::ImageIncomplete, "expected salt and root hash");
+}
+
+#[test]
+fn volumes_move_in_after_the_image_so_that_they_may_lie_anywhere() {
+    let contract = Contract::good().with("mount: /mnt/data", "mount: /srv/deep/down");
+    let boot = boot(&machine_with_good_volume(&contract));
+    assert_eq!(boot.result, Ok(()), "{}", boot.said());
+    let place = |request: &str| boot.asked.iter().position(|asked| asked == request).unwrap();
+    let moved = place("move /volumes/data to /sysroot/srv/deep/down");
+    assert!(moved > place("bind /image/etc to /sysroot/etc read-only nodev"));
+    assert!(moved < place("make directory /run/countersign mode=0700"));
+}
