@@ -64,7 +64,8 @@ pub fn assign(wanted: &[Wanted], disks: &[DiskFacts]) -> BTreeMap<String, Assign
 
 fn by_name(volume: &Wanted, disks: &[DiskFacts]) -> Assignment {
     let names = [volume.volume_id.as_deref(), volume.volume_name.as_deref(), Some(volume.key.as_str())];
-    for name in names.into_iter().flatten() {
+    // As it stands first: a volume may itself be called something-part2.
+    for name in names.into_iter().flatten().flat_map(|name| [name, without_by_id_spelling(name)]) {
         let found: Vec<String> =
             disks.iter().filter(|disk| is_called(disk, name)).map(|disk| disk.name.clone()).collect();
         match found.as_slice() {
@@ -77,15 +78,20 @@ fn by_name(volume: &Wanted, disks: &[DiskFacts]) -> Assignment {
 }
 
 fn is_called(disk: &DiskFacts, name: &str) -> bool {
-    if disk.serial.is_empty() {
-        return false;
-    }
+    !disk.serial.is_empty()
+        && (disk.serial == name
+            || (disk.serial.len() == VIRTIO_SERIAL_BYTES && name.starts_with(&disk.serial)))
+}
+
+/// The serial number in a name of `/dev/disk/by-id`; other names as they are.
+fn without_by_id_spelling(name: &str) -> &str {
     let name = name.strip_prefix("virtio-").unwrap_or(name);
-    let name = match name.rsplit_once("-part") {
-        Some((whole, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => whole,
+    match name.rsplit_once("-part") {
+        Some((disk, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            disk
+        }
         _ => name,
-    };
-    disk.serial == name || (disk.serial.len() == VIRTIO_SERIAL_BYTES && name.starts_with(&disk.serial))
+    }
 }
 
 fn pair_the_only_two_left(assigned: &mut BTreeMap<String, Assignment>, disks: &[DiskFacts]) {
@@ -152,6 +158,15 @@ mod tests {
         for id in [long, by_id.as_str(), &long[..20]] {
             assert_eq!(assign(&[volume("data", Some(id), None)], &disks)["data"], found("vdb"), "{id}");
         }
+    }
+
+    #[test]
+    fn a_volume_may_be_called_like_a_partition() {
+        let disks = [disk("vdb", "data"), disk("vdc", "data-part2"), disk("vdd", "one-part")];
+        for (name, device) in [("data", "vdb"), ("data-part2", "vdc"), ("one-part", "vdd")] {
+            assert_eq!(assign(&[volume(name, None, None)], &disks)[name], found(device));
+        }
+        assert_eq!(assign(&[volume("data-part", None, None)], &disks)["data-part"], Assignment::Missing);
     }
 
     #[test]
