@@ -36,7 +36,7 @@ pub struct RootImage {
     pub salt: String,
     /// Root hash, hexadecimal.
     pub root_hash: String,
-    /// Digest of the hash tree; `sha256`.
+    /// Digest of the hash tree, `sha256` or `sha512`.
     pub algorithm: HashAlgorithm,
 }
 
@@ -46,6 +46,18 @@ pub struct RootImage {
 pub enum HashAlgorithm {
     /// SHA-256.
     Sha256,
+    /// SHA-512.
+    Sha512,
+}
+
+impl HashAlgorithm {
+    /// The kernel's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            HashAlgorithm::Sha256 => "sha256",
+            HashAlgorithm::Sha512 => "sha512",
+        }
+    }
 }
 
 /// The disk that is encrypted afresh at every boot.

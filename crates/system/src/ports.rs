@@ -171,7 +171,9 @@ pub struct Verity {
     pub hash_offset: u64,
     /// Salt.
     pub salt: Vec<u8>,
-    /// Root hash (SHA-256).
+    /// Digest of the hash tree, by the kernel's name.
+    pub algorithm: &'static str,
+    /// Root hash.
     pub root_hash: Vec<u8>,
 }
 

@@ -124,6 +124,7 @@ fn verity(root: &RootImage) -> Result<Verity, Failure> {
         block_size: root.block_size,
         hash_offset: root.hash_offset,
         salt,
+        algorithm: root.algorithm.name(),
         root_hash,
     })
 }

@@ -63,7 +63,7 @@ fn open_verity(device: &Path, name: &str, verity: &Verity) -> std::result::Resul
 
 fn verity_parameters(device: &Path, verity: &Verity) -> CryptParamsVerity {
     CryptParamsVerity {
-        hash_name: String::from("sha256"),
+        hash_name: String::from(verity.algorithm),
         data_device: device.to_owned(),
         hash_device: None,
         fec_device: None,
@@ -147,6 +147,7 @@ mod tests {
             block_size: 4096,
             hash_offset: 262_144,
             salt: vec![0x01, 0x23, 0xab, 0xcd],
+            algorithm: "sha256",
             root_hash: (0..root_hash.len())
                 .step_by(2)
                 .map(|i| u8::from_str_radix(&root_hash[i..i + 2], 16).unwrap())
