@@ -67,6 +67,11 @@ web_rust() {
     web_rust_build "$host" "$guest"
 }
 
+# Where rustup cannot download, it takes its time to find that out: it is asked once a day.
+rustup_worth_asking() {
+  command -v rustup >/dev/null && [[ -z $(find "$(cache_root)/rustup-refused" -mmin -1440 2>/dev/null) ]]
+}
+
 # Prints "RUSTC CARGO" for the machine itself.
 host_rust() {
   local web
@@ -83,9 +88,12 @@ host_rust() {
   if ! command -v rustup >/dev/null && package_known rustup; then
     quiet "apt-get install rustup" install_without_services rustup
   fi
-  if command -v rustup >/dev/null && quiet "rustup: stable Rust" rustup toolchain install stable --profile minimal; then
-    printf '%s %s\n' "$(rustup which --toolchain stable rustc)" "$(rustup which --toolchain stable cargo)"
-    return
+  if rustup_worth_asking; then
+    if quiet "rustup: stable Rust" timeout 600 rustup toolchain install stable --profile minimal; then
+      printf '%s %s\n' "$(rustup which --toolchain stable rustc)" "$(rustup which --toolchain stable cargo)"
+      return
+    fi
+    touch "$(cache_root)/rustup-refused"
   fi
   web=$(web_rust)
   printf '%s %s\n' "$web/usr/bin/rustc" "$web/usr/bin/cargo"
@@ -98,21 +106,20 @@ has_s390x_library() {
 
 # Prints the compiler for the guest: $1 when it has or gets the s390x library, else Debian's.
 guest_rustc() {
-  local rustc=$1 web refused
+  local rustc=$1 web
+  toolchain_path
   if has_s390x_library "$rustc"; then
     printf '%s\n' "$rustc"
     return
   fi
-  # Asked once a day: where rustup cannot download, it takes its time to find that out.
-  refused=$(cache_root)/rustup-refused
-  if command -v rustup >/dev/null && [[ -z $(find "$refused" -mmin -1440 2>/dev/null) ]]; then
+  if rustup_worth_asking; then
     if quiet "rustup target add $S390X_TARGET" timeout 180 rustup target add "$S390X_TARGET" &&
       has_s390x_library "$rustc"; then
       printf '%s\n' "$rustc"
       return
     fi
     note "rustup cannot add the s390x library: Debian's compiler serves instead"
-    touch "$refused"
+    touch "$(cache_root)/rustup-refused"
   fi
   web=$(web_rust)
   printf '%s\n' "$web/usr/bin/rustc"
