@@ -165,3 +165,76 @@ fn sizes(measured: &Measured) -> Vec<Figure> {
     };
     measured.sizes.iter().map(figure).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::guests::Machine;
+    use super::super::samples::{Peak, Sample};
+    use super::super::{Outcome, Shape, table};
+    use super::*;
+
+    fn samples(pairs: &[(&str, f64)]) -> Samples {
+        Samples(vec![pairs.iter().map(|&(name, ms)| (name.to_owned(), ms)).collect::<Sample>()])
+    }
+
+    /// Six stages of 100 ms, preflight and unlock of 1000.
+    fn measured() -> Measured {
+        let machine = Machine {
+            time: "now".into(),
+            processor: "p".into(),
+            processors: 2,
+            load: "0".into(),
+            emulator: "e".into(),
+        };
+        let mut initramfs = samples(&[("preflight", 1000.0), ("unlock", 1000.0)]);
+        initramfs.0[0].extend(CONTRACT_STAGES.map(|stage| (stage.to_owned(), 100.0)));
+        let peak = |place: &str, kib| Peak { place: place.into(), stage: "s".into(), kib };
+        Measured {
+            machine,
+            initramfs,
+            program: samples(&[("program", 500.0), ("again-program", 400.0)]),
+            library: samples(&[("library", 300.0)]),
+            recipe: samples(&[("recipe", 4000.0), ("argon2id", 800.0), ("unlock", 900.0)]),
+            boots: Vec::new(),
+            peaks: vec![peak("initramfs", 20480), peak("initramfs", 1024), peak("argon2id", 99999)],
+            sizes: [("countersignd".to_owned(), 6 << 20)].into(),
+            shapes: [("a", 5.0), ("b", 101.0)]
+                .map(|(name, ms)| Shape { name: name.into(), bytes: 1, ms, end: "plan".into() })
+                .to_vec(),
+        }
+    }
+
+    #[test]
+    fn each_figure_is_what_its_definition_says_and_is_held_against_its_target() {
+        let found = figures(&measured());
+        let of: Vec<_> =
+            found.iter().map(|f| (f.name.trim(), (f.value * 100.0).round() / 100.0, f.met)).collect();
+        assert_eq!(
+            of,
+            [
+                ("agent time in the initramfs ÷ unavoidable cryptography", 1.2, Some(true)),
+                ("with preflight", 3.2, None),
+                ("against openssl run a second time", 1.5, None),
+                ("against libcrypto in one process", 2.0, None),
+                ("the same work as a shell recipe ÷ Countersign", 2.5, Some(false)),
+                ("without argon2id on both sides", 4.0, None),
+                ("unlock alone, without argon2id", 0.5, None),
+                ("peak memory of countersignd in the initramfs, outside argon2id", 20.0, Some(false)),
+                ("while argon2id runs", 97.66, None),
+                ("size of countersignd", 6.0, Some(true)),
+                ("contract of up to 1 MiB, worst shape, bytes to plan, natively", 101.0, Some(false)),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_figure_that_was_not_measured_is_left_out_and_the_table_still_holds() {
+        let mut measured = measured();
+        measured.program = Samples::default();
+        let figures = figures(&measured);
+        assert!(!figures.iter().any(|figure| figure.name.contains("cryptography")));
+        let text = table::table(&Outcome { measured, figures });
+        let words: Vec<_> = text.split_ascii_whitespace().collect();
+        assert!(words.windows(5).any(|at| at == ["2.50", "×", "≥", "5", "missed"]), "{text}");
+    }
+}
