@@ -8,6 +8,7 @@
 mod support;
 
 mod attest;
+mod codes;
 mod failure;
 mod handover;
 mod images;

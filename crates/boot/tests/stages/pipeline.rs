@@ -106,6 +106,7 @@ fn a_good_contract_goes_from_preflight_to_handover() {
     ] {
         assert!(lines.iter().any(|found| found == line), "{line} in {lines:#?}");
     }
+    assert!(boot.said().ends_with("HPL11099I: the initramfs is done and hands over to the guest system\n"));
     assert_silent(&boot);
 }
 
