@@ -24,20 +24,35 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Say what the guest would do with a contract, or why it would refuse it.
+    ///
+    /// Goes on after the first refusal, so that one run shows all findings that can be made. Values that are or may be
+    /// secret are never shown, also not in the lines of the contract that a report quotes.
+    ///
+    /// The verdict is `boots`, `refused`, or `undecided`: nothing is wrong in what could be read, and a section was
+    /// sealed and no key given. The exit status is 1 for `refused`, else 0.
     Check(Check),
     /// Write a workload, an env and a compose file to start from.
+    ///
+    /// The files are commented and `countersign check DIR` accepts them. Seeds are random; the keys and certificates
+    /// for the log server and for signing are fresh, and serve until you have your own.
     New(New),
     /// Archive, seal and sign: one contract from a folder of plain files.
+    ///
+    /// Reads DIR/workload.yaml and DIR/env.yaml, adds the folder DIR/compose (or DIR/play) as archive to the workload,
+    /// checks the whole, seals both sections, and signs them. What the guest would refuse is not packed.
     Pack(Pack),
     /// Seal a section to an image: print its token.
     Seal(Seal),
     /// Open a token: print the text of the section.
     Open(Open),
     /// Sign a contract: print it with envWorkloadSignature.
+    ///
+    /// An old signature is replaced; every other line stays as it is. Where env is not sealed, its signingKey must be
+    /// that of KEY.
     Sign(Sign),
     /// Say what a message code means, why it happens, what to do.
     Explain(Explain),
-    /// Print a JSON Schema.
+    /// Print a JSON Schema (draft 2020-12).
     Schema(Schema),
 }
 
@@ -61,13 +76,7 @@ pub enum Source {
     Never,
 }
 
-/// Say what the guest would do with a contract, or why it would refuse it.
-///
-/// Goes on after the first refusal, so that one run shows all findings that can be made. Values that are or may be
-/// secret are never shown, also not in the lines of the contract that a report quotes.
-///
-/// The verdict is `boots`, `refused`, or `undecided`: nothing is wrong in what could be read, and a section was
-/// sealed and no key given. The exit status is 1 for `refused`, else 0.
+/// Options of `check`.
 #[derive(Debug, Args)]
 pub struct Check {
     /// Contract file, `-` for standard input, or a folder as `countersign new` makes it.
@@ -93,10 +102,7 @@ pub struct Check {
     pub source: Source,
 }
 
-/// Write a workload, an env and a compose file to start from.
-///
-/// The files are commented and `countersign check DIR` accepts them. Seeds are random; the keys and certificates
-/// for the log server and for signing are fresh, and serve until you have your own.
+/// Options of `new`.
 #[derive(Debug, Args)]
 pub struct New {
     /// Folder to make; it must not exist, or be empty.
@@ -107,10 +113,7 @@ pub struct New {
     pub log_server: String,
 }
 
-/// Archive, seal and sign: one contract from a folder of plain files.
-///
-/// Reads DIR/workload.yaml and DIR/env.yaml, adds the folder DIR/compose (or DIR/play) as archive to the workload,
-/// checks the whole, seals both sections, and signs them. What the guest would refuse is not packed.
+/// Options of `pack`.
 #[derive(Debug, Args)]
 pub struct Pack {
     /// Folder with workload.yaml, env.yaml, and compose or play.
@@ -142,7 +145,7 @@ pub enum Prefix {
     ContractBasic,
 }
 
-/// Seal a section to an image: print its token.
+/// Options of `seal`.
 #[derive(Debug, Args)]
 pub struct Seal {
     /// Encryption certificate or public key of the image.
@@ -156,7 +159,7 @@ pub struct Seal {
     pub file: Option<PathBuf>,
 }
 
-/// Open a token: print the text of the section.
+/// Options of `open`.
 #[derive(Debug, Args)]
 pub struct Open {
     /// Private key of the image.
@@ -170,10 +173,7 @@ pub struct Open {
     pub output: Option<PathBuf>,
 }
 
-/// Sign a contract: print it with envWorkloadSignature.
-///
-/// An old signature is replaced; every other line stays as it is. Where env is not sealed, its signingKey must be
-/// that of KEY.
+/// Options of `sign`.
 #[derive(Debug, Args)]
 pub struct Sign {
     /// Private RSA key of the signer, PEM, not encrypted.
@@ -187,7 +187,7 @@ pub struct Sign {
     pub output: Option<PathBuf>,
 }
 
-/// Say what a message code means, why it happens, what to do.
+/// Options of `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
     /// A code such as HPL05001E, or its name; all codes are listed if absent.
@@ -198,7 +198,7 @@ pub struct Explain {
     pub format: Format,
 }
 
-/// Print a JSON Schema (draft 2020-12).
+/// Options of `schema`.
 #[derive(Debug, Args)]
 pub struct Schema {
     /// Of what.

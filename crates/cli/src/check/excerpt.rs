@@ -74,14 +74,41 @@ fn entry(line: &str) -> Option<(&str, &str)> {
 }
 
 fn may_be_shown(key: &str, value: &str, names: &[String]) -> bool {
-    let [.., parent, last] = names else { return false };
-    // Variables and volumes may have any name, also that of a field.
-    let free = parent == "env" || parent == "volumes" || parent == "auths";
     let simple = value.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-./'\"".contains(letter));
-    key == last
-        && SHOWN.contains(&key)
-        && (!free || (parent == "env" && key == "type" && names.len() == 2))
-        && simple
+    simple && SHOWN.contains(&key) && names.last().is_some_and(|last| last == key) && is_declared(names)
+}
+
+/// Whether the schema has a field of its own at this pointer. A variable or a volume may be called like a field, and
+/// so may be anything that slipped to where nothing of the name belongs.
+fn is_declared(names: &[String]) -> bool {
+    let [section, names @ ..] = names else { return false };
+    let Some((_, schema)) = schemas().iter().find(|(name, _)| name.as_str() == section) else { return false };
+    let mut node = schema;
+    let mut declared = false;
+    for name in names {
+        let reference = node.get("$ref").and_then(Value::as_str);
+        if let Some(target) = reference.and_then(|reference| schema.pointer(reference.strip_prefix('#')?)) {
+            node = target;
+        }
+        let own = node.get("properties").and_then(|properties| properties.get(name));
+        let any = node.get("patternProperties").and_then(Value::as_object);
+        let any = any.and_then(|patterns| patterns.values().next());
+        declared = own.is_some();
+        match own.or(any).or_else(|| node.get("items")) {
+            Some(child) => node = child,
+            None => return false,
+        }
+    }
+    declared
+}
+
+fn schemas() -> &'static [(SectionName, Value)] {
+    static SCHEMAS: OnceLock<Vec<(SectionName, Value)>> = OnceLock::new();
+    SCHEMAS.get_or_init(|| {
+        // The built-in schemas are JSON; without them everything would be masked.
+        let read = |name| (name, serde_json::from_str(schema::text(name)).unwrap_or_default());
+        [SectionName::Workload, SectionName::Env].map(read).into()
+    })
 }
 
 /// The names of all fields, from the schemas.
@@ -90,11 +117,7 @@ fn field_names() -> &'static BTreeSet<String> {
     NAMES.get_or_init(|| {
         let mut names: BTreeSet<String> =
             ["workload", "env", "envWorkloadSignature", "attestationPublicKey"].map(str::to_owned).into();
-        for section in [SectionName::Workload, SectionName::Env] {
-            // The built-in schemas are JSON; without names everything is masked.
-            let schema: Value = serde_json::from_str(schema::text(section)).unwrap_or_default();
-            collect(&schema, &mut names);
-        }
+        schemas().iter().for_each(|(_, schema)| collect(schema, &mut names));
         names
     })
 }
@@ -139,6 +162,9 @@ mod tests {
             ("  type: workload", "/workload/type", "  type: workload"),
             ("type: env", "/env/type", "type: env"),
             ("  type: canary", "/env/env/type", "  type: …"),
+            ("  port: canary", "/workload/countersign/port", "  port: …"),
+            ("  port: canary", "/workload/port", "  port: …"),
+            ("  filesystem: zfs", "/workload/volumes/v/filesystem", "  filesystem: zfs"),
         ] {
             assert_eq!(shown(line, pointer), expected, "{line}");
         }

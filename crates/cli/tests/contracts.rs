@@ -1,0 +1,148 @@
+//! The tables under `tests/contracts` through the binary: the same codes, places, lines and hints as the library
+//! gives, in the published form. Beside the findings of the heads a whole check finds more, which is listed here.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../../contract/tests/support/mod.rs"]
+#[allow(dead_code)]
+mod material;
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use material::Material;
+use serde_json::Value;
+use support::{Desk, archive, compose};
+
+fn cases(name: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/contracts").join(name);
+    let mut cases: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.sort();
+    assert!(cases.len() > 5);
+    cases
+}
+
+/// A finding as the heads write it.
+fn line(finding: &Value) -> String {
+    let text = |key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+    let mark = match (finding["line"].as_u64(), finding["column"].as_u64()) {
+        (Some(line), Some(column)) => format!("{line}:{column}"),
+        _ => "-".to_owned(),
+    };
+    let pointer = if text("pointer").is_empty() { "/".to_owned() } else { text("pointer") };
+    let hint = finding["hint"].as_str().map_or(String::new(), |hint| format!("; {hint}"));
+    format!("#> {} {} {pointer} {mark} {}{hint}", text("code"), text("section"), text("message"))
+}
+
+/// What only a whole check finds: signature, archive, mutual TLS, and the dates of the material's certificates,
+/// which last 30 days.
+fn is_beyond_the_table(line: &str) -> bool {
+    ["HPL12100W", "HPL12001E", "HPL12004E", "HPL06", "HPL05206W", "HPL01008E contract /env/logging/syslog "]
+        .iter()
+        .any(|start| line[3..].starts_with(start))
+}
+
+/// Runs one case; returns what is beyond its head, as `code pointer`.
+fn run(desk: &Desk, case: &Path, material: &Material, archive: &str) -> (Value, Vec<String>) {
+    let text = std::fs::read_to_string(case).unwrap();
+    let head: Vec<&str> = text.lines().take_while(|line| line.starts_with("#> ")).collect();
+    desk.write(
+        "contract.yaml",
+        material.fill(&text).replace("archive: AAAA", &format!("archive: {archive}")),
+    );
+    let report = desk.report("contract.yaml");
+    let found: Vec<String> = report["findings"].as_array().unwrap().iter().map(line).collect();
+    let (beyond, mut found): (Vec<String>, Vec<String>) =
+        found.into_iter().partition(|line| is_beyond_the_table(line) && !head.contains(&line.as_str()));
+    // Without a key a sealed section is not refused but unchecked.
+    for gap in report["unchecked"].as_array().unwrap() {
+        if let Some(expected) = head.iter().find(|line| line.starts_with("#> HPL11001E")) {
+            let place =
+                format!("contract {} {}:{} ", gap["pointer"].as_str().unwrap(), gap["line"], gap["column"]);
+            assert!(expected.contains(&place), "{}: {gap}", case.display());
+            found.push((*expected).to_owned());
+        }
+    }
+    // The stages take the sections in another order than the table's reader.
+    let mut head: Vec<String> = head.into_iter().map(str::to_owned).collect();
+    head.sort();
+    found.sort();
+    assert_eq!(found, head, "{}", case.display());
+    let short = |line: String| line.split(' ').skip(1).step_by(2).take(2).collect::<Vec<_>>().join(" ");
+    let beyond = beyond.into_iter().filter(|line| !line.contains("HPL05206W"));
+    (report, beyond.map(short).collect())
+}
+
+#[test]
+fn valid_contracts_boot() {
+    let (desk, material, archive) = (Desk::new(), Material::new(), archive(&compose()));
+    for case in cases("valid") {
+        let (report, beyond) = run(&desk, &case, &material, &archive);
+        let name = case.file_stem().unwrap().to_str().unwrap().to_owned();
+        let (verdict, expected) = match name.as_str() {
+            "everything-that-is-acted-on" => ("refused", vec!["HPL12001E /env/signingKey"]),
+            "no-client-certificate" => {
+                ("refused", vec!["HPL12100W /envWorkloadSignature", "HPL01008E /env/logging/syslog"])
+            }
+            _ => ("boots", vec!["HPL12100W /envWorkloadSignature"]),
+        };
+        assert_eq!(report["verdict"], verdict, "{name}");
+        assert_eq!(beyond, expected, "{name}");
+        assert_eq!(report["plan"].is_null(), verdict == "refused", "{name}");
+    }
+}
+
+#[test]
+fn invalid_contracts_are_refused() {
+    let (desk, material, archive) = (Desk::new(), Material::new(), archive(&compose()));
+    for case in cases("invalid") {
+        let (report, _) = run(&desk, &case, &material, &archive);
+        let expected = if case.ends_with("sealed.yaml") { "undecided" } else { "refused" };
+        assert_eq!(report["verdict"], expected, "{}", case.display());
+        assert!(report["plan"].is_null(), "{}", case.display());
+    }
+}
+
+#[test]
+fn what_is_in_the_archive_counts() {
+    let (desk, material) = (Desk::new(), Material::new());
+    let minimal = cases("valid").into_iter().find(|case| case.ends_with("minimal.yaml")).unwrap();
+    let text = material.fill(&std::fs::read_to_string(minimal).unwrap());
+    for (compose, code) in [
+        ("services:\n  web:\n    image: registry.example/web:latest\n", "HPL06010E"),
+        ("services: {}\n", "HPL06009E"),
+    ] {
+        desk.write("contract.yaml", text.replace("archive: AAAA", &format!("archive: {}", archive(compose))));
+        let report = desk.report("contract.yaml");
+        assert_eq!(report["stage"], "validate");
+        let last = report["findings"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!((&last["code"], &last["pointer"]), (&code.into(), &"/workload/compose/archive".into()));
+        assert_eq!((last["line"].as_u64(), last["column"].as_u64()), (Some(4), Some(5)), "{last}");
+    }
+    desk.write("contract.yaml", text);
+    let report = desk.report("contract.yaml");
+    assert_eq!(report["findings"].as_array().unwrap().last().unwrap()["code"], "HPL06100E");
+}
+
+#[test]
+fn the_schema_of_a_contract_is_usable() {
+    let desk = Desk::new();
+    let schema: Value = serde_json::from_str(&desk.answer(0, "schema", b"")).unwrap();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let text = std::fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/contracts/full.json"),
+    );
+    let mut full: Value = serde_json::from_str(&Material::new().fill(&text.unwrap())).unwrap();
+    validator.validate(&full).unwrap_or_else(|error| panic!("{}", error.masked()));
+    full["env"]["logging"]["syslog"]["port"] = "6514".into();
+    assert!(!validator.is_valid(&full));
+    full["env"] = "a token or text".into();
+    assert!(validator.is_valid(&full));
+    for subject in ["workload", "env", "check", "explain", "facts"] {
+        let schema: Value = serde_json::from_str(&desk.answer(0, &format!("schema {subject}"), b"")).unwrap();
+        jsonschema::draft202012::new(&schema).unwrap();
+    }
+    let explained: Value = serde_json::from_str(&desk.answer(0, "explain --format json", b"")).unwrap();
+    let schema: Value = serde_json::from_str(&desk.answer(0, "schema explain", b"")).unwrap();
+    jsonschema::draft202012::validate(&schema, &explained).unwrap();
+}

@@ -1,0 +1,245 @@
+//! Sealing, opening, signing and packing, held against the openssl program in both directions; sealed checks; files
+//! for their owner alone.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+
+use support::Desk;
+
+const TEXT: &str = "type: env\nnote: \"grüße\"\n";
+
+/// What the openssl program reads from a token.
+fn opened_by_openssl(desk: &Desk, token: &str, prefix: &str) -> String {
+    let parts: Vec<&str> = token.trim_end().split('.').collect();
+    assert_eq!((parts.len(), parts[0]), (3, prefix));
+    let wrapped = desk.decode(parts[1]);
+    let passphrase =
+        desk.openssl("pkeyutl -decrypt -inkey image.key -pkeyopt rsa_padding_mode:pkcs1", &wrapped);
+    desk.write("body", desk.decode(parts[2]));
+    String::from_utf8(desk.openssl("enc -d -aes-256-cbc -pbkdf2 -pass stdin -in body", &passphrase)).unwrap()
+}
+
+#[test]
+fn openssl_opens_what_is_sealed() {
+    let desk = Desk::new();
+    desk.rsa("image", 100);
+    desk.write("env.yaml", TEXT);
+    let token = desk.answer(0, "seal --cert image.crt env.yaml", b"");
+    assert_eq!(opened_by_openssl(&desk, &token, "hyper-protect-basic"), TEXT);
+    let token = desk.answer(0, "seal --cert image.pub --prefix contract-basic", TEXT.as_bytes());
+    assert_eq!(opened_by_openssl(&desk, &token, "contract-basic"), TEXT);
+}
+
+#[test]
+fn what_openssl_seals_is_opened() {
+    let desk = Desk::new();
+    desk.rsa("image", 100);
+    for prefix in ["hyper-protect-basic", "contract-basic"] {
+        // A line feed and what follows it is no part of the passphrase.
+        for passphrase in [&b"0123456789abcdef"[..], b"0123\n456789", b"0123\x00456789"] {
+            desk.write("token", desk.token(prefix, "image", TEXT.as_bytes(), passphrase) + "\n");
+            assert_eq!(desk.answer(0, "open --key image.key token", b""), TEXT);
+        }
+    }
+    let token = desk.token("contract-basic", "image", TEXT.as_bytes(), b"passphrase");
+    assert_eq!(desk.answer(0, "open --key image.key", token.as_bytes()), TEXT);
+    desk.rsa("other", 100);
+    let refused = desk.countersign("open --key other.key", token.as_bytes());
+    assert_eq!((refused.status.code(), refused.stdout.len()), (Some(1), 0));
+    assert_eq!(desk.answer(1, "open --key image.key", b"contract-basic.AAAA"), "");
+    assert_eq!(desk.answer(2, "open --key image.pub", token.as_bytes()), "");
+    assert_eq!(desk.answer(2, "open --key missing", token.as_bytes()), "");
+}
+
+#[test]
+fn openssl_verifies_what_is_signed() {
+    let desk = Desk::new();
+    desk.rsa("signer", 100);
+    let pem = desk.text("signer.pub").trim_end().replace('\n', "\n    ");
+    // Block scalars with each way to end, a file without closing line feed, an old signature.
+    for (workload, env, rest) in [
+        ("|\n  type: workload\n", format!("|\n  signingKey: |\n    {pem}\n"), "# the end\n"),
+        (
+            "|-\n  type: workload\n",
+            format!("|+\n  signingKey: |\n    {pem}\n\n\n"),
+            "envWorkloadSignature: |\n  QUJD\n  REVG\n",
+        ),
+        ("hyper-protect-basic.QUJD.REVG\n", "contract-basic.QUJD.REVG".to_owned(), ""),
+    ] {
+        desk.write("contract.yaml", format!("# a comment\nworkload: {workload}env: {env}{rest}"));
+        let signed = desk.answer(0, "sign --key signer.key contract.yaml", b"");
+        assert!(signed.starts_with("# a comment\n"));
+        assert_eq!(signed.matches("envWorkloadSignature:").count(), 1);
+        let (before, signature) = signed.split_once("envWorkloadSignature: ").unwrap();
+        desk.write("signature", desk.decode(signature.trim()));
+        // The strings as another reader of YAML has them, without their line breaks.
+        let joined: String = if workload.starts_with('|') {
+            let key: String = desk.text("signer.pub").lines().map(|line| format!("  {line}")).collect();
+            format!("type: workloadsigningKey: |{key}")
+        } else {
+            "hyper-protect-basic.QUJD.REVGcontract-basic.QUJD.REVG".to_owned()
+        };
+        desk.openssl("dgst -sha256 -verify signer.pub -signature signature", joined.as_bytes());
+        assert!(before.contains(env.trim_end()));
+        // Signing again changes nothing.
+        desk.write("again.yaml", &signed);
+        assert_eq!(desk.answer(0, "sign --key signer.key again.yaml", b""), signed);
+    }
+}
+
+#[test]
+fn a_key_that_does_not_fit_signs_nothing() {
+    let desk = Desk::new();
+    desk.rsa("signer", 100);
+    desk.rsa("other", 100);
+    desk.openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ec.key", b"");
+    let key = desk.base64(desk.text("signer.crt").as_bytes());
+    desk.write("contract.yaml", format!("workload: |\n  type: workload\nenv: |\n  signingKey: {key}\n"));
+    desk.answer(0, "sign --key signer.key contract.yaml", b"");
+    for (arguments, status) in [
+        ("sign --key other.key contract.yaml", 1),
+        ("sign --key ec.key contract.yaml", 1),
+        ("sign --key signer.pub contract.yaml", 2),
+        ("sign --key signer.key missing.yaml", 2),
+    ] {
+        assert_eq!(desk.answer(status, arguments, b""), "", "{arguments}");
+    }
+    for contract in [
+        "workload: |\n  a: b\nenv: |\n  type: env\n",
+        "workload: {}\nenv: {}\n",
+        "{workload: a, env: b}\n",
+        "workload: [\n",
+    ] {
+        assert_eq!(desk.answer(1, "sign --key signer.key -", contract.as_bytes()), "", "{contract}");
+    }
+}
+
+#[test]
+fn a_new_folder_is_accepted_and_packed() {
+    let desk = Desk::new();
+    desk.rsa("image", 100);
+    desk.answer(0, "new demo --log-server syslog.example.org", b"");
+    for name in ["workload.yaml", "env.yaml", "signing.key", "log-server/ca.key", "log-server/server.key"] {
+        let mode = desk.path(&format!("demo/{name}")).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    desk.answer(2, "new demo", b"");
+    assert_eq!(desk.report("demo")["verdict"], "boots");
+    desk.openssl("verify -CAfile demo/log-server/ca.crt -verify_hostname syslog.example.org demo/log-server/server.crt", b"");
+
+    desk.answer(0, "pack demo --cert image.crt --key demo/signing.key -o contract.yaml", b"");
+    assert_eq!(desk.path("contract.yaml").metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let report = desk.report("contract.yaml --key image.key");
+    assert_eq!((&report["verdict"], report["findings"].as_array().unwrap().len()), (&"boots".into(), 0));
+    assert_eq!(report["plan"]["log"]["hostname"], "syslog.example.org");
+    // The same files make the same archive.
+    let contract = desk.text("contract.yaml");
+    let token = contract.lines().next().unwrap().strip_prefix("workload: ").unwrap();
+    let workload = desk.answer(0, "open --key image.key", token.as_bytes());
+    assert!(workload.starts_with(&desk.text("demo/workload.yaml")));
+
+    let report = desk.report("contract.yaml");
+    assert_eq!((&report["verdict"], report["unchecked"].as_array().unwrap().len()), (&"undecided".into(), 3));
+    desk.rsa("other", 100);
+    let report = desk.report("contract.yaml --key other.key");
+    assert_eq!((&report["stage"], &report["findings"][0]["code"]), (&"unseal".into(), &"HPL11001E".into()));
+    // Another workload, sealed by anybody, under the old signature.
+    let other = desk.answer(0, "seal --cert image.crt demo/workload.yaml", b"");
+    desk.write("moved.yaml", contract.replace(token, other.trim_end()));
+    let report = desk.report("moved.yaml --key image.key");
+    assert_eq!((&report["stage"], &report["findings"][0]["code"]), (&"verify".into(), &"HPL12001E".into()));
+
+    desk.answer(0, "pack demo --plain --key demo/signing.key -o plain.yaml", b"");
+    let report = desk.report("plain.yaml");
+    assert_eq!((&report["verdict"], report["findings"].as_array().unwrap().len()), (&"boots".into(), 0));
+
+    assert_eq!(desk.answer(1, "pack demo --cert image.crt", b""), "");
+    assert_eq!(desk.answer(1, "pack demo --cert image.crt --key other.key", b""), "");
+    assert_eq!(desk.answer(2, "pack demo --key demo/signing.key", b""), "");
+    std::os::unix::fs::symlink("/etc/hostname", desk.path("demo/compose/link")).unwrap();
+    assert_eq!(desk.answer(2, "pack demo --plain --key demo/signing.key", b""), "");
+    std::fs::remove_file(desk.path("demo/compose/link")).unwrap();
+    desk.write("demo/compose/compose.yaml", "services:\n  web:\n    image: web:latest\n");
+    assert_eq!(desk.answer(1, "pack demo --plain --key demo/signing.key", b""), "");
+}
+
+#[test]
+fn dates_are_held_against_the_time() {
+    let desk = Desk::new();
+    desk.answer(0, "new demo", b"");
+    let findings = |at: &str| -> Vec<String> {
+        let report = desk.report(&format!("demo --at {at}"));
+        let findings = report["findings"].as_array().unwrap().clone();
+        findings
+            .iter()
+            .map(|finding| format!("{} {} {}", finding["code"], finding["pointer"], finding["message"]))
+            .collect()
+    };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let in_days = |days: u64| findings(&(now + days * 86_400).to_string());
+    assert_eq!(in_days(0), Vec::<String>::new());
+    for (days, message) in [(340, "the certificate ends within 30 days"), (366, "the certificate is over")] {
+        let expected = ["server", "cert"]
+            .map(|field| format!("\"HPL05206W\" \"/env/logging/syslog/{field}\" \"{message}\""));
+        assert_eq!(in_days(days), expected);
+    }
+    assert!(findings("2020-01-01")[0].contains("has not begun"));
+
+    // A signing certificate's end is the contract's.
+    desk.rsa("signer", 100);
+    let env = desk.text("demo/env.yaml");
+    let (env, _) = env.split_once("\nsigningKey:").unwrap();
+    let certificate = desk.base64(desk.text("signer.crt").as_bytes());
+    desk.write("demo/env.yaml", format!("{env}\nsigningKey: {certificate}\n"));
+    assert_eq!(in_days(10), Vec::<String>::new());
+    assert!(in_days(90)[0].starts_with("\"HPL05206W\" \"/env/signingKey\""));
+    assert!(in_days(101)[0].starts_with("\"HPL12103E\" \"/env/signingKey\""));
+    assert_eq!(desk.countersign("check demo --at yesterday", b"").status.code(), Some(2));
+}
+
+#[test]
+fn facts_say_which_disk_is_which() {
+    let desk = Desk::new();
+    desk.answer(0, "new demo", b"");
+    let facts = |disks: &str| {
+        desk.write("facts.json", format!("{{\"disks\": [{disks}]}}"));
+        desk.report("demo --facts facts.json")
+    };
+    let disk = |serial: &str, content: &str| {
+        format!(r#"{{"name": "vdb", "serial": "{serial}", "size": 1073741824, "content": "{content}"}}"#)
+    };
+    let report = facts(&disk("data", "blank"));
+    let volume = &report["plan"]["volumes"][0];
+    assert_eq!(
+        (&volume["disk"], &volume["action"]),
+        (&"vdb".into(), &"make a new volume on the blank disk vdb".into())
+    );
+    assert_eq!(facts(&disk("data", "luks"))["plan"]["volumes"][0]["action"], "open the volume on vdb");
+    for (disks, code) in [
+        (disk("data", "other"), "HPL07102E"),
+        (disk("other", "blank"), "HPL07100E"),
+        (String::new(), "HPL07100E"),
+    ] {
+        let report = facts(&disks);
+        assert_eq!((&report["stage"], &report["findings"][0]["code"]), (&"unlock".into(), &code.into()));
+        assert_eq!(report["findings"][0]["pointer"], "/workload/volumes/data");
+    }
+    desk.write("facts.json", "{\"disks\": [], \"more\": 1}");
+    assert_eq!(desk.countersign("check demo --facts facts.json", b"").status.code(), Some(2));
+}
+
+#[test]
+fn an_image_that_takes_signed_contracts_only() {
+    let desk = Desk::new();
+    desk.answer(0, "new demo", b"");
+    let env = desk.text("demo/env.yaml");
+    let (env, _) = env.split_once("\nsigningKey:").unwrap();
+    desk.write("demo/env.yaml", env);
+    let report = desk.report("demo --signed-only");
+    assert_eq!((&report["stage"], &report["findings"][0]["code"]), (&"verify".into(), &"HPL12102E".into()));
+    // The workload's own policy says the same one stage later.
+    let report = desk.report("demo");
+    assert_eq!((&report["stage"], &report["findings"][1]["code"]), (&"validate".into(), &"HPL12102E".into()));
+}
