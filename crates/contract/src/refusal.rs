@@ -99,6 +99,8 @@ pub enum Refusal {
     },
     /// Two volumes with one mount point; the place is the second one.
     MountConflict(Place),
+    /// A mount point that belongs to the guest OS.
+    MountReserved(Place),
     /// `signingKey` cannot be used.
     SigningKey(Place, PublicKeyError),
     /// A certificate that is none.
@@ -141,6 +143,7 @@ impl Refusal {
             Refusal::VolumeUnmatched { .. } => Code::VolumeNames,
             Refusal::Unsupported { .. } => Code::UnsupportedField,
             Refusal::MountConflict(_) => Code::DuplicateMount,
+            Refusal::MountReserved(_) => Code::ReservedMount,
             Refusal::NotACertificate(_) => Code::MissingPemBlock,
             Refusal::NotAPrivateKey(_) => Code::UnknownPrivateKeyType,
             Refusal::ClientCertificateMissing(_) => Code::MissingClientCertificate,
@@ -182,7 +185,8 @@ impl Refusal {
             | Refusal::Schema { place, .. }
             | Refusal::VolumeUnmatched { place, .. }
             | Refusal::Unsupported { place, .. }
-            | Refusal::MountConflict(place) => place,
+            | Refusal::MountConflict(place)
+            | Refusal::MountReserved(place) => place,
         }
     }
 
@@ -229,6 +233,7 @@ impl Refusal {
             }
             Refusal::Unsupported { .. } => "expected no field that this version does not act on",
             Refusal::MountConflict(_) => "expected a mount point that no other volume has",
+            Refusal::MountReserved(_) => "expected a mount point outside the guest's own folders",
         })
     }
 

@@ -1,5 +1,5 @@
-//! Stage `handover`: what the guest OS needs is written into memory-backed `/run` and onto encrypted scratch, the
-//! image key goes, and the guest OS's init takes over.
+//! Stage `handover`: what the guest OS needs is written into memory-backed `/run` and onto encrypted scratch, and the
+//! guest OS's init takes over.
 //!
 //! No seed, no passphrase and no image key crosses this line (design section 5).
 
@@ -51,7 +51,6 @@ impl Rooted {
                 system.write(&path, file.mode, file.content.expose()).map_err(failed)?;
             }
             system.set_hostname(&host.plan.hostname).map_err(failed)?;
-            system.forget_image_key().map_err(failed)?;
             let summary = Summary::new().with("files", host.files.len());
             let transcript = Transcript {
                 version: &host.manifest.version,

@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
-use countersign_plan::image::RootImage;
+use countersign_plan::image::{ImageManifest, RootImage};
 use countersign_system::error::SystemError;
 use countersign_system::ports::{Disk, Durability, Filesystem, Initramfs, MountFlags, Verity};
 
@@ -66,21 +66,11 @@ impl Unlocked {
     /// Runs the stage.
     ///
     /// # Errors
-    /// `HPL11110E` when the image's disk is missing or its root hash does not fit, `HPL11111E` when the scratch
-    /// space cannot be made.
+    /// `HPL11111E` when the scratch space cannot be made, `HPL11110E` when the image cannot be bound into it.
     pub fn root<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Rooted, Failure> {
         log.stage(Stage::Root, |_| {
-            let disks = system.disks().map_err(image)?;
+            let disks = system.disks().map_err(scratch)?;
             let manifest = &self.host.manifest;
-            let os = by_serial(&disks, &manifest.root.serial).ok_or_else(|| {
-                let message = format!("expected a disk with the serial number {}", manifest.root.serial);
-                Failure::machine(Stage::Root, Code::RootImage, message)
-            })?;
-            let verity = verity(&manifest.root)?;
-            let device = system.open_verity(&os.path, "os", &verity).map_err(image)?;
-            let read_only = MountFlags { read_only: true, nodev: true, ..MountFlags::default() };
-            system.mount(Filesystem::Erofs, &device, Path::new(IMAGE), read_only).map_err(image)?;
-
             let scratch_kind = scratch_root(system, by_serial(&disks, &manifest.scratch.serial))?;
             for (folder, mode) in FOLDERS {
                 system.make_directory(&new(folder), *mode).map_err(scratch)?;
@@ -88,6 +78,7 @@ impl Unlocked {
             for (target, link) in LINKS {
                 system.symlink(Path::new(target), &new(link)).map_err(scratch)?;
             }
+            let read_only = read_only();
             for folder in ["usr", "etc"] {
                 system.bind(&Path::new(IMAGE).join(folder), &new(folder), read_only).map_err(image)?;
             }
@@ -103,6 +94,25 @@ impl Unlocked {
             ))
         })
     }
+}
+
+/// Opens and mounts the guest OS's image. Reads only, so it comes before the first byte is written anywhere: a
+/// guest whose OS is missing or altered must not leave a new volume behind.
+///
+/// # Errors
+/// `HPL11110E` when the image's disk is missing or its root hash does not fit.
+pub(super) fn open_image<S: Initramfs>(system: &S, manifest: &ImageManifest) -> Result<(), Failure> {
+    let disks = system.disks().map_err(image)?;
+    let os = by_serial(&disks, &manifest.root.serial).ok_or_else(|| {
+        let message = format!("expected a disk with the serial number {}", manifest.root.serial);
+        Failure::machine(Stage::Root, Code::RootImage, message)
+    })?;
+    let device = system.open_verity(&os.path, "os", &verity(&manifest.root)?).map_err(image)?;
+    system.mount(Filesystem::Erofs, &device, Path::new(IMAGE), read_only()).map_err(image)
+}
+
+fn read_only() -> MountFlags {
+    MountFlags { read_only: true, nodev: true, ..MountFlags::default() }
 }
 
 /// `path` in the new root.

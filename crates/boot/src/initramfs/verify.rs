@@ -46,7 +46,10 @@ impl Unsealed {
                 Signer::Nobody => Summary::new().with("signed", "no"),
                 Signer::Key(fingerprint) => Summary::new().with("signed", "yes").with("signer", fingerprint),
             };
-            // The image key is wiped here: no later stage opens a token.
+            // The image key goes here, from memory and from the initramfs: no later stage opens a token.
+            system
+                .forget_image_key()
+                .map_err(|error| Failure::machine(Stage::Verify, Code::BootInternal, error))?;
             let Unsealed { parsed, env, .. } = self;
             Ok((Verified { origins: parsed.origins, digests, signer, workload, env }, summary))
         })

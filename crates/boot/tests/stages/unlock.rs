@@ -30,7 +30,7 @@ fn ends(machine: &Recorder, code: Code, words: &str) -> Boot {
     let boot = boot(machine);
     boot.assert_machine(Stage::Unlock, code, words);
     boot.assert_nothing_written();
-    assert!(!boot.asked("open "), "{:?}", boot.asked);
+    assert!(!boot.asked("open /dev/vd"), "{:?}", boot.asked);
     assert_silent(&boot);
     boot
 }
@@ -215,7 +215,7 @@ fn wrong_seeds_open_nothing_and_change_nothing() {
         );
         boot.assert_nothing_written();
         assert_eq!(machine.bytes("/dev/vdd2", 17 << 20), before);
-        assert!(!boot.asked("mount"), "{:?}", boot.asked);
+        assert!(!boot.asked("mount ext4"), "{:?}", boot.asked);
         assert_silent(&boot);
     }
 }
@@ -252,7 +252,7 @@ fn a_mapping_that_is_not_what_was_judged_is_closed_again() {
         let boot = boot(&machine);
         boot.assert_machine(Stage::Unlock, Code::HeaderRefused, "volume data: table");
         boot.assert_nothing_written();
-        assert!(boot.asked("close volume-data") && !boot.asked("mount"), "{:?}", boot.asked);
+        assert!(boot.asked("close volume-data") && !boot.asked("mount ext4"), "{:?}", boot.asked);
     }
 }
 
@@ -263,7 +263,7 @@ fn a_mapping_that_cannot_be_looked_at_is_closed_too() {
         machine.fails(request, io::ErrorKind::Other);
         let boot = boot(&machine);
         boot.assert_refused(Stage::Unlock, Code::HeaderRefused);
-        assert!(boot.asked("close volume-data") && !boot.asked("mount"), "{:?}", boot.asked);
+        assert!(boot.asked("close volume-data") && !boot.asked("mount ext4"), "{:?}", boot.asked);
     }
 }
 
@@ -290,14 +290,13 @@ fn volumes_that_exist_open_before_any_is_made() {
 }
 
 #[test]
-fn the_file_system_and_the_mount_point_are_the_contracts() {
-    let contract =
-        Contract::good().with("    mount: /mnt/data\n", "    mount: /srv/db\n    filesystem: xfs\n");
+fn the_mount_point_is_the_contracts() {
+    let contract = Contract::good().with("    mount: /mnt/data\n", "    mount: /srv/db\n");
     let boot = boot(&with(&contract, vec![disk(DATA, "data", GIB)]));
     assert_eq!(boot.result, Ok(()), "{}", boot.said());
     for request in [
-        "make xfs /dev/mapper/volume-data label=data persistent",
-        "mount xfs /dev/mapper/volume-data at /volumes/data nosuid nodev",
+        "make ext4 /dev/mapper/volume-data label=data persistent",
+        "mount ext4 /dev/mapper/volume-data at /volumes/data nosuid nodev",
         "move /volumes/data to /sysroot/srv/db",
     ] {
         assert!(boot.asked.iter().any(|asked| asked == request), "{request} in {:?}", boot.asked);

@@ -87,6 +87,14 @@ fn volumes_match_by_name_and_have_mount_points_of_their_own() {
 }
 
 #[test]
+fn a_mount_point_of_the_guest_itself_is_refused() {
+    for mount in ["/usr", "/usr/local", "/etc", "/var", "/data1/compose", "/run/x"] {
+        let contract = Contract::good().with("    mount: /mnt/data\n", &format!("    mount: {mount}\n"));
+        refused(&contract).assert_refused(Stage::Validate, Code::ReservedMount);
+    }
+}
+
+#[test]
 fn a_field_that_is_not_acted_on_is_refused_by_name() {
     for (contract, pointer, hint) in [
         (

@@ -134,6 +134,10 @@ ClientPairMismatch "HPL01100E" LOG_CLIENT_PAIR Error
         "two volumes have the same mount point"
         cause "the default mount point is /mnt/data, so at most one volume may omit mount"
         remedy "give each volume a mount point of its own";
+    ReservedMount "HPL05132E" CONTRACT_MOUNT_RESERVED Error
+        "a volume is to be mounted over a folder of the guest itself"
+        cause "/usr, /etc, /run, /var and the like hold the guest's own files, /data1 the compose folder"
+        remedy "mount the volume elsewhere, for example below /mnt, and bind it into the container";
     UnknownKey "HPL05200W" CONTRACT_UNKNOWN_KEY Warning
         "an unknown key is ignored"
         cause "HPCR accepts unknown keys at this place, so the contract is accepted; the key has no effect"

@@ -15,8 +15,10 @@ enum When {
     Present,
     /// Only when it is `true`.
     True,
+    /// Only when it is another text.
+    Other(&'static str),
 }
-use When::{Present, True};
+use When::{Other, Present, True};
 
 /// Section, path (`*` is any name), when it counts, hint.
 const TABLE: &[(SectionName, &[&str], When, &str)] = &[
@@ -26,6 +28,7 @@ const TABLE: &[(SectionName, &[&str], When, &str)] = &[
     (Workload, &["images", "rhs"], Present, "name the image by digest and remove the entry"),
     (Workload, &["auths", "*", "insecure"], True, "registries are reached over TLS only"),
     (Env, &["auths", "*", "insecure"], True, "registries are reached over TLS only"),
+    (Workload, &["volumes", "*", "filesystem"], Other("ext4"), "use ext4"),
     (Workload, &["volumes", "*", "previousSeed"], Present, "keep the seed that the volume was made with"),
     (Env, &["volumes", "*", "previousSeed"], Present, "keep the seed that the volume was made with"),
     (Env, &["volumes", "*", "uv-secret-id"], Present, "give a seed"),
@@ -69,7 +72,12 @@ pub(super) fn find(workload: &Reader<'_>, env: &Reader<'_>) -> Vec<Finding> {
             Env => env,
         };
         walk(section, path, &mut |field| {
-            if *when == Present || field.value().as_bool() == Some(true) {
+            let counts = match when {
+                Present => true,
+                True => field.value().as_bool() == Some(true),
+                Other(known) => field.value().as_text() != Some(known),
+            };
+            if counts {
                 found.push(Finding::from(&Refusal::Unsupported { place: field.place(), hint }));
             }
         });

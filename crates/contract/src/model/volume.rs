@@ -136,6 +136,36 @@ impl Volume {
     }
 }
 
+/// Folders of the guest that no volume may cover, with everything below them.
+const RESERVED: &[&str] = &[
+    "/bin",
+    "/boot",
+    "/data1",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/proc",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/var/lib/containers",
+    "/var/spool/countersign",
+];
+/// Folders that hold such folders: a volume may lie below them, not on them.
+const HOLDERS: &[&str] = &["/", "/root", "/var", "/var/lib", "/var/log", "/var/spool", "/var/tmp"];
+
+/// Whether a mount point would cover something that the guest needs.
+fn is_reserved(mount: &str) -> bool {
+    let below = |folder: &str| {
+        mount.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    HOLDERS.contains(&mount) || RESERVED.iter().any(|folder| below(folder))
+}
+
 /// Reads all volumes; what is wrong goes to `refusals`.
 pub(super) fn read(
     workload: &Reader<'_>,
@@ -160,6 +190,9 @@ pub(super) fn read(
                 expectation: "expected an absolute path without . and ..".into(),
                 hint: None,
             });
+        }
+        if is_reserved(mount) {
+            refusals.push(Refusal::MountReserved(mount_place.clone()));
         }
         if !mounts.insert(mount) {
             refusals.push(Refusal::MountConflict(mount_place));

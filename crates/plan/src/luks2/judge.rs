@@ -93,11 +93,20 @@ pub(super) fn luks2(
             data_offset,
             data_size: device_size.saturating_sub(data_offset),
             header_len: end,
+            material_len: header.metadata.keyslots.iter().filter_map(area_end).max().unwrap_or(end),
             slots: slots.into_iter().map(|(slot, _)| slot).collect(),
         }),
         _ => None,
     };
     faults.verdict(accepted)
+}
+
+/// Where the key material of a slot ends.
+fn area_end(slot: &Keyslot) -> Option<u64> {
+    match &slot.kind {
+        KeyslotKind::Luks2 { area: Area::Raw { offset, size, .. }, .. } => Some(offset.saturating_add(*size)),
+        _ => None,
+    }
 }
 
 /// The slots that could be read, each with its key size; what is wrong goes to `faults`.

@@ -149,6 +149,7 @@ pub(super) fn judge(
         data_offset: payload,
         data_size: device_size.saturating_sub(payload),
         header_len: payload,
+        material_len: payload,
         slots,
     }))
 }

@@ -13,7 +13,7 @@
 //! 1. read the first [`PROBE_LEN`] bytes of the device; [`metadata_len`] says how many bytes of
 //!    its start are needed; append the missing ones, never reading a byte twice;
 //! 2. [`read`], then [`judge`];
-//! 3. append up to [`Accepted::header_len`] bytes and open that copy;
+//! 3. append up to [`Accepted::material_len`] bytes and open that copy;
 //! 4. compare the kernel's table with [`table::expected_table`].
 //!
 //! Follows the LUKS2 on-disk format specification 1.1 and the LUKS1 one, 1.2.3.

@@ -59,6 +59,7 @@ pub struct Accepted {
     pub(super) data_offset: u64,
     pub(super) data_size: u64,
     pub(super) header_len: u64,
+    pub(super) material_len: u64,
     pub(super) slots: Vec<Slot>,
 }
 
@@ -93,8 +94,13 @@ impl Accepted {
         self.data_size
     }
 
-    /// Bytes from the start of the device that the detached copy must hold: the header and all key
-    /// material, at most 32 MiB.
+    /// Bytes from the start of the device that a detached copy must hold: the header and the key material of
+    /// its slots. Behind them the copy may be a hole up to [`Accepted::header_len`].
+    pub fn material_len(&self) -> u64 {
+        self.material_len
+    }
+
+    /// Bytes from the start of the device that belong to the header and all room for key slots, at most 32 MiB.
     pub fn header_len(&self) -> u64 {
         self.header_len
     }

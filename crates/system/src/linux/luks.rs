@@ -35,6 +35,9 @@ pub(super) const KEY_BYTES: usize = 64;
 /// Both header copies and the key slots; the data begins behind them.
 const HEADER_BYTES: u64 = 16 << 20;
 
+/// Room for the largest header that is accepted.
+const HEADER_ROOM: u64 = 32 << 20;
+
 /// The unit of offsets in the library, whatever the sector size of the volume.
 const LIBRARY_SECTOR: u64 = 512;
 
@@ -50,12 +53,9 @@ impl Luks for Linux {
         // The library reads its key material from /dev/urandom, which does not wait.
         random::wait_until_seeded().map_err(failed)?;
         let mut file = in_memory(&[]).map_err(failed)?;
-        file.set_len(HEADER_BYTES).map_err(failed)?;
         format(&by_descriptor(&file), device, parameters, passphrase)
             .map_err(|e| failure("format volume", device, e))?;
-        let mut header = Vec::with_capacity(HEADER_BYTES as usize);
-        file.rewind().and_then(|()| file.read_to_end(&mut header)).map_err(failed)?;
-        Ok(header)
+        used_part(&mut file).map_err(failed)
     }
 
     fn open(
@@ -168,7 +168,30 @@ fn unlock(
 fn in_memory(content: &[u8]) -> io::Result<File> {
     let mut file = File::from(memfd_create("luks-header", MFdFlags::MFD_CLOEXEC)?);
     file.write_all(content)?;
+    // The library wants room for all key slots. What is not written is a hole and takes no memory.
+    file.set_len(HEADER_ROOM.max(content.len() as u64))?;
     Ok(file)
+}
+
+/// The file up to its last block that is not zero: unused room for key slots is not carried about.
+fn used_part(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut block = [0; 4096];
+    let (mut length, mut at) = (0, 0);
+    file.rewind()?;
+    loop {
+        let read = file.read(&mut block)?;
+        if read == 0 {
+            break;
+        }
+        at += read;
+        if block[..read].iter().any(|byte| *byte != 0) {
+            length = at;
+        }
+    }
+    let mut header = vec![0; length];
+    file.rewind()?;
+    file.read_exact(&mut header)?;
+    Ok(header)
 }
 
 fn by_descriptor(file: &File) -> PathBuf {

@@ -1,6 +1,7 @@
 //! Stage `unlock`: finds each volume's disk, checks it, opens it or makes it, mounts it.
 //!
-//! Nothing is written before every volume has been found and decided about, and every one that exists is open.
+//! Nothing is written before every volume has been found and decided about, the guest OS's image has been opened,
+//! and every volume that exists is open.
 
 mod create;
 mod find;
@@ -21,6 +22,7 @@ use crate::log::{Log, Summary};
 use crate::stage::Stage;
 
 use super::attest::Attested;
+use super::root::open_image;
 use super::validate::HostFiles;
 use find::{Decided, find};
 
@@ -47,11 +49,12 @@ impl Attested {
     /// Runs the stage.
     ///
     /// # Errors
-    /// The `HPL02…` and `HPL07…` errors of the catalogue.
+    /// The `HPL02…` and `HPL07…` errors of the catalogue; those of [`open_image`], as stage `root`.
     pub fn unlock<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Unlocked, Failure> {
         log.stage(Stage::Unlock, |log| {
             let Attested { contract, host } = self;
             let decided = find(system, log, contract.volumes(), &host)?;
+            open_image(system, &host.manifest)?;
             // What exists is opened before anything is made: a wrong seed must not leave a new volume behind.
             let (existing, new): (Vec<&Decided<'_>>, Vec<&Decided<'_>>) =
                 decided.iter().partition(|volume| matches!(volume.action, Action::Open { .. }));

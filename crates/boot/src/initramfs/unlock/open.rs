@@ -63,7 +63,7 @@ fn judge<S: Initramfs>(
         let all: Vec<String> = faults.iter().map(ToString::to_string).collect();
         refused(&all.join("; "))
     })?;
-    append(system, device, &mut header, accepted.header_len()).map_err(failed)?;
+    append(system, device, &mut header, accepted.material_len()).map_err(failed)?;
     Ok((header, accepted))
 }
 

@@ -31,7 +31,12 @@ fn disk_facts<S: Initramfs>(system: &S, disk: &Disk) -> Result<DiskFacts> {
         serial: disk.serial.clone(),
         size: disk.size,
         read_only: disk.read_only,
-        content: content(system, &disk.path, disk.size)?,
+        // What a parted disk holds is said by its partitions.
+        content: if partitions.is_empty() {
+            content(system, &disk.path, disk.size)?
+        } else {
+            Content::Unknown
+        },
         partitions,
     })
 }
