@@ -41,9 +41,9 @@ web_rust_build() {
   quiet "unpacking Debian's Rust" debian_unpack "$host" "$target"
   quiet "unpacking its s390x library" debian_unpack "$guest" "$target"
   [[ -d $target/usr/lib/rustlib/$S390X_TARGET/lib ]] || die "Debian's Rust has no library for $S390X_TARGET"
-  # Its libraries must be found by these two programs alone: LD_LIBRARY_PATH would reach the linker and the
+  # Its libraries must be found by these programs alone: LD_LIBRARY_PATH would reach the linker and the
   # build scripts, which belong to the machine.
-  for tool in rustc cargo; do
+  for tool in rustc rustdoc cargo; do
     # shellcheck disable=SC2016  # the loader's own notation
     patchelf --force-rpath --set-rpath '$ORIGIN/../lib/x86_64-linux-gnu' "$target/usr/bin/$tool"
   done
@@ -125,10 +125,14 @@ guest_rustc() {
   printf '%s\n' "$web/usr/bin/rustc"
 }
 
+# A compiler of rustup is a name to be found in PATH, one that was unpacked a path.
+rustdoc_of() { if [[ $1 == */* ]]; then printf '%s/rustdoc\n' "${1%/*}"; else printf 'rustdoc\n'; fi; }
+
 cargo_host() {
   local found
   found=$(host_rust)
-  RUSTC=${found% *} "${found#* }" "$@"
+  # The documentation tests and links want the compiler's own rustdoc.
+  RUSTC=${found% *} RUSTDOC=$(rustdoc_of "${found% *}") "${found#* }" "$@"
 }
 
 # Outside the checkout, so that a fresh clone finds its dependencies built.
@@ -172,6 +176,6 @@ cargo_s390x() {
   root=$(sysroot_s390x)
   (
     s390x_environment "$root" "$(cache_root)/target-s390x"
-    RUSTC=$rustc exec "${found#* }" "$@"
+    RUSTC=$rustc RUSTDOC=$(rustdoc_of "$rustc") exec "${found#* }" "$@"
   )
 }
