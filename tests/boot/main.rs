@@ -3,6 +3,9 @@
 //! Run by `tests/run`, which builds what they boot and names it in the environment. Every story starts from a
 //! contract that boots and changes the one thing that it is about.
 
+// Helpers of tests may stop where a test may.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 mod altered_signature_stops_at_verify;

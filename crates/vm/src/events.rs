@@ -70,8 +70,6 @@ names! {
         Images = "images",
         /// The workload.
         Start = "start",
-        /// The daemon.
-        Watch = "watch",
     }
 }
 

@@ -9,7 +9,7 @@
 //! | [`guest`] | one run: spawn, wait for events, exit status; the serial log is kept |
 //! | [`lab`] | the world around a guest: keys, contract, disks, syslog server, registry, planted secrets |
 //! | [`demo`] | the main job once through, told and judged |
-//! | [`bench`] | what the design says is to be measured, measured |
+//! | [`mod@bench`] | what the design says is to be measured, measured |
 //! | [`process`] | programs that end when the harness ends |
 //! | [`report`] | what the run stream says, for a person |
 //!

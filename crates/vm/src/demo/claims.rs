@@ -13,7 +13,7 @@ use crate::lab::canary::Canaries;
 use crate::lab::contract::Contract;
 use crate::lab::syslog::Message;
 
-/// Stages that every successful boot shows as done before [`STARTED`]; watching goes on.
+/// Stages that every successful boot shows as done before [`STARTED`].
 const DONE: &[Stage] = &[
     Stage::Preflight,
     Stage::Locate,
