@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Packages of the machine that builds, boots and tests the guest: installed only where missing.
 #
-#   host_packages [GROUP...]   groups: build boot services lint (default: all)
+#   host_packages [GROUP...]   groups: build boot services tests lint (default: the first three)
 #
 # Works as root or through sudo, on Debian 12 and newer and Ubuntu 22.04 and newer. No service that such a
 # package brings is started, and the machine's own services stay as they were.
@@ -40,6 +40,11 @@ END
 qemu-user-static                         # s390x programs of the build and the big-endian tests
 genisoimage                              # the contract's disk, label cidata
 e2fsprogs                                # looks into disks after a run
+END
+    tests) cat <<'END' ;;
+xorriso                                  # a second maker of contract disks
+fdisk                                    # sfdisk reads the partition tables that we write
+iproute2                                 # network namespaces for tests of broken connections
 END
     lint) cat <<'END' ;;
 shellcheck                               # the scripts of the repository

@@ -178,7 +178,7 @@ mod tests {
     fn the_machine_is_the_profile() {
         assert_eq!(
             machine(&profile()).join(" "),
-            "-nodefaults -machine s390-ccw-virtio -cpu max,vx=off -smp 2 -m 4096M -accel tcg,thread=multi"
+            "-nodefaults -machine s390-ccw-virtio -cpu max -smp 2 -m 4096M -accel tcg,thread=multi"
         );
     }
 
@@ -192,7 +192,7 @@ mod tests {
         };
         assert_eq!(
             boot(&profile(), &run).unwrap(),
-            ["-kernel", "/k", "-initrd", "/i", "-append", "console=ttysclp0 quiet panic=0 extra=1"]
+            ["-kernel", "/k", "-initrd", "/i", "-append", "console=ttysclp0 quiet loglevel=3 systemd.show_status=0 panic=0 extra=1"]
         );
     }
 

@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn the_default_machine_is_the_documented_one() {
         let profile = Profile::named("default").unwrap();
-        assert_eq!((profile.cpus, profile.memory_mib, profile.cpu.as_str()), (2, 4096, "max,vx=off"));
+        assert_eq!((profile.cpus, profile.memory_mib, profile.cpu.as_str()), (2, 4096, "max"));
         assert_eq!(profile.network.unwrap().forward, [8080]);
         assert!(profile.command_line.contains(&"console=ttysclp0".to_owned()));
     }
