@@ -55,21 +55,3 @@ fn shared_definitions_are_the_same() {
         assert_eq!(Some(definition), workload.get(name), "{name}");
     }
 }
-
-/// Prints the figures; run with `--release -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement, not a check"]
-fn time_of_compile_and_check() {
-    use std::time::Instant;
-    for name in [SectionName::Workload, SectionName::Env] {
-        let start = Instant::now();
-        let schema = Schema::compile(text(name));
-        let first = start.elapsed();
-        let start = Instant::now();
-        let _second = Schema::compile(text(name));
-        println!("{name}: compile {first:?}, again {:?}", start.elapsed());
-        let start = Instant::now();
-        assert!(!schema.validator.is_valid(&serde_json::json!({"type": "x"})));
-        println!("{name}: validate {:?}", start.elapsed());
-    }
-}
