@@ -23,14 +23,21 @@ emulator_build() {
   local libraries=$1 emulator=$2 target=$3
   quiet "unpacking the emulator's libraries" debian_unpack "$libraries" "$target/all"
   quiet "unpacking the emulator" debian_unpack "$emulator" "$target/all"
-  mkdir -p "$target/usr"/{bin,share/qemu}
-  mv "$target/all/usr/bin/qemu-system-s390x" "$target/usr/bin/"
+  mkdir -p "$target/usr"/{bin,libexec,share/qemu}
+  mv "$target/all/usr/bin/qemu-system-s390x" "$target/usr/libexec/"
   mv "$target/all/usr/lib" "$target/usr/lib"
   mv "$target/all/usr/share/qemu"/s390-* "$target/usr/share/qemu/"
   rm -rf "$target/all"
   # As for the unpacked compiler: the libraries must be found by this program alone.
   # shellcheck disable=SC2016  # the loader's own notation
-  patchelf --force-rpath --set-rpath '$ORIGIN/../lib/x86_64-linux-gnu' "$target/usr/bin/qemu-system-s390x"
+  patchelf --force-rpath --set-rpath '$ORIGIN/../lib/x86_64-linux-gnu' "$target/usr/libexec/qemu-system-s390x"
+  # It looks for its firmware in /usr/share/qemu and nowhere else, unless told.
+  cat >"$target/usr/bin/qemu-system-s390x" <<'END'
+#!/bin/sh
+usr=$(dirname "$(dirname "$(realpath "$0")")")
+exec "$usr/libexec/qemu-system-s390x" -L "$usr/share/qemu" "$@"
+END
+  chmod +x "$target/usr/bin/qemu-system-s390x"
   note "$("$target/usr/bin/qemu-system-s390x" --version | head -n 1), $(size_of "$target")"
 }
 
