@@ -192,7 +192,14 @@ mod tests {
         };
         assert_eq!(
             boot(&profile(), &run).unwrap(),
-            ["-kernel", "/k", "-initrd", "/i", "-append", "console=ttysclp0 quiet loglevel=3 systemd.show_status=0 panic=0 extra=1"]
+            [
+                "-kernel",
+                "/k",
+                "-initrd",
+                "/i",
+                "-append",
+                "console=ttysclp0 quiet loglevel=3 systemd.show_status=0 panic=0 extra=1"
+            ]
         );
     }
 
