@@ -13,24 +13,6 @@ use crate::lab::canary::Canaries;
 use crate::lab::contract::Contract;
 use crate::lab::syslog::Message;
 
-/// Stages that every successful boot shows as done before [`STARTED`].
-const DONE: &[Stage] = &[
-    Stage::Preflight,
-    Stage::Locate,
-    Stage::Parse,
-    Stage::Unseal,
-    Stage::Verify,
-    Stage::Validate,
-    Stage::Attest,
-    Stage::Unlock,
-    Stage::Root,
-    Stage::Handover,
-    Stage::Network,
-    Stage::Logging,
-    Stage::Images,
-    Stage::Start,
-];
-
 /// Statements, each held or not.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
@@ -53,7 +35,7 @@ impl Claims {
         let (mut stages, mut order, mut interface) = (Vec::new(), Vec::new(), Vec::new());
         for (history, boot) in histories.zip(1..) {
             let place = |stage, state| history.iter().position(|seen| seen.event.is_stage(stage, state));
-            for &stage in DONE {
+            for &stage in Stage::ALL {
                 if place(stage, State::Done).is_none() {
                     stages.push(format!("boot {boot}: {stage} was not done"));
                 }
@@ -158,7 +140,7 @@ mod tests {
     use std::time::Instant;
 
     fn history(leave_out: Option<Stage>, extra: &[&str]) -> Vec<Seen> {
-        let lines = DONE.iter().filter(|&&stage| Some(stage) != leave_out).flat_map(|stage| {
+        let lines = Stage::ALL.iter().filter(|&&stage| Some(stage) != leave_out).flat_map(|stage| {
             ["start", "done"].map(|state| format!("countersign: stage={stage} state={state}"))
         });
         lines
