@@ -44,7 +44,6 @@ pub struct LogTarget {
 
 /// Why a log server did not accept a record. No variant holds anything the server sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum ProbeError {
     /// The host name does not resolve.
     #[error("expected the log server's host name to resolve")]

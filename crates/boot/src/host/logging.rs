@@ -48,9 +48,15 @@ fn forward_to(plan: &HostPlan) -> LogTarget {
 
 fn refused(error: ProbeError) -> Failure {
     let code = match error {
-        ProbeError::ClientFiles => Code::MissingClientCertificate,
         ProbeError::NameResolution => Code::NetworkFailed,
-        _ => Code::LogServerRefused,
+        ProbeError::Unreachable => Code::LogServerUnreachable,
+        ProbeError::Untrusted => Code::LogServerUntrusted,
+        ProbeError::NameMismatch => Code::LogServerName,
+        ProbeError::NotValidNow => Code::LogServerDates,
+        ProbeError::Weak => Code::LogServerWeak,
+        ProbeError::ClientRefused => Code::LogClientRefused,
+        ProbeError::ClientFiles => Code::LogClientUnusable,
+        ProbeError::Protocol => Code::LogServerProtocol,
     };
     Failure::machine(Stage::Logging, code, error)
 }

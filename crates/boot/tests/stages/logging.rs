@@ -47,14 +47,14 @@ fn the_first_record_goes_out_before_the_configuration_is_written() {
 fn each_answer_of_the_server_has_its_code_and_starts_nothing() {
     for (error, code) in [
         (ProbeError::NameResolution, Code::NetworkFailed),
-        (ProbeError::Unreachable, Code::LogServerRefused),
-        (ProbeError::Untrusted, Code::LogServerRefused),
-        (ProbeError::NameMismatch, Code::LogServerRefused),
-        (ProbeError::NotValidNow, Code::LogServerRefused),
-        (ProbeError::Weak, Code::LogServerRefused),
-        (ProbeError::ClientRefused, Code::LogServerRefused),
-        (ProbeError::ClientFiles, Code::MissingClientCertificate),
-        (ProbeError::Protocol, Code::LogServerRefused),
+        (ProbeError::Unreachable, Code::LogServerUnreachable),
+        (ProbeError::Untrusted, Code::LogServerUntrusted),
+        (ProbeError::NameMismatch, Code::LogServerName),
+        (ProbeError::NotValidNow, Code::LogServerDates),
+        (ProbeError::Weak, Code::LogServerWeak),
+        (ProbeError::ClientRefused, Code::LogClientRefused),
+        (ProbeError::ClientFiles, Code::LogClientUnusable),
+        (ProbeError::Protocol, Code::LogServerProtocol),
     ] {
         let answer = error.clone();
         let machine = booted(|facts| facts.log_server = Err(answer));

@@ -26,14 +26,42 @@ codes! {
         "logging is set up and the log server accepted the first record"
         cause "the log server named in the contract answered over mutually authenticated TLS"
         remedy "nothing to do";
-    LogServerRefused "HPL01011E" INVALID_SYSLOG_INGESTION_CONFIG Error
-        "the log server could not be reached or was refused"
-        cause "no connection, a certificate that does not match, or a server that rejects our certificate"
-        remedy "check hostname, port, server CA, client certificate and key, and the server's own log";
-ClientPairMismatch "HPL01100E" LOG_CLIENT_PAIR Error
+    LogClientUnusable "HPL01011E" INVALID_SYSLOG_INGESTION_CONFIG Error
+        "the guest cannot use its own files for the log server"
+        cause "OpenSSL does not load the client certificate with its key, or the key is too weak for it"
+        remedy "try certificate and key of logging.syslog with openssl s_client; give RSA keys of 2048 bits or more";
+    ClientPairMismatch "HPL01100E" LOG_CLIENT_PAIR Error
         "client certificate and private key for the log server do not belong together"
         cause "the certificate was issued for another key"
         remedy "give the key whose certificate signing request made this certificate";
+    LogServerUnreachable "HPL01101E" LOG_SERVER_UNREACHABLE Error
+        "the log server takes no connection"
+        cause "no route, a firewall, another port, or a server that is not running"
+        remedy "check logging.syslog.hostname and port, the guest's network, and that the server listens with TLS";
+    LogServerUntrusted "HPL01102E" LOG_SERVER_UNTRUSTED Error
+        "the log server's certificate was not issued by the authority in the contract"
+        cause "another authority, a missing intermediate certificate, or a certificate that is not for servers"
+        remedy "put the authority of the server's certificate, with its intermediates, into logging.syslog.server";
+    LogServerName "HPL01103E" LOG_SERVER_NAME Error
+        "the log server's certificate carries another name"
+        cause "hostname is not among the subject alternative names; the common name does not count"
+        remedy "issue the server a certificate with hostname as DNS or IP subject alternative name";
+    LogServerDates "HPL01104E" LOG_SERVER_DATES Error
+        "the log server's certificate is not valid now"
+        cause "it, or an authority above it, has ended or has not begun"
+        remedy "renew the server's certificate; check the guest's clock, which the host sets";
+    LogServerWeak "HPL01105E" LOG_SERVER_WEAK Error
+        "the log server's certificate is signed too weakly"
+        cause "a digest below SHA-256 or a key below 2048 bits RSA somewhere in the chain"
+        remedy "issue the certificate again with SHA-256 and a key of at least 2048 bits RSA or 224 bits elliptic";
+    LogClientRefused "HPL01106E" LOG_CLIENT_REFUSED Error
+        "the log server does not take the client certificate in the contract"
+        cause "it expects another authority, a permitted name, or the certificate is over"
+        remedy "read the server's own log; let it trust the issuer of logging.syslog.cert";
+    LogServerProtocol "HPL01107E" LOG_SERVER_PROTOCOL Error
+        "the log server does not speak TLS 1.2 or newer"
+        cause "another service listens on the port, its TLS is older, or it did not answer in time"
+        remedy "check the port, and that the server offers TLS 1.2 or 1.3 there";
         LuksFormatFailed "HPL02002E" LUKS_FORMAT_FAILED Error
         "a volume could not be formatted as LUKS2"
         cause "the device failed, is read-only, or is too small"
