@@ -44,6 +44,7 @@ END
     tests) cat <<'END' ;;
 xorriso                                  # a second maker of contract disks
 fdisk                                    # sfdisk reads the partition tables that we write
+python3-cryptography                     # a second maker of tokens countersign-v1
 iproute2                                 # network namespaces for tests of broken connections
 END
     lint) cat <<'END' ;;

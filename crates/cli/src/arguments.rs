@@ -41,7 +41,7 @@ pub enum Verb {
     /// Reads DIR/workload.yaml and DIR/env.yaml, adds the folder DIR/compose (or DIR/play) as archive to the workload,
     /// checks the whole, seals both sections, and signs them. What the guest would refuse is not packed.
     Pack(Pack),
-    /// Seal a section to an image: print its token.
+    /// Seal a section, or the auditor's key, to an image: print its token.
     Seal(Seal),
     /// Open a token: print the text of the section.
     Open(Open),
@@ -129,7 +129,7 @@ pub struct Pack {
     #[arg(long, value_name = "KEY")]
     pub key: Option<PathBuf>,
     /// First part of the tokens.
-    #[arg(long, value_enum, default_value_t = Prefix::HyperProtectBasic)]
+    #[arg(long, value_enum, default_value_t = Prefix::HyperProtectBasic, conflicts_with = "plain")]
     pub prefix: Prefix,
     /// File for the contract, readable by its owner only; standard output if absent.
     #[arg(long, short, value_name = "FILE")]
@@ -143,6 +143,20 @@ pub enum Prefix {
     HyperProtectBasic,
     /// Written by some tools since June 2026.
     ContractBasic,
+    /// Read by Countersign alone: cannot be altered, nor moved to the other section.
+    CountersignV1,
+}
+
+/// What a token stands for in a contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Section {
+    /// The provider's section.
+    Workload,
+    /// The deployer's section.
+    Env,
+    /// The auditor's key.
+    #[value(name = "attestationPublicKey")]
+    AttestationPublicKey,
 }
 
 /// Options of `seal`.
@@ -154,6 +168,9 @@ pub struct Seal {
     /// First part of the token.
     #[arg(long, value_enum, default_value_t = Prefix::HyperProtectBasic)]
     pub prefix: Prefix,
+    /// Where the token will stand; needed for countersign-v1, which is bound to its place.
+    #[arg(long, value_enum, value_name = "SECTION", required_if_eq("prefix", "countersign-v1"))]
+    pub section: Option<Section>,
     /// Text of the section; standard input if absent.
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
@@ -165,6 +182,9 @@ pub struct Open {
     /// Private key of the image.
     #[arg(long, value_name = "KEY")]
     pub key: PathBuf,
+    /// Where the token has to be for. If absent, a token countersign-v1 is tried for each section.
+    #[arg(long, value_enum, value_name = "SECTION")]
+    pub section: Option<Section>,
     /// Token; standard input if absent.
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,

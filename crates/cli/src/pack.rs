@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use countersign_contract::envelope::SectionTree;
 use countersign_contract::place::SectionName;
 use countersign_crypto::private_key::PrivateKey;
-use countersign_crypto::token::Token;
+use countersign_crypto::sealed;
 use zeroize::Zeroizing;
 
 use crate::arguments::Pack;
@@ -49,8 +49,9 @@ pub fn run(options: &Pack, out: &mut dyn Write) -> Result<Answer> {
         None => plain,
         Some(cert) => {
             let recipient = seal::recipient(cert)?;
-            let token = |text: &str| Token::seal(text, &recipient, options.prefix.into());
-            let (workload, env) = (token(folder.workload().expose())?, token(folder.env().expose())?);
+            let token = |text: &str, section| seal::token(text, section, &recipient, options.prefix);
+            let workload = token(folder.workload().expose(), sealed::SectionName::Workload)?;
+            let env = token(folder.env().expose(), sealed::SectionName::Env)?;
             Zeroizing::new(format!("workload: {workload}\nenv: {env}\n"))
         }
     };

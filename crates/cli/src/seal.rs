@@ -4,19 +4,23 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use countersign_crypto::token::{self, Recipient, Token};
+use clap::ValueEnum;
+use countersign_crypto::sealed::{SealedToken, SectionName};
+use countersign_crypto::section_token::SectionToken;
+use countersign_crypto::token::{self, Recipient, Token, Unopened};
 
-use crate::arguments::{Open, Prefix, Seal};
+use crate::arguments::{Open, Prefix, Seal, Section};
 use crate::{Answer, files, note, time};
 
 /// How long before its end an encryption certificate is worth a warning: 30 days, in seconds.
 const SOON: i64 = 30 * 86_400;
 
-impl From<Prefix> for token::Prefix {
-    fn from(prefix: Prefix) -> token::Prefix {
-        match prefix {
-            Prefix::HyperProtectBasic => token::Prefix::HyperProtectBasic,
-            Prefix::ContractBasic => token::Prefix::ContractBasic,
+impl From<Section> for SectionName {
+    fn from(section: Section) -> SectionName {
+        match section {
+            Section::Workload => SectionName::Workload,
+            Section::Env => SectionName::Env,
+            Section::AttestationPublicKey => SectionName::AttestationPublicKey,
         }
     }
 }
@@ -24,31 +28,48 @@ impl From<Prefix> for token::Prefix {
 pub fn seal(options: &Seal, out: &mut dyn Write) -> Result<Answer> {
     let recipient = recipient(&options.cert)?;
     let text = files::text(options.file.as_deref())?;
-    let sealed = Token::seal(&text, &recipient, options.prefix.into())?;
-    writeln!(out, "{sealed}")?;
+    // Only a token v1 is bound to a section, and for that one the section was asked for.
+    let section = options.section.map_or(SectionName::Env, SectionName::from);
+    writeln!(out, "{}", token(&text, section, &recipient, options.prefix)?)?;
     Ok(Answer::Yes)
+}
+
+/// The token of a text.
+pub fn token(text: &str, section: SectionName, recipient: &Recipient, prefix: Prefix) -> Result<String> {
+    Ok(match prefix {
+        Prefix::HyperProtectBasic => Token::seal(text, recipient, token::Prefix::HyperProtectBasic)?,
+        Prefix::ContractBasic => Token::seal(text, recipient, token::Prefix::ContractBasic)?,
+        Prefix::CountersignV1 => SealedToken::seal(text, section, recipient)?,
+    })
 }
 
 pub fn open(options: &Open, out: &mut dyn Write) -> Result<Answer> {
     let key = files::image_key(&options.key)?;
     let sealed = files::text(options.file.as_deref())?;
-    let token = match Token::parse(&sealed) {
+    let token = match SectionToken::parse(&sealed) {
         Ok(token) => token,
         Err(shape) => {
             note(&shape.to_string());
             return Ok(Answer::No);
         }
     };
-    match token.open(&key) {
-        Ok(text) => {
+    let sections = match options.section {
+        Some(section) => vec![section],
+        // An old token opens wherever it stands.
+        None if !token.is_authenticated() => vec![Section::Env],
+        None => Section::value_variants().to_vec(),
+    };
+    for section in sections {
+        if let Ok(text) = token.open(section.into(), &key) {
+            if token.is_authenticated() && options.section.is_none() {
+                note(&format!("the token is for {}", SectionName::from(section).as_str()));
+            }
             files::write_result(out, options.output.as_deref(), text.expose().as_bytes())?;
-            Ok(Answer::Yes)
-        }
-        Err(unopened) => {
-            note(&unopened.to_string());
-            Ok(Answer::No)
+            return Ok(Answer::Yes);
         }
     }
+    note(&Unopened.to_string());
+    Ok(Answer::No)
 }
 
 /// The image to seal to. A certificate that is over, or soon will be, is said: the image may be, too.

@@ -8,7 +8,7 @@
 //! has no string that could be signed or hashed, so a signed contract with one is refused.
 
 use countersign_crypto::secret::SectionText;
-use countersign_crypto::token::{self, Token};
+use countersign_crypto::section_token::{SectionToken, looks_like_token};
 use zeroize::Zeroizing;
 
 use crate::code::Code;
@@ -40,7 +40,7 @@ pub struct Section {
 
 /// The three ways to write a section.
 enum Content {
-    Token(Zeroizing<String>, Token),
+    Token(Zeroizing<String>, SectionToken),
     Text(Zeroizing<String>, Origin),
     Map(Value),
 }
@@ -70,7 +70,7 @@ pub enum Form {
 #[derive(Debug)]
 pub struct AttestationKey {
     raw: String,
-    token: Option<Token>,
+    token: Option<SectionToken>,
     place: Place,
 }
 
@@ -254,7 +254,7 @@ impl Section {
     }
 
     /// The token to open, if the section is sealed.
-    pub fn token(&self) -> Option<&Token> {
+    pub fn token(&self) -> Option<&SectionToken> {
         match &self.content {
             Content::Token(_, token) => Some(token),
             _ => None,
@@ -329,7 +329,7 @@ impl AttestationKey {
     }
 
     /// The token to open, if the key is sealed.
-    pub fn token(&self) -> Option<&Token> {
+    pub fn token(&self) -> Option<&SectionToken> {
         self.token.as_ref()
     }
 
@@ -366,11 +366,11 @@ fn text_of(map: &Value, key: &str) -> Result<Option<(String, Place)>, Refusal> {
 }
 
 /// The token that a string is, if it begins as one.
-fn token_of(text: &str, place: &Place) -> Result<Option<Token>, Refusal> {
-    if !token::looks_like_token(text) {
+fn token_of(text: &str, place: &Place) -> Result<Option<SectionToken>, Refusal> {
+    if !looks_like_token(text) {
         return Ok(None);
     }
-    Token::parse(text).map(Some).map_err(|shape| Refusal::TokenForm(place.clone(), shape))
+    SectionToken::parse(text).map(Some).map_err(|shape| Refusal::TokenForm(place.clone(), shape))
 }
 
 /// How lines inside a scalar translate into lines of the contract.

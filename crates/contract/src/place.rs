@@ -26,6 +26,15 @@ impl SectionName {
     }
 }
 
+impl From<SectionName> for countersign_crypto::sealed::SectionName {
+    fn from(name: SectionName) -> Self {
+        match name {
+            SectionName::Workload => Self::Workload,
+            SectionName::Env => Self::Env,
+        }
+    }
+}
+
 impl fmt::Display for SectionName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

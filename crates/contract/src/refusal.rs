@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use countersign_crypto::section_token::SectionTokenShape;
 use countersign_crypto::signature::PublicKeyError;
-use countersign_crypto::token::TokenShape;
 
 use crate::code::{Code, Severity};
 use crate::place::{Mark, Place, Pointer, SectionName, Text};
@@ -67,7 +67,7 @@ pub enum Refusal {
     /// A signature is given and a section is written as a map: signatures are defined over strings.
     SignedMap(Place),
     /// A section or key begins as a token and is none.
-    TokenForm(Place, TokenShape),
+    TokenForm(Place, SectionTokenShape),
     /// A section is sealed and nobody opened it.
     Sealed(Place),
     /// `envWorkloadSignature` is not base64.

@@ -24,6 +24,7 @@ pub mod passphrase;
 pub mod private_key;
 pub mod sealed;
 pub mod secret;
+pub mod section_token;
 pub mod signature;
 mod text_form;
 pub mod token;

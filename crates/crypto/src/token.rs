@@ -124,8 +124,8 @@ impl Token {
 
     /// Seals a text, on the author's side.
     ///
-    /// The passphrase is 32 random bytes without line feed and NUL, so that every reader takes all
-    /// of it, and without carriage return.
+    /// The passphrase is 32 random bytes in base64: one line of printable characters, which every
+    /// reader takes whole, a shell's variable included.
     ///
     /// # Errors
     /// [`LibraryError`] when OpenSSL has no randomness or one of the algorithms is switched off.
@@ -133,22 +133,17 @@ impl Token {
         let passphrase = random_line()?;
         let mut salt = [0; 8];
         openssl::rand::rand_bytes(&mut salt).map_err(LibraryError::of("draw random bytes"))?;
-        let sealed_passphrase = recipient.encrypt(passphrase.as_slice())?;
-        let body = openssl_enc::encrypt(text, passphrase.as_slice(), salt)?;
+        let sealed_passphrase = recipient.encrypt(passphrase.as_bytes())?;
+        let body = openssl_enc::encrypt(text, passphrase.as_bytes(), salt)?;
         Ok(format!("{}.{}.{}", prefix.as_str(), to_base64(&sealed_passphrase), to_base64(&body)))
     }
 }
 
-/// 32 random bytes that the `openssl` program reads back as one line.
-fn random_line() -> Result<Zeroizing<[u8; 32]>, LibraryError> {
-    let mut line = Zeroizing::new([0_u8; 32]);
-    for byte in line.iter_mut() {
-        while matches!(*byte, 0 | b'\n' | b'\r') {
-            openssl::rand::rand_bytes(std::slice::from_mut(byte))
-                .map_err(LibraryError::of("draw random bytes"))?;
-        }
-    }
-    Ok(line)
+/// 32 random bytes as 44 characters.
+fn random_line() -> Result<Zeroizing<String>, LibraryError> {
+    let mut bytes = Zeroizing::new([0_u8; 32]);
+    openssl::rand::rand_bytes(bytes.as_mut()).map_err(LibraryError::of("draw random bytes"))?;
+    Ok(Zeroizing::new(to_base64(bytes.as_ref())))
 }
 
 /// The public key of a guest image, to which an author seals: from its encryption certificate, or

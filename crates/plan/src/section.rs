@@ -16,7 +16,7 @@ use countersign_crypto::secret::{ImageKey, SectionText};
 /// `HPL11001E` when the token does not open.
 pub fn unseal(section: &Section, key: &ImageKey) -> Result<Option<SectionText>, Finding> {
     let Some(token) = section.token() else { return Ok(None) };
-    token.open(key).map(Some).map_err(|unopened| {
+    token.open(section.name().into(), key).map(Some).map_err(|unopened| {
         let hint = Some(Code::BootInvalidContract.remedy().to_owned());
         Finding::new(Code::BootInvalidContract, section.place().clone(), unopened.to_string(), hint)
     })

@@ -19,6 +19,7 @@ mod parse;
 mod pipeline;
 mod preflight;
 mod root;
+mod sealed;
 mod start;
 mod unlock;
 mod unseal;

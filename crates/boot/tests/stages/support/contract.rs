@@ -42,6 +42,8 @@ pub struct Contract {
     /// The archive's files.
     pub archive: Vec<(String, String)>,
     pub sealed: Sealed,
+    /// Sections whose token is a `countersign-v1`, made by the second maker of those.
+    pub authenticated: &'static [&'static str],
     /// The certificate that the sections are sealed to.
     pub image: &'static str,
     /// The key that signs, if any does.
@@ -102,6 +104,7 @@ volumes:
                 ("site/index.html".into(), "hello\n".into()),
             ],
             sealed: Sealed::Both,
+            authenticated: &[],
             image: "image.crt",
             signer: Some("signer.key"),
             user_data: None,
@@ -226,7 +229,12 @@ volumes:
         if sealed {
             let plain = folder.path().join(format!("{name}.yaml"));
             fs::write(&plain, &text).unwrap();
-            text = run(party("seal").arg(plain).arg(keys().path(self.image)));
+            let certificate = keys().path(self.image);
+            text = if self.authenticated.contains(&name) {
+                run(party("seal-v1").arg(name).arg(plain).arg(certificate))
+            } else {
+                run(party("seal").arg(plain).arg(certificate))
+            };
         }
         fs::write(path, &text).unwrap();
         text
