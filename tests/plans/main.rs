@@ -2,7 +2,7 @@
 //! the guest OS gets.
 //!
 //! A folder is a case. Inputs: `contract.yaml` with readable sections, `compose/` (packed by `qemu/party/archive`),
-//! `facts.json`. Expected: `plan.json` (volumes, modes of the files) and `expected/**` (the files as they would lie in
+//! `facts.json`, `network-config` if there is one. Expected: `plan.json` (volumes, modes of the files) and `expected/**` (the files as they would lie in
 //! the guest). `@name@` stands for what the openssl program makes at run time. `UPDATE_PLANS=1` rewrites what is
 //! expected; read the difference.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
@@ -15,6 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use countersign_contract::cidata::network_config;
 use countersign_contract::envelope::Envelope;
 use countersign_contract::model::{Contract, unsupported};
 use countersign_plan::devices::{Wanted, assign};
@@ -92,7 +93,9 @@ fn every_case_gives_its_plan() {
     assert!(cases.len() >= 4, "the cases are gone");
     for case in cases {
         let contract = contract(&case, &material);
-        let guest = Guest { version: "0.1.0", hostname: "guest" };
+        let network = fs::read(case.join("network-config")).ok();
+        let network = network.map(|bytes| network_config::parse(&bytes).unwrap());
+        let guest = Guest { version: "0.1.0", hostname: "guest", network: network.as_ref() };
         let Rendered { files: rendered, .. } = render(&contract, guest).unwrap();
         let modes: BTreeMap<&str, String> =
             rendered.iter().map(|file| (file.path.as_str(), format!("{:04o}", file.mode))).collect();

@@ -9,6 +9,7 @@
 //! ISO names. Follows ECMA-119, the Joliet specification and IEEE P1282 as far as they are needed.
 
 pub mod meta_data;
+pub mod network_config;
 mod record;
 
 use record::{DirectoryRecord, Names};
@@ -89,7 +90,7 @@ pub struct Cidata<'i> {
     pub meta_data: Option<&'i [u8]>,
     /// Hashed into the attestation record, otherwise not used.
     pub vendor_data: Option<&'i [u8]>,
-    /// Network settings.
+    /// Network settings; see [`network_config`].
     pub network_config: Option<&'i [u8]>,
 }
 

@@ -13,6 +13,7 @@
 //! | `HPL07100`–`HPL07199` | volumes | refusals by the stage `unlock` |
 //! | `HPL11100`–`HPL11199` | initramfs | locate, unseal, root |
 //! | `HPL12100`–`HPL12199` | signature | unsigned contracts, policy |
+//! | `HPL13100`–`HPL13199` | network | refusals of network-config |
 //!
 //! This module holds data and look-ups only; it prints nothing and decides nothing. The table is in
 //! `code/table.rs`; a stage that learns to print a new code adds its line there.

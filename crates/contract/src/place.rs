@@ -48,14 +48,17 @@ pub enum Text {
     Contract,
     /// The text of a section after it was unsealed.
     Section(SectionName),
+    /// The file `network-config` of the contract disk; pointers start at its own root.
+    NetworkConfig,
 }
 
 impl Text {
-    /// `contract`, `workload` or `env`, as in the JSON reports.
+    /// `contract`, `workload` or `env`, as in the JSON reports; `network-config` in the guest alone.
     pub const fn as_str(self) -> &'static str {
         match self {
             Text::Contract => "contract",
             Text::Section(name) => name.as_str(),
+            Text::NetworkConfig => "network-config",
         }
     }
 }
@@ -209,6 +212,11 @@ impl Origin {
     /// The contract file.
     pub fn contract() -> Origin {
         Origin { text: Text::Contract, base: Pointer::root(), lines: Lines::Same }
+    }
+
+    /// The file `network-config` of the contract disk.
+    pub fn network_config() -> Origin {
+        Origin { text: Text::NetworkConfig, base: Pointer::root(), lines: Lines::Same }
     }
 
     /// The text of a section that was unsealed.

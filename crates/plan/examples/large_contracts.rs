@@ -55,7 +55,7 @@ fn plan(bytes: &[u8]) -> String {
         Contract::new(&workload, &env)
     };
     match contract() {
-        Ok(contract) => match render(&contract, Guest { version: "1", hostname: "guest" }) {
+        Ok(contract) => match render(&contract, Guest { version: "1", hostname: "guest", network: None }) {
             Ok(_) => "plan".to_owned(),
             Err(refusal) => refusal.code().as_str().to_owned(),
         },

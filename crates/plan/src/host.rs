@@ -16,6 +16,8 @@ pub struct HostPlan {
     pub version: String,
     /// The guest's host name, as it appears in log records.
     pub hostname: String,
+    /// Whether the interfaces are set up by a `network-config`.
+    pub network_config: bool,
     /// The log server.
     pub log: LogServer,
     /// Images to pull, each once.

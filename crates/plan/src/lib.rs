@@ -18,6 +18,7 @@ pub mod host;
 pub mod image;
 pub mod interpolate;
 pub mod luks2;
+pub mod network;
 pub mod record;
 pub mod render;
 pub mod section;

@@ -4,6 +4,7 @@
 //! nothing has happened yet.
 
 use countersign_contract::archive::{Archive, ArchiveError, Item};
+use countersign_contract::cidata::network_config::NetworkConfig;
 use countersign_contract::code::Code;
 use countersign_contract::model::{Contract, Logging, Syslog, WorkloadKind};
 use countersign_contract::place::{Pointer, SectionName};
@@ -17,13 +18,12 @@ use crate::credentials::auth_json;
 use crate::dotenv;
 use crate::file::File;
 use crate::host::{HANDOVER, HostPlan, LogServer, Registries, Workload};
+use crate::network;
 
 /// Where HPCR puts the compose folder; relative bind mounts of the workload resolve there.
 pub const COMPOSE_FOLDER: &str = "/data1/compose";
 /// The compose project, as HPCR names it: containers are called `compose-<service>-1`.
 pub const COMPOSE_PROJECT: &str = "compose";
-/// systemd-networkd reads its files from here.
-const NETWORK_FILES: &str = "/run/systemd/network";
 
 /// What the image and the contract disk add to the contract.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,8 @@ pub struct Guest<'g> {
     pub version: &'g str,
     /// Host name.
     pub hostname: &'g str,
+    /// `network-config`; without it, DHCP.
+    pub network: Option<&'g NetworkConfig>,
 }
 
 /// Files and plan of the guest OS.
@@ -117,14 +119,11 @@ pub fn render(contract: &Contract, guest: Guest<'_>) -> Result<Rendered, RenderR
     let log = log_client(syslog, &mut files)?;
     let registries = registries(contract, &mut files)?;
     compose_folder(contract, &archive, &mut files);
-    files.push(public(
-        format!("{NETWORK_FILES}/10-ethernet.network"),
-        "# Rendered by countersignd: no network-config on the contract disk.\n\
-         [Match]\nType=ether\n# Not the interfaces of containers.\nKind=!*\n\n[Network]\nDHCP=yes\nLinkLocalAddressing=ipv6\n",
-    ));
+    files.extend(network::files(guest.network));
     let plan = HostPlan {
         version: guest.version.to_owned(),
         hostname: guest.hostname.to_owned(),
+        network_config: guest.network.is_some(),
         log,
         images,
         registries,

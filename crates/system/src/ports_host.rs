@@ -23,6 +23,10 @@ pub trait Network {
     fn wait_for_address(&self, timeout: Duration) -> Result<Vec<IpAddr>>;
     /// Name servers that networkd learned.
     fn name_servers(&self) -> Result<Vec<IpAddr>>;
+    /// Domains that are tried for short names.
+    fn search_domains(&self) -> Result<Vec<String>>;
+    /// Waits until the kernel announces a change of links, addresses or routes, or `timeout` has passed.
+    fn wait_for_change(&self, timeout: Duration) -> Result<()>;
     /// Resolves a host name by the system's resolver, or parses an address.
     fn resolve(&self, hostname: &str) -> Result<Vec<IpAddr>>;
 }

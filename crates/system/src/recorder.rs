@@ -5,7 +5,7 @@
 //! and not those of its disk, a file system has no content, a container opens if its header is one that was made
 //! here or announced by [`Recorder::knows`] and the passphrase is that one's.
 //!
-//! Time passes only in [`crate::ports::Disks::wait_for_disk`] and [`crate::ports_host::Network::wait_for_address`].
+//! Time passes only in [`crate::ports::Disks::wait_for_disk`] and in the waits of [`crate::ports_host::Network`].
 
 mod guest;
 mod machine;
@@ -48,6 +48,8 @@ pub struct Facts {
     pub addresses: Vec<IpAddr>,
     /// Name servers that it learns.
     pub name_servers: Vec<IpAddr>,
+    /// Domains that are tried for short names.
+    pub search_domains: Vec<String>,
     /// Who the log server turns out to be, or why it does not take a record.
     pub log_server: std::result::Result<LogPeer, ProbeError>,
 }
@@ -67,6 +69,7 @@ impl Default for Facts {
             new_header: Vec::new(),
             addresses: vec![IpAddr::from([192, 0, 2, 15])],
             name_servers: vec![IpAddr::from([192, 0, 2, 3])],
+            search_domains: Vec::new(),
             log_server: Ok(LogPeer { names: Vec::new(), fingerprint: "00".repeat(32) }),
         }
     }
@@ -89,7 +92,9 @@ struct State {
     passphrases: BTreeMap<String, String>,
     tables: BTreeMap<String, String>,
     mapped: BTreeMap<String, Mapped>,
-    failures: Vec<(String, io::ErrorKind)>,
+    /// Beginning of the request, the error, the uptime from which it is over.
+    failures: Vec<(String, io::ErrorKind, Duration)>,
+    later_log_server: Option<(Duration, std::result::Result<LogPeer, ProbeError>)>,
     asked: Vec<String>,
     lines: Vec<(Severity, String)>,
     files: BTreeMap<PathBuf, (u32, Vec<u8>)>,
@@ -161,7 +166,17 @@ impl Recorder {
 
     /// Every request whose words begin with `request` fails with this kind of error.
     pub fn fails(&self, request: &str, kind: io::ErrorKind) {
-        self.state().failures.push((request.to_owned(), kind));
+        self.fails_until(request, kind, Duration::MAX);
+    }
+
+    /// The same as long as the machine is up for less than `until`.
+    pub fn fails_until(&self, request: &str, kind: io::ErrorKind, until: Duration) {
+        self.state().failures.push((request.to_owned(), kind, until));
+    }
+
+    /// From `uptime` on, the log server answers this.
+    pub fn log_server_from(&self, uptime: Duration, answer: std::result::Result<LogPeer, ProbeError>) {
+        self.state().later_log_server = Some((uptime, answer));
     }
 
     /// The machine goes through a power-off: disks stay, what was asked, mapped, said and written in memory goes.
@@ -199,8 +214,7 @@ impl Recorder {
     fn ask(&self, request: impl Into<String>) -> Result<MutexGuard<'_, State>> {
         let request = request.into();
         let mut state = self.state();
-        let failure =
-            state.failures.iter().find(|(start, _)| request.starts_with(start)).map(|(_, kind)| *kind);
+        let failure = state.failure(&request);
         state.asked.push(request.clone());
         match failure {
             Some(kind) => Err(SystemError::io("double", request, kind)),
@@ -211,7 +225,7 @@ impl Recorder {
     /// The same for a request that only reads: written down where it fails.
     fn look(&self, request: impl Into<String>) -> Result<MutexGuard<'_, State>> {
         let request = request.into();
-        let fails = self.state().failures.iter().any(|(start, _)| request.starts_with(start));
+        let fails = self.state().failure(&request).is_some();
         if fails { self.ask(request) } else { Ok(self.state()) }
     }
 }
@@ -228,6 +242,14 @@ fn uuid(header: &[u8]) -> String {
 }
 
 impl State {
+    /// How a request fails now, if the test said so.
+    fn failure(&self, request: &str) -> Option<io::ErrorKind> {
+        let fails = |(start, _, until): &&(String, io::ErrorKind, Duration)| {
+            request.starts_with(start.as_str()) && self.facts.uptime < *until
+        };
+        self.failures.iter().find(fails).map(|(_, kind, _)| *kind)
+    }
+
     fn put(&mut self, device: &Path, offset: u64, bytes: &[u8]) {
         let extents = self.content.entry(device.to_owned()).or_default();
         let end = offset + bytes.len() as u64;

@@ -1,6 +1,8 @@
 //! Stage `logging`: the log server is the one in the contract, and it accepts a record; then the forwarder's
 //! configuration is written.
 //!
+//! A server that takes no connection is asked again for two minutes, one that refuses is not.
+//!
 //! The unit that forwards the journal starts after this stage, everything of the workload after that unit. As
 //! HPCR does, the first thing a server sees is a record with the text `authentication probe`.
 
@@ -11,7 +13,7 @@ use countersign_contract::code::Code;
 use countersign_plan::forwarding::{LogFiles, LogTarget, Peer, rsyslog_configuration};
 use countersign_plan::host::{HANDOVER, HostPlan};
 use countersign_plan::record;
-use countersign_system::ports_host::{Host, ProbeError};
+use countersign_system::ports_host::{Host, LogPeer, ProbeError};
 
 use crate::failure::Failure;
 use crate::log::{Log, Summary};
@@ -21,12 +23,16 @@ use crate::stage::Stage;
 const SPOOL: &str = "/var/spool/countersign";
 /// How long the server may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a server that is not there is waited for.
+const WAIT: Duration = Duration::from_secs(120);
+/// Between two attempts, unless the network changes earlier.
+const PAUSE: Duration = Duration::from_secs(5);
 
 pub(super) fn run<S: Host>(system: &S, log: &mut Log<'_, S>, plan: &HostPlan) -> Result<(), Failure> {
     log.stage(Stage::Logging, |log| {
         let probe =
             record::rfc5424(record::Level::Info, system.unix_time(), &plan.hostname, "authentication probe");
-        let server = system.send(&super::target(plan), &[probe], TIMEOUT).map_err(refused)?;
+        let server = probe_until_accepted(system, log, plan, &[probe])?;
         let peer = Peer::of(&plan.log.hostname, &server.names, &server.fingerprint);
         let configuration = rsyslog_configuration(&forward_to(plan), &peer, SPOOL);
         system
@@ -35,6 +41,34 @@ pub(super) fn run<S: Host>(system: &S, log: &mut Log<'_, S>, plan: &HostPlan) ->
         log.say(&format!("{}: {}", Code::LoggingSetUp, Code::LoggingSetUp.text()));
         Ok(((), Summary::new().with("port", plan.log.port)))
     })
+}
+
+/// A server that is not there may be starting; one that is there and says no will say no again.
+fn probe_until_accepted<S: Host>(
+    system: &S,
+    log: &Log<'_, S>,
+    plan: &HostPlan,
+    probe: &[String],
+) -> Result<LogPeer, Failure> {
+    let deadline = system.uptime() + WAIT;
+    let mut said = false;
+    loop {
+        let error = match system.send(&super::target(plan), probe, TIMEOUT) {
+            Ok(server) => return Ok(server),
+            Err(error) => error,
+        };
+        let left = deadline.saturating_sub(system.uptime());
+        if left.is_zero() || !matches!(error, ProbeError::Unreachable | ProbeError::NameResolution) {
+            return Err(refused(error));
+        }
+        if !said {
+            log.say(&format!("{}: {}", Code::NetworkChecking, Code::NetworkChecking.text()));
+            said = true;
+        }
+        system
+            .wait_for_change(left.min(PAUSE))
+            .map_err(|error| Failure::machine(Stage::Logging, Code::NetworkFailed, error))?;
+    }
 }
 
 fn forward_to(plan: &HostPlan) -> LogTarget {

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use countersign_contract::cidata::network_config::{self, NetworkConfig};
 use countersign_contract::cidata::{self, meta_data};
 use countersign_contract::code::Code;
 use countersign_crypto::digest;
@@ -31,7 +32,7 @@ pub struct Located {
     pub(super) disk: PathBuf,
     pub(super) user_data: Vec<u8>,
     pub(super) hostname: Option<String>,
-    pub(super) network_config: Option<Vec<u8>>,
+    pub(super) network: Option<NetworkConfig>,
     /// SHA-256 of the whole disk and of each file, in the words of the attestation record.
     pub(super) digests: Vec<(String, String)>,
 }
@@ -41,7 +42,7 @@ impl Ready {
     ///
     /// # Errors
     /// `HPL11100E` without a contract disk, `HPL11101E` for one that cannot be read, `HPL05002E` without
-    /// `user-data`, `HPL11102E` for a host name that is none.
+    /// `user-data`, `HPL11102E` for a host name that is none, `HPL13100E` for a `network-config` that cannot be used.
     pub fn locate<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Located, Failure> {
         log.stage(Stage::Locate, |_| {
             let disk = find(system)?;
@@ -69,6 +70,11 @@ impl Ready {
                 }
                 None => None,
             };
+            let network = files
+                .network_config
+                .map(network_config::parse)
+                .transpose()
+                .map_err(|finding| Failure::finding(Stage::Locate, *finding))?;
             let mut digests = vec![("/dev/disk/by-label/cidata".to_owned(), digest::sha256_hex(&image))];
             let named = [
                 ("cidata/meta-data", files.meta_data),
@@ -86,10 +92,17 @@ impl Ready {
                 disk: disk.path.clone(),
                 user_data: user_data.to_vec(),
                 hostname,
-                network_config: files.network_config.map(<[u8]>::to_vec),
+                network,
                 digests,
             };
-            let summary = Summary::new().with("disk", disk.path.display()).with("bytes", image.len());
+            let interfaces = match &located.network {
+                Some(network) => network.interfaces.len().to_string(),
+                None => "dhcp".to_owned(),
+            };
+            let summary = Summary::new()
+                .with("disk", disk.path.display())
+                .with("bytes", image.len())
+                .with("interfaces", interfaces);
             Ok((located, summary))
         })
     }

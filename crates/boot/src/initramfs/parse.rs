@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use countersign_contract::cidata::network_config::NetworkConfig;
 use countersign_contract::envelope::Envelope;
 use countersign_system::ports::Initramfs;
 
@@ -18,7 +19,7 @@ pub struct Origins {
     pub(super) ready: Ready,
     pub(super) disk: PathBuf,
     pub(super) hostname: String,
-    pub(super) network_config: Option<Vec<u8>>,
+    pub(super) network: Option<NetworkConfig>,
     pub(super) digests: Vec<(String, String)>,
 }
 
@@ -55,7 +56,7 @@ impl Located {
                 ready: self.ready,
                 disk: self.disk,
                 hostname: self.hostname.unwrap_or_else(|| HOSTNAME.to_owned()),
-                network_config: self.network_config,
+                network: self.network,
                 digests: self.digests,
             };
             Ok((Parsed { origins, envelope }, summary))

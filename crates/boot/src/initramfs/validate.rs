@@ -54,15 +54,10 @@ impl Verified {
     ///
     /// # Errors
     /// `HPL05001E` and its finer relatives for the sections, `HPL07015E` for volumes that do not match, `HPL05130E`
-    /// for fields that the guest does not act on, `HPL06…` for the archive and its images, `HPL13100E` for a
-    /// network-config.
+    /// for fields that the guest does not act on, `HPL06…` for the archive and its images.
     pub fn validate<S: Initramfs>(self, _: &S, log: &mut Log<'_, S>) -> Result<Validated, Failure> {
         log.stage(Stage::Validate, |log| {
             let Verified { origins, digests: contract_digests, signer, workload, env } = self;
-            if origins.network_config.is_some() {
-                let message = "expected no file network-config on the contract disk; the guest uses DHCP";
-                return Err(Failure::machine(Stage::Validate, Code::NetworkConfigUnsupported, message));
-            }
             let contract = section::contract(workload, env).map_err(refused)?;
             for warning in contract.warnings() {
                 log.warn(warning);
@@ -78,7 +73,11 @@ impl Verified {
                 ));
             }
             let manifest = origins.ready.manifest;
-            let guest = Guest { version: &manifest.version, hostname: &origins.hostname };
+            let guest = Guest {
+                version: &manifest.version,
+                hostname: &origins.hostname,
+                network: origins.network.as_ref(),
+            };
             let Rendered { files, plan } = render(&contract, guest)
                 .map_err(|refusal| Failure::machine(Stage::Validate, refusal.code(), refusal))?;
             let summary =

@@ -50,6 +50,7 @@ fn the_plan_names_what_the_guest_os_has_to_do() {
     let expected = serde_json::json!({
         "version": "0.1.0",
         "hostname": "guest",
+        "network_config": false,
         "log": {
             "hostname": "logs.example.org",
             "port": 6514,
@@ -91,4 +92,18 @@ fn the_transcript_tells_stages_and_warnings() {
         transcript["warnings"].as_array().unwrap().iter().map(|line| &line.as_str().unwrap()[..9]).collect();
     assert_eq!(warnings, ["HPL11104W", "HPL12100W"]);
     assert!(boot.files.contains_key(Path::new("/run/countersign/transcript.json")));
+}
+
+#[test]
+fn a_network_config_takes_the_place_of_dhcp() {
+    let text = "network:\n  ethernets:\n    enc1: {addresses: [192.0.2.7/24], gateway4: 192.0.2.1}\n";
+    let contract = Contract { network_config: Some(text.into()), ..Contract::good() };
+    let boot = boot(&machine(&contract));
+    assert_eq!(boot.result, Ok(()), "{}", boot.said());
+    assert!(boot.said().contains(" interfaces=1 "), "{}", boot.said());
+    assert!(!boot.files.contains_key(Path::new("/run/systemd/network/10-ethernet.network")));
+    let file = boot.file("/run/systemd/network/10-enc1.network");
+    assert!(file.contains("[Match]\nName=enc1\n") && file.contains("Address=192.0.2.7/24\n"), "{file}");
+    let plan: Value = serde_json::from_str(&boot.file("/run/countersign/plan.json")).unwrap();
+    assert_eq!(plan["network_config"], true);
 }

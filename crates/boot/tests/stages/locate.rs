@@ -174,3 +174,17 @@ fn the_contract_disk_is_never_a_volume() {
     boot.assert_machine(Stage::Unlock, Code::VolumeMissing, "expected a disk for data within 900 s");
     boot.assert_nothing_written();
 }
+
+#[test]
+fn a_network_config_that_cannot_be_used_is_refused_with_its_place() {
+    let text = "network:\n  ethernets:\n    enc1:\n      dhcpv4: true\n";
+    let contract = Contract { network_config: Some(text.into()), ..Contract::good() };
+    let boot = refused(&contract);
+    boot.assert_place(
+        Stage::Locate,
+        Code::NetworkConfigInvalid,
+        "/network/ethernets/enc1/dhcpv4 network-config 4:7",
+        "expected a key that the guest acts on; is dhcp4 meant?",
+    );
+    assert!(!boot.asked("read image key"), "{:?}", boot.asked);
+}

@@ -1,10 +1,12 @@
 //! Stage `logging` of the guest OS: the server of the contract accepts a record, or nothing starts.
 
 use std::io;
+use std::time::Duration;
 
 use countersign_boot::host::Verb;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
+use countersign_system::ports::Platform;
 use countersign_system::ports_host::{LogPeer, ProbeError};
 
 use crate::support::canaries::assert_silent;
@@ -82,4 +84,33 @@ fn a_configuration_that_cannot_be_written_ends_the_boot() {
     let machine = booted(|_| ());
     machine.fails("replace /run/countersign/rsyslog.conf", io::ErrorKind::StorageFull);
     verb(&machine, Verb::Logging).assert_verb_failed(Stage::Logging, Code::HandoverFailed, "rsyslog.conf");
+}
+
+#[test]
+fn a_server_that_is_not_there_yet_is_waited_for() {
+    let machine = booted(|facts| facts.log_server = Err(ProbeError::Unreachable));
+    let before = machine.uptime();
+    let peer = LogPeer { names: Vec::new(), fingerprint: "0a".repeat(32) };
+    machine.log_server_from(before + Duration::from_secs(61), Ok(peer));
+    let run = verb(&machine, Verb::Logging);
+    assert_eq!(run.result, Ok(()), "{}", run.said());
+    assert_eq!(machine.uptime() - before, Duration::from_secs(65));
+    assert_eq!(run.said().matches("HPL14001I: ").count(), 1, "{}", run.said());
+    assert_eq!(machine.records().len(), 1);
+}
+
+#[test]
+fn a_server_that_never_comes_is_waited_for_two_minutes_and_one_that_refuses_not_at_all() {
+    for (error, seconds) in [
+        (ProbeError::Unreachable, 120),
+        (ProbeError::NameResolution, 120),
+        (ProbeError::Untrusted, 0),
+        (ProbeError::ClientRefused, 0),
+        (ProbeError::Protocol, 0),
+    ] {
+        let machine = booted(|facts| facts.log_server = Err(error));
+        let before = machine.uptime();
+        assert!(verb(&machine, Verb::Logging).result.is_err());
+        assert_eq!(machine.uptime() - before, Duration::from_secs(seconds));
+    }
 }

@@ -15,11 +15,18 @@ use crate::support::host::{booted, verb};
 #[test]
 fn an_address_a_resolver_and_the_log_servers_name() {
     let servers = vec![IpAddr::from([192, 0, 2, 3]), "2001:db8::3".parse().unwrap()];
-    let machine = booted(|facts| facts.name_servers = servers);
+    let machine = booted(|facts| {
+        facts.name_servers = servers;
+        // The second is what a hostile DHCP server would say.
+        facts.search_domains = vec!["example.org".into(), "x\noptions".into()];
+    });
     let run = verb(&machine, Verb::Network);
     assert_eq!(run.result, Ok(()), "{}", run.said());
     assert_eq!(run.asked, ["wait for an address", "replace /run/resolv.conf", "resolve logs.example.org"]);
-    assert_eq!(run.file("/run/resolv.conf"), "nameserver 192.0.2.3\nnameserver 2001:db8::3\n");
+    assert_eq!(
+        run.file("/run/resolv.conf"),
+        "nameserver 192.0.2.3\nnameserver 2001:db8::3\nsearch example.org\n"
+    );
     assert!(run.said().contains("HPL14000I: "), "{}", run.said());
     assert_eq!(
         run.stage_lines(),
@@ -39,9 +46,45 @@ fn no_address_in_two_minutes_ends_the_boot() {
 
 #[test]
 fn a_name_that_does_not_resolve_ends_the_boot() {
-    for request in ["resolve", "wait for an address", "name servers", "replace /run/resolv.conf"] {
+    for request in
+        ["resolve", "search domains", "wait for an address", "name servers", "replace /run/resolv.conf"]
+    {
         let machine = booted(|_| ());
         machine.fails(request, io::ErrorKind::Other);
         verb(&machine, Verb::Network).assert_verb_failed(Stage::Network, Code::NetworkFailed, request);
     }
+}
+
+#[test]
+fn a_name_server_that_comes_up_late_is_waited_for() {
+    let machine = booted(|_| ());
+    let before = machine.uptime();
+    machine.fails_until("resolve", io::ErrorKind::TimedOut, before + Duration::from_secs(12));
+    let run = verb(&machine, Verb::Network);
+    assert_eq!(run.result, Ok(()), "{}", run.said());
+    assert_eq!(machine.uptime() - before, Duration::from_secs(15));
+    // Said once, however often it was tried.
+    assert_eq!(run.said().matches("HPL14001I: ").count(), 1, "{}", run.said());
+    assert_eq!(run.asked.iter().filter(|asked| asked.starts_with("resolve ")).count(), 4);
+}
+
+#[test]
+fn a_name_that_never_resolves_is_asked_for_during_a_minute() {
+    let machine = booted(|_| ());
+    let before = machine.uptime();
+    machine.fails("resolve", io::ErrorKind::TimedOut);
+    let run = verb(&machine, Verb::Network);
+    run.assert_verb_failed(Stage::Network, Code::NetworkFailed, "resolve");
+    assert_eq!(machine.uptime() - before, Duration::from_secs(60));
+}
+
+#[test]
+fn interfaces_of_a_network_config_are_reported() {
+    let machine = booted(|_| ());
+    assert!(!verb(&machine, Verb::Network).said().contains("HPL13004I"));
+    let path = std::path::Path::new("/run/countersign/plan.json");
+    let plan = String::from_utf8(machine.files()[path].1.clone()).unwrap();
+    let plan = plan.replace("\"network_config\": false", "\"network_config\": true");
+    countersign_system::ports_host::Handover::replace_file(&machine, path, plan.as_bytes()).unwrap();
+    assert!(verb(&machine, Verb::Network).said().contains("HPL13004I: "));
 }

@@ -157,12 +157,6 @@ fn the_log_clients_certificates_and_key_are_read() {
 }
 
 #[test]
-fn a_network_config_is_not_ignored() {
-    let contract = Contract { network_config: Some("version: 2\n".into()), ..Contract::good() };
-    ends_machine(&contract, Code::NetworkConfigUnsupported, "expected no file network-config");
-}
-
-#[test]
 fn a_compose_file_that_cannot_run_is_refused() {
     for (compose, code, words) in [
         (

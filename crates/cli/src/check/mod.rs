@@ -254,8 +254,10 @@ impl Progress {
     }
 
     fn render(&mut self, contract: &Contract, compose: &Place, logging: &Place) -> Option<HostPlan> {
-        let refusal = match render(contract, Guest { version: env!("CARGO_PKG_VERSION"), hostname: "guest" })
-        {
+        let refusal = match render(
+            contract,
+            Guest { version: env!("CARGO_PKG_VERSION"), hostname: "guest", network: None },
+        ) {
             Ok(rendered) => return Some(rendered.plan),
             Err(refusal) => refusal,
         };

@@ -374,10 +374,14 @@ codes! {
         "the contract is not valid now"
         cause "the certificate in env.signingKey has ended or has not begun; its dates are those of the contract"
         remedy "sign a new certificate for the key and seal the contract again; check the guest's clock";
-    NetworkConfigUnsupported "HPL13100E" NETWORK_CONFIG_UNSUPPORTED Error
-        "the contract disk holds a network-config, which this version of the guest does not act on"
-        cause "the guest asks for its address by DHCP only"
-        remedy "remove network-config from the contract disk and serve the address by DHCP";
+    NetworkConfigured "HPL13004I" NETWORK_CONFIGURED Info
+        "the interfaces are set up as network-config says"
+        cause "the contract disk holds a network-config, and it is valid"
+        remedy "nothing to do";
+    NetworkConfigInvalid "HPL13100E" NETWORK_CONFIG_INVALID Error
+        "the network-config on the contract disk cannot be used"
+        cause "it is not the subset of netplan version 2 that the guest acts on"
+        remedy "correct the place that is named, or remove network-config to have the addresses served by DHCP";
     NetworkReady "HPL14000I" DNS_LOOKUP_READY Info
         "the guest has an address and the log server's name resolves"
         cause "the network is configured"
@@ -386,6 +390,10 @@ codes! {
         "the log server's name does not resolve"
         cause "no name server answers, or the name is wrong"
         remedy "check logging.syslog.hostname and the name servers of the network";
+    NetworkChecking "HPL14001I" NETWORK_CHECK Info
+        "the network or the log server is not ready yet; trying again"
+        cause "a name server or the log server did not answer at the first attempt"
+        remedy "nothing to do, unless HPL14001E or HPL01101E follows";
     NetworkTimeout "HPL14002E" DNS_LOOKUP_TIMEOUT Error
         "the guest got no address in time"
         cause "no DHCP server answers, or the network device is missing"

@@ -48,13 +48,18 @@ impl Network for Linux {
     }
 
     fn name_servers(&self) -> Result<Vec<IpAddr>> {
-        let path = self.paths.run.join("systemd/netif/state");
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(name_servers(&text)),
-            // networkd writes it with the first link that is up.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(SystemError::io("read network state", path.display().to_string(), error)),
-        }
+        Ok(name_servers(&self.state()?))
+    }
+
+    fn search_domains(&self) -> Result<Vec<String>> {
+        let state = self.state()?;
+        let domains = state.lines().find_map(|line| line.strip_prefix("DOMAINS=")).unwrap_or_default();
+        Ok(domains.split_whitespace().map(str::to_owned).collect())
+    }
+
+    fn wait_for_change(&self, timeout: Duration) -> Result<()> {
+        let wait = || wait_readable(subscribe()?, timeout);
+        wait().map_err(|e| SystemError::io("wait for a change", "network", e))
     }
 
     fn resolve(&self, hostname: &str) -> Result<Vec<IpAddr>> {
@@ -69,6 +74,18 @@ impl Network for Linux {
 }
 
 impl Linux {
+    /// The state file of networkd, empty before there is one.
+    fn state(&self) -> Result<String> {
+        let path = self.paths.run.join("systemd/netif/state");
+        match fs::read_to_string(&path) {
+            // networkd writes it with the first link that is up.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            text => {
+                text.map_err(|error| SystemError::io("read network state", path.display().to_string(), error))
+            }
+        }
+    }
+
     /// Addresses that reach beyond their own link, of interfaces that have a route.
     fn routed_addresses(&self) -> io::Result<Vec<IpAddr>> {
         let read =
@@ -179,13 +196,14 @@ mod tests {
         fs::write(
             run.path().join("systemd/netif/state"),
             "# This is private data. Do not parse.\nOPER_STATE=routable\n\
-             DNS=10.0.2.3 fec0::3 192.0.2.1:5353#dns.example [2001:db8::1]:53 fe80::1%2 nonsense\nNTP=10.0.2.9\n",
+             DNS=10.0.2.3 fec0::3 192.0.2.1:5353#dns.example [2001:db8::1]:53 fe80::1%2 nonsense\nNTP=10.0.2.9\nDOMAINS=example.org lab\n",
         )
         .unwrap();
         let expected: Vec<IpAddr> = ["10.0.2.3", "fec0::3", "192.0.2.1", "2001:db8::1", "fe80::1"]
             .map(|text| text.parse().unwrap())
             .to_vec();
         assert_eq!(machine.name_servers().unwrap(), expected);
+        assert_eq!(machine.search_domains().unwrap(), ["example.org", "lab"]);
     }
 
     #[test]
@@ -205,6 +223,7 @@ mod tests {
         let before = Instant::now();
         assert!(machine.wait_for_address(Duration::from_millis(50)).unwrap().is_empty());
         assert!(before.elapsed() >= Duration::from_millis(50));
+        machine.wait_for_change(Duration::from_millis(1)).unwrap();
     }
 
     /// In a network of its own the thread adds an address and a route while another waits for them.

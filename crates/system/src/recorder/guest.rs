@@ -43,6 +43,16 @@ impl Network for Recorder {
         Ok(self.look("name servers")?.facts.name_servers.clone())
     }
 
+    fn search_domains(&self) -> Result<Vec<String>> {
+        Ok(self.look("search domains")?.facts.search_domains.clone())
+    }
+
+    /// Nothing changes: the whole time-out passes.
+    fn wait_for_change(&self, timeout: Duration) -> Result<()> {
+        self.look("wait for a change")?.facts.uptime += timeout;
+        Ok(())
+    }
+
     /// Every name resolves, to an address that is for documentation.
     fn resolve(&self, hostname: &str) -> Result<Vec<IpAddr>> {
         drop(self.ask(format!("resolve {hostname}"))?);
@@ -63,6 +73,10 @@ impl LogServer for Recorder {
             records.len()
         );
         let mut state = self.ask(request).map_err(|_| ProbeError::Unreachable)?;
+        let now = state.facts.uptime;
+        if let Some((_, answer)) = state.later_log_server.take_if(|(from, _)| *from <= now) {
+            state.facts.log_server = answer;
+        }
         if state.facts.log_server.is_ok() {
             state.records.extend_from_slice(records);
         }
