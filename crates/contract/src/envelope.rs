@@ -315,6 +315,17 @@ impl SectionTree {
         }
     }
 
+    /// The place of the policy, if it sets conditions on what others write.
+    pub fn policy_place(&self) -> Option<Place> {
+        let policy = self.value.get("countersign")?.get("policy")?;
+        let conditions = ["signing-keys", "env", "log-servers", "log-authorities"];
+        conditions.iter().any(|name| policy.get(name).is_some()).then(|| Place {
+            text: self.text,
+            pointer: Pointer::section(self.name).child("countersign").child("policy"),
+            mark: Some(policy.mark()),
+        })
+    }
+
     /// The place of the field `name`, or of the section if there is none.
     pub fn place_of(&self, name: &str) -> Place {
         let mark = self.value.get(name).map_or(self.value.mark(), Value::mark);

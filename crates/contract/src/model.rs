@@ -19,13 +19,15 @@ use crate::schema::CheckedSection;
 mod credentials;
 mod extension;
 mod logging;
+mod policy;
 mod read;
 mod unsupported;
 mod volume;
 
 pub use credentials::{Credentials, RegistryAuthority};
-pub use extension::{Initialize, MountOption, Policy, VolumeOptions};
+pub use extension::{Initialize, MountOption, VolumeOptions};
 pub use logging::{LogRouter, Logging, Syslog};
+pub use policy::Policy;
 pub use unsupported::unsupported;
 pub use volume::{DeployerSecret, FileSystem, Volume};
 
@@ -117,7 +119,7 @@ impl Contract {
             return Err(refusals);
         };
         Ok(Contract {
-            policy: extension::policy(&workload, &env),
+            policy: policy::read(&workload, &env),
             workload: Workload {
                 kind: kind(&workload),
                 environment: environment(&workload),

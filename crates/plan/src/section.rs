@@ -9,6 +9,7 @@ use countersign_contract::model::Contract;
 use countersign_contract::refusal::{Finding, Refusal};
 use countersign_contract::schema;
 use countersign_crypto::secret::{ImageKey, SectionText};
+use countersign_crypto::section_token::SectionToken;
 
 /// The text of a sealed section; `None` for one that is not sealed.
 ///
@@ -29,6 +30,17 @@ pub fn unseal(section: &Section, key: &ImageKey) -> Result<Option<SectionText>, 
 pub fn open(section: &Section, key: &ImageKey) -> Result<SectionTree, Finding> {
     let text = unseal(section, key)?;
     section.tree(text.as_ref()).map_err(|refusal| Finding::from(&refusal))
+}
+
+/// A warning where the workload section sets conditions that could be taken out again without notice: nothing but an
+/// authenticated token keeps them. A signature does not, for whoever takes them out signs with a key of their own.
+pub fn unprotected_policy(section: &Section, tree: &SectionTree) -> Option<Finding> {
+    let place = tree.policy_place()?;
+    if section.token().is_some_and(SectionToken::is_authenticated) {
+        return None;
+    }
+    let code = Code::PolicyUnprotected;
+    Some(Finding::new(code, place, code.text(), Some(code.remedy().to_owned())))
 }
 
 /// Both sections against the schema, then as a typed contract.

@@ -29,9 +29,12 @@ pub enum Signer {
 }
 
 impl Signer {
-    /// Whether the sections' own policy takes a contract that was signed like this.
-    pub fn satisfies(&self, policy: &Policy) -> bool {
-        *self != Signer::Nobody || !policy.refuse_unsigned()
+    /// What the sections' own policy has against a contract that was signed like this.
+    pub fn breach(&self, policy: &Policy) -> Option<Finding> {
+        policy.signer_breach(match self {
+            Signer::Nobody => None,
+            Signer::Key(fingerprint) => Some(fingerprint),
+        })
     }
 }
 

@@ -54,7 +54,8 @@ impl Verified {
     ///
     /// # Errors
     /// `HPL05001E` and its finer relatives for the sections, `HPL07015E` for volumes that do not match, `HPL05130E`
-    /// for fields that the guest does not act on, `HPL06…` for the archive and its images.
+    /// for fields that the guest does not act on, `HPL12102E` and `HPL12104E` to `HPL12107E` for the sections' policy,
+    /// `HPL06…` for the archive and its images.
     pub fn validate<S: Initramfs>(self, _: &S, log: &mut Log<'_, S>) -> Result<Validated, Failure> {
         log.stage(Stage::Validate, |log| {
             let Verified { origins, digests: contract_digests, signer, workload, env } = self;
@@ -65,12 +66,10 @@ impl Verified {
             if let Some(failure) = Failure::findings(Stage::Validate, unsupported(&contract)) {
                 return Err(failure);
             }
-            if !signer.satisfies(contract.policy()) {
-                return Err(Failure::machine(
-                    Stage::Validate,
-                    Code::UnsignedRefused,
-                    Code::UnsignedRefused.text(),
-                ));
+            let breaches = signer.breach(contract.policy()).into_iter();
+            let breaches = breaches.chain(contract.policy().breaches().iter().cloned()).collect();
+            if let Some(failure) = Failure::findings(Stage::Validate, breaches) {
+                return Err(failure);
             }
             let manifest = origins.ready.manifest;
             let guest = Guest {

@@ -37,6 +37,9 @@ impl Unsealed {
             let envelope = &self.parsed.envelope;
             let workload = section::open(envelope.workload(), &self.key)
                 .map_err(|finding| Failure::finding(Stage::Verify, finding))?;
+            if let Some(warning) = section::unprotected_policy(envelope.workload(), &workload) {
+                log.warn(&warning);
+            }
             let digests = envelope
                 .attested()
                 .into_iter()

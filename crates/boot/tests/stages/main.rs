@@ -17,6 +17,7 @@ mod logging;
 mod network;
 mod parse;
 mod pipeline;
+mod policy;
 mod preflight;
 mod root;
 mod sealed;

@@ -108,25 +108,11 @@ fn a_field_that_is_not_acted_on_is_refused_by_name() {
             "/workload/auths/registry.example.org:5000/insecure",
             "registries are reached over TLS only",
         ),
-        (
-            Contract::good().with_workload("countersign:\n  policy:\n    env: []\n"),
-            "/workload/countersign/policy/env",
-            "remove the condition",
-        ),
     ] {
         let boot = refused(&contract);
         boot.assert_refused(Stage::Validate, Code::UnsupportedField);
         assert!(boot.sentence().contains(&format!("{pointer} (")), "{}", boot.sentence());
         assert!(boot.sentence().ends_with(hint), "{}", boot.sentence());
-    }
-}
-
-#[test]
-fn a_policy_of_either_section_refuses_an_unsigned_contract() {
-    let policy = "countersign:\n  policy:\n    unsigned: refuse\n";
-    for contract in [Contract::good().with_workload(policy), Contract::good().with_env(policy)] {
-        assert_eq!(boot(&machine(&contract)).result, Ok(()));
-        ends_machine(&contract.unsigned(), Code::UnsignedRefused, "not signed");
     }
 }
 

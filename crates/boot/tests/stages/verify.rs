@@ -1,12 +1,10 @@
 //! Stage `verify`: the table signature × key × certificate, row by row.
 
-use std::process::Command;
-
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
 use countersign_system::recorder::Facts;
 
-use crate::support::keys::{DAY, keys, run};
+use crate::support::keys::{DAY, key_fingerprint, keys};
 use crate::support::machine::{Boot, DATA, GIB, facts, machine_without_volume, manifest};
 use crate::support::{Contract, Sealed, boot, machine, refused};
 
@@ -34,12 +32,6 @@ fn ends(contract: &Contract, code: Code, words: &str) {
     assert!(boot.sentence().ends_with(code.remedy()), "{}", boot.sentence());
 }
 
-/// SHA-256 of the key in DER, by the openssl and sha256sum programs.
-fn fingerprint(name: &str) -> String {
-    let script = "openssl pkey -pubin -in \"$1\" -outform DER | sha256sum | cut -c 1-64";
-    run(Command::new("sh").args(["-c", script, "sh"]).arg(keys().path(name))).trim().to_owned()
-}
-
 #[test]
 fn neither_signature_nor_key_is_accepted_with_a_warning() {
     let boot = boot(&machine(&Contract::good().unsigned()));
@@ -64,7 +56,7 @@ fn an_image_may_refuse_unsigned_contracts() {
         Stage::Verify,
         Code::UnsignedRefused,
         "/env/signingKey env 1:1",
-        "takes signed ones only",
+        "a signature is demanded",
     );
     boot.assert_nothing_written();
     assert_eq!(on(&Contract::good()).result, Ok(()));
@@ -84,7 +76,7 @@ fn a_signature_by_public_key_or_certificate_is_verified_and_named() {
         let indented: String = keys().pem(name).lines().map(|line| format!("  {line}\n")).collect();
         format!("signingKey: |\n{indented}")
     };
-    let signer = fingerprint("signer.pub");
+    let signer = key_fingerprint("signer.pub");
     for key in [KEY.to_owned(), "signingKey: @signer.crt@\n".to_owned(), pem("signer.pub"), pem("signer.crt")]
     {
         let boot = boot(&machine(&with_key(&key)));

@@ -243,11 +243,9 @@ impl Progress {
         self.add_all(Stage::Validate, contract.warnings());
         self.add_all(Stage::Validate, &unsupported(&contract));
         self.add_all(Stage::Validate, &certificates::warnings(&contract, &places, circumstances.now));
-        if signer.is_some_and(|signer| !signer.satisfies(contract.policy())) {
-            let code = Code::UnsignedRefused;
-            let hint = Some(code.remedy().to_owned());
-            self.add(Stage::Validate, &Finding::new(code, signature_place(), code.text(), hint));
-        }
+        let breach = signer.and_then(|signer| signer.breach(contract.policy()));
+        self.add_all(Stage::Validate, breach.as_slice());
+        self.add_all(Stage::Validate, contract.policy().breaches());
         let host = self.render(&contract, &compose, &places.logging);
         let disks = self.disks(&contract, circumstances.facts.as_ref());
         Some(plan::plan(&contract, signer?, &host?, &disks?))
@@ -324,6 +322,10 @@ fn contract<'t>(bytes: &'t [u8], circumstances: &Circumstances) -> (Report, Sour
         None => None,
     };
     let workload = progress.open(Stage::Verify, envelope.workload(), key, &mut sources.workload);
+    if let Some(workload) = &workload {
+        let warning = section::unprotected_policy(envelope.workload(), workload);
+        progress.add_all(Stage::Verify, warning.as_slice());
+    }
     let plan = progress.rest(workload, env, signer.as_ref(), circumstances);
     (Report::new(progress.findings, progress.unchecked, plan), sources)
 }

@@ -367,13 +367,33 @@ codes! {
         cause "signingKey is not an RSA public key or certificate of at least 2048 bits, as PEM or base64 of PEM"
         remedy "extract it with openssl rsa -pubout, and give that text or its base64 form";
     UnsignedRefused "HPL12102E" CONTRACT_UNSIGNED_REFUSED Error
-        "the contract is not signed, and this image takes signed ones only"
-        cause "the image was built to refuse contracts without signature"
+        "the contract is not signed, and a signature is demanded"
+        cause "the image was built to refuse contracts without signature, or countersign.policy of a section does"
         remedy "sign the contract and put the key into env.signingKey";
     ContractExpired "HPL12103E" CONTRACT_EXPIRED Error
         "the contract is not valid now"
         cause "the certificate in env.signingKey has ended or has not begun; its dates are those of the contract"
         remedy "sign a new certificate for the key and seal the contract again; check the guest's clock";
+    SignerRefused "HPL12104E" CONTRACT_SIGNER_REFUSED Error
+        "the contract is signed by a key that the workload does not take"
+        cause "workload.countersign.policy.signing-keys does not list the fingerprint of env.signingKey"
+        remedy "sign with a key that the workload provider listed; openssl pkey -pubin -outform DER and sha256sum give its fingerprint";
+    EnvironmentRefused "HPL12105E" CONTRACT_ENV_REFUSED Error
+        "the deployer sets a variable that the workload does not take"
+        cause "workload.countersign.policy.env does not list its name"
+        remedy "remove the variable, or have the workload provider list it";
+    LogServerNotListed "HPL12106E" CONTRACT_LOG_SERVER_REFUSED Error
+        "the log server is not one that the workload takes"
+        cause "workload.countersign.policy.log-servers does not list its name, or not with this port"
+        remedy "name a log server that the workload provider listed";
+    LogAuthorityNotListed "HPL12107E" CONTRACT_LOG_AUTHORITY_REFUSED Error
+        "the authority of the log server is not one that the workload takes"
+        cause "workload.countersign.policy.log-authorities does not list the fingerprint of a certificate in env.logging.syslog.server"
+        remedy "give only listed certificates; openssl x509 -fingerprint -sha256 gives the fingerprint of one";
+    PolicyUnprotected "HPL12108W" CONTRACT_POLICY_UNPROTECTED Warning
+        "the workload's policy stands in a section that can be altered"
+        cause "text without encryption, and tokens other than countersign-v1, can be changed without notice"
+        remedy "seal the workload with countersign seal --prefix countersign-v1 --section workload";
     NetworkConfigured "HPL13004I" NETWORK_CONFIGURED Info
         "the interfaces are set up as network-config says"
         cause "the contract disk holds a network-config, and it is valid"

@@ -89,62 +89,6 @@ impl VolumeOptions {
     }
 }
 
-/// What the parties demand of each other.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Policy {
-    refuse_unsigned: bool,
-    signing_keys: Option<Vec<String>>,
-    environment: Option<Vec<String>>,
-    log_servers: Option<Vec<String>>,
-    log_authorities: Option<Vec<String>>,
-}
-
-impl Policy {
-    /// Whether a contract without signature is refused: if either section says so.
-    pub fn refuse_unsigned(&self) -> bool {
-        self.refuse_unsigned
-    }
-
-    /// SHA-256 fingerprints, lower-case hexadecimal, of the keys that may have signed; none means any.
-    pub fn signing_keys(&self) -> Option<&[String]> {
-        self.signing_keys.as_deref()
-    }
-
-    /// The variables that the deployer may set; none means any.
-    pub fn environment(&self) -> Option<&[String]> {
-        self.environment.as_deref()
-    }
-
-    /// The log servers that the deployer may name; none means any.
-    pub fn log_servers(&self) -> Option<&[String]> {
-        self.log_servers.as_deref()
-    }
-
-    /// SHA-256 fingerprints of the authorities that the log server may have; none means any.
-    pub fn log_authorities(&self) -> Option<&[String]> {
-        self.log_authorities.as_deref()
-    }
-}
-
-pub(super) fn policy(workload: &Reader<'_>, env: &Reader<'_>) -> Policy {
-    let refuses = |policy: &Option<Reader<'_>>| {
-        policy.as_ref().is_some_and(|policy| policy.text("unsigned") == Some("refuse"))
-    };
-    let provider = own_policy(workload);
-    let list = |name: &str| provider.as_ref().and_then(|policy| policy.texts(name));
-    Policy {
-        refuse_unsigned: refuses(&provider) || refuses(&own_policy(env)),
-        signing_keys: list("signing-keys"),
-        environment: list("env"),
-        log_servers: list("log-servers"),
-        log_authorities: list("log-authorities"),
-    }
-}
-
-fn own_policy<'t>(section: &Reader<'t>) -> Option<Reader<'t>> {
-    section.child("countersign")?.child("policy")
-}
-
 pub(super) fn volume_options(workload: &Reader<'_>, env: &Reader<'_>, name: &str) -> VolumeOptions {
     let both: Vec<Reader<'_>> = [workload, env]
         .into_iter()

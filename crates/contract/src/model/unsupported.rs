@@ -53,10 +53,6 @@ const TABLE: &[(SectionName, &[&str], When, &str)] = &[
     (Env, &["countersign", "volumes", "*", "mkfs"], Present, "remove the option"),
     (Workload, &["countersign", "volumes", "*", "mount-options"], Present, "remove the option"),
     (Env, &["countersign", "volumes", "*", "mount-options"], Present, "remove the option"),
-    (Workload, &["countersign", "policy", "signing-keys"], Present, "remove the condition"),
-    (Workload, &["countersign", "policy", "env"], Present, "remove the condition"),
-    (Workload, &["countersign", "policy", "log-servers"], Present, "remove the condition"),
-    (Workload, &["countersign", "policy", "log-authorities"], Present, "remove the condition"),
 ];
 
 /// The fields of this contract that the guest would not act on; a boot ends if there is any.

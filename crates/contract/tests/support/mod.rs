@@ -30,6 +30,7 @@ pub fn report(bytes: &[u8]) -> Vec<Finding> {
             Ok(contract) => {
                 findings.extend_from_slice(contract.warnings());
                 findings.extend(model::unsupported(&contract));
+                findings.extend_from_slice(contract.policy().breaches());
             }
             Err(refusals) => findings.extend(refusals.iter().map(|refusal: &Refusal| Finding::from(refusal))),
         }
@@ -64,6 +65,7 @@ impl Material {
             ("@key@", encode("client.key")),
             ("@other-key@", encode("other.key")),
             ("@signing@", encode("signer")),
+            ("@ca-sha256@", fingerprint(&path("ca"))),
         ])
     }
 
@@ -71,6 +73,14 @@ impl Material {
     pub fn fill(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
     }
+}
+
+/// As an author makes it.
+fn fingerprint(certificate: &Path) -> String {
+    let mut command = Command::new("openssl");
+    let output = command.args(["x509", "-noout", "-fingerprint", "-sha256", "-in"]).arg(certificate).output();
+    let printed = String::from_utf8(output.unwrap().stdout).unwrap();
+    printed.trim_end().rsplit('=').next().unwrap().replace(':', "").to_lowercase()
 }
 
 fn openssl(arguments: &[&str], key: &Path, certificate: Option<&Path>) {

@@ -221,9 +221,16 @@ volumes:
         if text.contains("@archive@") {
             text = text.replace("@archive@", &self.pack());
         }
-        for file in
-            ["ca.crt", "client.crt", "client.key", "registry.crt", "signer.pub", "signer.crt", "elliptic.pub"]
-        {
+        for file in [
+            "ca.crt",
+            "client.crt",
+            "client.key",
+            "registry.crt",
+            "signer.pub",
+            "signer.crt",
+            "other-signer.pub",
+            "elliptic.pub",
+        ] {
             text = text.replace(&format!("@{file}@"), &keys().base64(file));
         }
         if sealed {

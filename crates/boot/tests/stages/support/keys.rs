@@ -67,6 +67,18 @@ impl Keys {
     }
 }
 
+/// SHA-256 of a public key in DER, by the openssl and sha256sum programs.
+pub fn key_fingerprint(name: &str) -> String {
+    let script = "openssl pkey -pubin -in \"$1\" -outform DER | sha256sum | cut -c 1-64";
+    run(Command::new("sh").args(["-c", script, "sh"]).arg(keys().path(name))).trim().to_owned()
+}
+
+/// The same of a certificate.
+pub fn certificate_fingerprint(name: &str) -> String {
+    let script = "openssl x509 -in \"$1\" -outform DER | sha256sum | cut -c 1-64";
+    run(Command::new("sh").args(["-c", script, "sh"]).arg(keys().path(name))).trim().to_owned()
+}
+
 fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
 }

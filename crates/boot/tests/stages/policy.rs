@@ -1,0 +1,156 @@
+//! `countersign.policy` at `validate`: each condition kept, each broken, and the pairing that it is there against.
+
+use countersign_boot::stage::Stage;
+use countersign_contract::code::Code;
+
+use crate::support::keys::{certificate_fingerprint, key_fingerprint};
+use crate::support::machine::Boot;
+use crate::support::{Contract, Sealed, boot, machine, refused};
+
+const WARNING: &str = "HPL12108W";
+
+/// The good contract with these lines under `policy` of the workload, in an authenticated token.
+fn with_policy(lines: &str) -> Contract {
+    let lines: String = lines.lines().map(|line| format!("    {line}\n")).collect();
+    let contract = Contract::good().with_workload(&format!("countersign:\n  policy:\n{lines}"));
+    Contract { authenticated: &["workload"], ..contract }
+}
+
+fn boots(contract: &Contract) -> Boot {
+    let boot = boot(&machine(contract));
+    assert_eq!(boot.result, Ok(()), "{}", boot.said());
+    boot
+}
+
+/// Refused at a field of the env section, which begins with `line`.
+fn ends(contract: &Contract, code: Code, pointer: &str, line: &str, words: &str) {
+    let place = contract.env.lines().position(|found| found.trim_start().starts_with(line)).map(|number| {
+        let text = contract.env.lines().nth(number).unwrap();
+        format!("{pointer} env {}:{}", number + 1, text.find(": ").unwrap() + 3)
+    });
+    let boot = refused(contract);
+    boot.assert_place(Stage::Validate, code, &place.unwrap(), words);
+    assert!(boot.sentence().ends_with(code.remedy()), "{}", boot.sentence());
+}
+
+#[test]
+fn a_contract_that_keeps_every_condition_boots() {
+    let boot = boots(&with_policy(&format!(
+        "unsigned: refuse\nsigning-keys: [\"{}\", \"{}\"]\nenv: [FROM_ENV, OTHER]\n\
+         log-servers: [\"logs.example.org:6514\"]\nlog-authorities: [\"{}\"]",
+        "0".repeat(64),
+        key_fingerprint("signer.pub"),
+        certificate_fingerprint("ca.crt"),
+    )));
+    assert!(!boot.said().contains(WARNING), "{}", boot.said());
+}
+
+#[test]
+fn another_signer_is_refused() {
+    let policy = format!("signing-keys: [\"{}\"]", key_fingerprint("other-signer.pub"));
+    let words = "expected a key that the workload's policy.signing-keys lists";
+    ends(&with_policy(&policy), Code::SignerRefused, "/env/signingKey", "signingKey", words);
+    let certificate = with_policy(&policy).with("signingKey: @signer.pub@", "signingKey: @signer.crt@");
+    ends(&certificate, Code::SignerRefused, "/env/signingKey", "signingKey", words);
+    // A certificate stands for its key.
+    let policy = format!("signing-keys: [\"{}\"]", key_fingerprint("signer.pub"));
+    boots(&with_policy(&policy).with("signingKey: @signer.pub@", "signingKey: @signer.crt@"));
+}
+
+#[test]
+fn an_unsigned_contract_is_refused_by_either_section_and_by_whoever_names_signers() {
+    let refuse = "countersign:\n  policy:\n    unsigned: refuse\n";
+    let signers = format!("signing-keys: [\"{}\"]", key_fingerprint("signer.pub"));
+    for contract in [
+        Contract::good().with_workload(refuse),
+        Contract::good().with_env(refuse),
+        with_policy(&signers),
+        with_policy(&format!("unsigned: accept\n{signers}")),
+    ] {
+        boots(&contract);
+        refused(&contract.unsigned()).assert_place(
+            Stage::Validate,
+            Code::UnsignedRefused,
+            "/env/signingKey env 1:1",
+            "expected a signature, because countersign.policy demands one; sign the contract",
+        );
+    }
+    let accepted = boots(&with_policy("unsigned: accept").unsigned());
+    accepted.assert_warned("HPL12100W");
+}
+
+#[test]
+fn the_deployer_sets_listed_variables_only() {
+    let words = "expected only variables that the workload's policy.env lists";
+    for list in ["[]", "[OTHER]", "[from_env]"] {
+        let contract = with_policy(&format!("env: {list}"));
+        ends(&contract, Code::EnvironmentRefused, "/env/env/FROM_ENV", "FROM_ENV", words);
+    }
+    boots(&with_policy("env: []").with("env:\n  FROM_ENV", "unrelated:\n  FROM_ENV"));
+}
+
+#[test]
+fn the_log_goes_to_a_listed_server_only() {
+    let words = "expected a log server that the workload's policy.log-servers lists";
+    let refused_at = |list: &str, field: &str| {
+        let contract = with_policy(&format!("log-servers: {list}"));
+        let pointer = format!("/env/logging/syslog/{field}");
+        ends(&contract, Code::LogServerNotListed, &pointer, field, words);
+    };
+    refused_at("[example.org, logs.example.or, \"logs.example.org.evil:6514\"]", "hostname");
+    refused_at("[\"logs.example.org:514\", \"other.example:6514\"]", "port");
+    for list in ["[logs.example.org]", "[LOGS.example.org]", "[a, \"logs.example.org:6514\"]"] {
+        boots(&with_policy(&format!("log-servers: {list}")));
+    }
+}
+
+#[test]
+fn the_log_server_has_a_listed_authority_only() {
+    let list = |name: &str| format!("log-authorities: [\"{}\"]", certificate_fingerprint(name));
+    ends(
+        &with_policy(&list("registry.crt")),
+        Code::LogAuthorityNotListed,
+        "/env/logging/syslog/server",
+        "server",
+        "expected only certificates that the workload's policy.log-authorities lists",
+    );
+    boots(&with_policy(&list("ca.crt")));
+}
+
+#[test]
+fn a_sealed_workload_beside_a_strangers_env_is_refused() {
+    // The host has the provider's token and makes everything else itself: an env with its own log server and its own
+    // signing key, and a signature over both that fits.
+    let policy = format!("signing-keys: [\"{}\"]", key_fingerprint("signer.pub"));
+    let stranger = Contract { signer: Some("other-signer.key"), ..with_policy(&policy) }
+        .with("signingKey: @signer.pub@", "signingKey: @other-signer.pub@")
+        .with("logs.example.org", "logs.evil.example");
+    refused(&stranger).assert_refused(Stage::Validate, Code::SignerRefused);
+    // Without the condition it boots: this is what the condition is for.
+    boots(&Contract { workload: Contract::good().workload, ..stranger });
+}
+
+#[test]
+fn every_broken_condition_is_said() {
+    let policy = "env: []\nlog-servers: [a.example]\nsigning-keys: [\"".to_owned() + &"0".repeat(64) + "\"]";
+    let said = refused(&with_policy(&policy)).said();
+    for code in [Code::SignerRefused, Code::EnvironmentRefused, Code::LogServerNotListed] {
+        assert!(said.contains(&format!("{code} /env/")), "{said}");
+    }
+}
+
+#[test]
+fn a_policy_that_can_be_taken_out_is_warned_about() {
+    let good = with_policy("env: [FROM_ENV]");
+    assert!(!boots(&good).said().contains(WARNING));
+    for contract in [
+        Contract { authenticated: &[], ..good.clone() },
+        Contract { authenticated: &["env"], ..good.clone() },
+        Contract { sealed: Sealed::EnvOnly, ..good.clone() },
+    ] {
+        boots(&contract).assert_warned("HPL12108W /workload/countersign/policy (");
+    }
+    // Whether a signature is demanded is no condition on somebody else.
+    let contract = Contract { authenticated: &[], ..with_policy("unsigned: refuse") };
+    assert!(!boots(&contract).said().contains(WARNING));
+}
