@@ -42,6 +42,7 @@ genisoimage                              # the contract's disk, label cidata
 e2fsprogs                                # looks into disks after a run
 END
     tests) cat <<'END' ;;
+g++                                      # libFuzzer of the fuzz targets
 xorriso                                  # a second maker of contract disks
 fdisk                                    # sfdisk reads the partition tables that we write
 python3-cryptography                     # a second maker of tokens countersign-v1

@@ -60,9 +60,9 @@ fn raw_decrypt(key: &ImageKey, ciphertext: &[u8], len: usize) -> Option<Zeroizin
 }
 
 /// What a broken ciphertext decrypts to: the last `message_len` of `bytes`.
-struct MadeUp {
-    bytes: Zeroizing<Vec<u8>>,
-    message_len: u32,
+pub(crate) struct MadeUp {
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
+    pub(crate) message_len: u32,
 }
 
 impl MadeUp {
@@ -111,7 +111,7 @@ fn hmac(key: &[u8; 32], parts: &[&[u8]], mac: &mut [u8; 32]) -> Result<(), Libra
 }
 
 /// Takes the padding off, or takes the made-up message, without showing which.
-fn unpad(padded: &[u8], made_up: &MadeUp) -> Zeroizing<Vec<u8>> {
+pub(crate) fn unpad(padded: &[u8], made_up: &MadeUp) -> Zeroizing<Vec<u8>> {
     let mut good = is_zero(u32::from(padded[0])) & is_zero(u32::from(padded[1]) ^ 2);
     let mut found = 0;
     let mut separator = 0;

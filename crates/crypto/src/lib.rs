@@ -18,6 +18,8 @@
 pub mod certificate;
 pub mod digest;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod implicit_rejection;
 mod openssl_enc;
 pub mod passphrase;

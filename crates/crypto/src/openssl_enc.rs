@@ -38,24 +38,16 @@ pub(crate) fn passphrase_line(input: &[u8]) -> Option<&[u8]> {
 /// # Errors
 /// [`LibraryError`] when OpenSSL has no memory or one of the algorithms is switched off.
 pub(crate) fn decrypt(body: &[u8], passphrase: &[u8]) -> Result<Option<SectionText>, LibraryError> {
-    // Everybody can see these without a key.
-    if body.len() < HEADER_LEN + BLOCK_LEN || body.len() % BLOCK_LEN != 0 || !body.starts_with(MAGIC) {
+    if !has_form(body) {
         return Ok(None);
     }
-    let (header, sealed) = body.split_at(HEADER_LEN);
-    let keys = Keys::derive(passphrase, &header[MAGIC.len()..])?;
-    let mut text = Zeroizing::new(vec![0; sealed.len() + BLOCK_LEN]);
-    let written = keys.run(Mode::Decrypt, Padding::Keep, sealed, &mut text)?;
-    let text = &text[..written];
+    let keys = Keys::derive(passphrase, &body[MAGIC.len()..HEADER_LEN])?;
+    keys.open(body)
+}
 
-    let padding = padding_len(text);
-    let plain = &text[..text.len() - padding.unwrap_or(0)];
-    // Looked at even when the padding was wrong, so that the time tells neither from the other.
-    let plain = black_box(std::str::from_utf8(black_box(plain)));
-    Ok(match (padding, plain) {
-        (Some(_), Ok(plain)) => Some(SectionText::copy_from(plain)),
-        _ => None,
-    })
+/// Whether it looks like a body; everybody can see that without a key.
+pub(crate) fn has_form(body: &[u8]) -> bool {
+    body.len() >= HEADER_LEN + BLOCK_LEN && body.len() % BLOCK_LEN == 0 && body.starts_with(MAGIC)
 }
 
 /// Encrypts a text, the author's side of [`decrypt`].
@@ -63,12 +55,7 @@ pub(crate) fn decrypt(body: &[u8], passphrase: &[u8]) -> Result<Option<SectionTe
 /// # Errors
 /// [`LibraryError`] when OpenSSL has no memory or one of the algorithms is switched off.
 pub(crate) fn encrypt(text: &str, passphrase: &[u8], salt: [u8; SALT_LEN]) -> Result<Vec<u8>, LibraryError> {
-    let keys = Keys::derive(passphrase, &salt)?;
-    let mut body = [MAGIC.as_slice(), &salt].concat();
-    body.resize(HEADER_LEN + text.len() + 2 * BLOCK_LEN, 0);
-    let written = keys.run(Mode::Encrypt, Padding::Add, text.as_bytes(), &mut body[HEADER_LEN..])?;
-    body.truncate(HEADER_LEN + written);
-    Ok(body)
+    Keys::derive(passphrase, &salt)?.seal(text, salt)
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -78,7 +65,7 @@ enum Padding {
 }
 
 /// Key and initialisation vector, one after the other.
-struct Keys(Zeroizing<[u8; 48]>);
+pub(crate) struct Keys(pub(crate) Zeroizing<[u8; 48]>);
 
 impl Keys {
     fn derive(passphrase: &[u8], salt: &[u8]) -> Result<Self, LibraryError> {
@@ -92,6 +79,32 @@ impl Keys {
         )
         .map_err(LibraryError::of("derive a key with PBKDF2"))?;
         Ok(Self(keys))
+    }
+
+    /// What [`decrypt`] does behind the derivation; `body` has its form.
+    pub(crate) fn open(&self, body: &[u8]) -> Result<Option<SectionText>, LibraryError> {
+        let sealed = &body[HEADER_LEN..];
+        let mut text = Zeroizing::new(vec![0; sealed.len() + BLOCK_LEN]);
+        let written = self.run(Mode::Decrypt, Padding::Keep, sealed, &mut text)?;
+        let text = &text[..written];
+
+        let padding = padding_len(text);
+        let plain = &text[..text.len() - padding.unwrap_or(0)];
+        // Looked at even when the padding was wrong, so that the time tells neither from the other.
+        let plain = black_box(std::str::from_utf8(black_box(plain)));
+        Ok(match (padding, plain) {
+            (Some(_), Ok(plain)) => Some(SectionText::copy_from(plain)),
+            _ => None,
+        })
+    }
+
+    /// What [`encrypt`] does behind the derivation.
+    pub(crate) fn seal(&self, text: &str, salt: [u8; SALT_LEN]) -> Result<Vec<u8>, LibraryError> {
+        let mut body = [MAGIC.as_slice(), &salt].concat();
+        body.resize(HEADER_LEN + text.len() + 2 * BLOCK_LEN, 0);
+        let written = self.run(Mode::Encrypt, Padding::Add, text.as_bytes(), &mut body[HEADER_LEN..])?;
+        body.truncate(HEADER_LEN + written);
+        Ok(body)
     }
 
     /// Runs the cipher; `output` has room for a block more than `input`. Returns the bytes written.

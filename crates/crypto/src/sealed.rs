@@ -39,9 +39,9 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 const PREFIX: &str = "countersign-v1";
-const NONCE_LEN: usize = 12;
+pub(crate) const NONCE_LEN: usize = 12;
 const TAG_LEN: usize = 16;
-const KEY_LEN: usize = 32;
+pub(crate) const KEY_LEN: usize = 32;
 
 /// The section for which a token was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +147,8 @@ impl SealedToken {
         Some(())
     }
 
-    fn decrypt(&self, section: SectionName, content_key: &[u8; KEY_LEN]) -> Option<SectionText> {
+    /// What [`SealedToken::open`] does behind the key wrap.
+    pub(crate) fn decrypt(&self, section: SectionName, content_key: &[u8; KEY_LEN]) -> Option<SectionText> {
         let mut cipher =
             Crypter::new(Cipher::aes_256_gcm(), Mode::Decrypt, content_key, Some(&self.nonce)).ok()?;
         cipher.aad_update(&additional_data(section, &self.wrapped)).ok()?;
@@ -167,21 +168,33 @@ impl SealedToken {
         let random = || LibraryError::of("draw random bytes");
         let mut content_key = Zeroizing::new([0; KEY_LEN]);
         openssl::rand::rand_bytes(content_key.as_mut()).map_err(random())?;
-        let mut sealed = vec![0; NONCE_LEN + text.len() + TAG_LEN];
-        let (nonce, rest) = sealed.split_at_mut(NONCE_LEN);
-        let (ciphertext, tag) = rest.split_at_mut(text.len());
-        openssl::rand::rand_bytes(nonce).map_err(random())?;
-
+        let mut nonce = [0; NONCE_LEN];
+        openssl::rand::rand_bytes(&mut nonce).map_err(random())?;
         let wrapped = wrap_key(recipient, &content_key)?;
+        Self::encrypt(text, section, &wrapped, &content_key, nonce)
+    }
+
+    /// What [`SealedToken::seal`] does behind the key wrap.
+    pub(crate) fn encrypt(
+        text: &str,
+        section: SectionName,
+        wrapped: &[u8],
+        content_key: &[u8; KEY_LEN],
+        nonce: [u8; NONCE_LEN],
+    ) -> Result<String, LibraryError> {
+        let mut sealed = vec![0; NONCE_LEN + text.len() + TAG_LEN];
+        let (start, rest) = sealed.split_at_mut(NONCE_LEN);
+        start.copy_from_slice(&nonce);
+        let (ciphertext, tag) = rest.split_at_mut(text.len());
         let failed = || LibraryError::of("run AES-256-GCM");
         let mut cipher =
-            Crypter::new(Cipher::aes_256_gcm(), Mode::Encrypt, content_key.as_slice(), Some(nonce))
+            Crypter::new(Cipher::aes_256_gcm(), Mode::Encrypt, content_key.as_slice(), Some(&nonce))
                 .map_err(failed())?;
-        cipher.aad_update(&additional_data(section, &wrapped)).map_err(failed())?;
+        cipher.aad_update(&additional_data(section, wrapped)).map_err(failed())?;
         cipher.update(text.as_bytes(), ciphertext).map_err(failed())?;
         cipher.finalize(&mut []).map_err(failed())?;
         cipher.get_tag(tag).map_err(failed())?;
-        Ok(format!("{PREFIX}.{}.{}", to_base64(&wrapped), to_base64(&sealed)))
+        Ok(format!("{PREFIX}.{}.{}", to_base64(wrapped), to_base64(&sealed)))
     }
 }
 

@@ -72,7 +72,7 @@ pub struct Unopened;
 /// A token, taken apart.
 pub struct Token {
     passphrase: Vec<u8>,
-    body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl fmt::Debug for Token {

@@ -1,0 +1,208 @@
+//! Makes the seeds that the kept corpus must not hold or that other programs write better.
+//!
+//!   cargo run -p countersign-tests --example fuzz_seeds -- FOLDER
+//!
+//! One folder a target: keys and certificates by the openssl program, contract disks by genisoimage, archives by tar
+//! and gzip, LUKS headers by cryptsetup and each mutant of them, contracts from `tests/contracts`. What a target's
+//! first byte chooses is said in its own file.
+// A seed that cannot be made ends the program.
+#![allow(clippy::expect_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use countersign_tests::luks2_mutants::mutants;
+use countersign_tests::luks2_volumes::{ARGON2ID, DEVICE_SIZE, PBKDF2, Volume};
+
+/// Parts of a LUKS2 header of 16 KiB: see the target `luks_header`.
+const COPY: usize = 0x4000;
+const BINARY: usize = 0x1000;
+const FIELDS: usize = 512;
+
+fn main() {
+    let folder = PathBuf::from(std::env::args_os().nth(1).expect("a folder for the seeds"));
+    contracts(&folder);
+    luks(&folder.join("luks_header"));
+    keys(&folder.join("signing_key"));
+    disks(&folder.join("contract_disk"));
+    archives(&folder.join("archive"));
+    tokens(&folder.join("token"));
+    seed(&folder.join("compose"), "services", None, COMPOSE.as_bytes());
+}
+
+/// A compose file with everything that its reader knows.
+const COMPOSE: &str = "x-base: &base
+  image: ${IMAGE}@sha256:0000000000000000000000000000000000000000000000000000000000000000
+services:
+  web: {<<: *base, ports: ['80:80']}
+  db:
+    image: ${MISSING:-registry.example/db}@sha256:1111111111111111111111111111111111111111111111111111111111111111
+";
+
+/// Writes a seed, a byte for the target's choice before it.
+fn seed(folder: &Path, name: &str, choice: Option<u8>, bytes: &[u8]) {
+    fs::create_dir_all(folder).expect("a folder");
+    let seed: Vec<u8> = choice.into_iter().chain(bytes.iter().copied()).collect();
+    fs::write(folder.join(name), seed).expect("a seed");
+}
+
+/// The contracts of the tables, whole and section by section.
+fn contracts(folder: &Path) {
+    let tables = Path::new(env!("CARGO_MANIFEST_DIR")).join("contracts");
+    for table in ["valid", "invalid"] {
+        for case in fs::read_dir(tables.join(table)).expect("the tables").flatten() {
+            let name = format!("{table}-{}", case.file_name().to_string_lossy());
+            let text = fs::read_to_string(case.path()).expect("a case");
+            seed(&folder.join("contract_envelope"), &name, None, text.as_bytes());
+            for (choice, section) in [(0, "workload"), (1, "env")] {
+                // A section as a block: its lines are the indented ones after its name.
+                let block = text.lines().skip_while(|line| *line != format!("{section}: |")).skip(1);
+                let lines: Vec<&str> = block.map_while(|line| line.strip_prefix("  ")).collect();
+                if !lines.is_empty() {
+                    let file = format!("{section}-{name}");
+                    seed(&folder.join("section"), &file, Some(choice), lines.join("\n").as_bytes());
+                }
+            }
+        }
+    }
+}
+
+fn luks(folder: &Path) {
+    let kinds: [(&str, &[&[&str]]); 3] = [
+        ("luks2", &[&["--type", "luks2"], &ARGON2ID]),
+        ("luks2-pbkdf2", &[&["--type", "luks2"], &PBKDF2]),
+        ("luks1", &[&["--type", "luks1", "--pbkdf-force-iterations", "1000"]]),
+    ];
+    for (name, arguments) in kinds {
+        let head = Volume::format(arguments).head(2 * COPY as u64);
+        if name == "luks1" {
+            seed(folder, name, Some(0), &head[..1024]);
+            continue;
+        }
+        sealed(folder, name, &head);
+        seed(folder, &format!("{name}-text"), Some(2), json(&head));
+        if name == "luks2" {
+            seed(folder, &format!("{name}-whole"), Some(0), &head);
+            for (number, mutant) in mutants(&head, DEVICE_SIZE).iter().enumerate() {
+                sealed(folder, &format!("mutant-{number}"), &mutant.head);
+            }
+        }
+    }
+}
+
+/// Fields and metadata; the target makes both copies of them, with checksums.
+fn sealed(folder: &Path, name: &str, head: &[u8]) {
+    seed(folder, name, Some(1), &[&head[..FIELDS], json(head)].concat());
+}
+
+fn json(head: &[u8]) -> &[u8] {
+    let area = &head[BINARY..COPY];
+    &area[..area.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)]
+}
+
+fn keys(folder: &Path) {
+    let work = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| work.path().join(name).to_string_lossy().into_owned();
+    let (key, file) = (path("key"), path("out"));
+    let kinds: [(&str, &[&str]); 4] = [
+        ("rsa-2048", &["RSA", "-pkeyopt", "rsa_keygen_bits:2048"]),
+        ("rsa-1024", &["RSA", "-pkeyopt", "rsa_keygen_bits:1024"]),
+        ("ec", &["EC", "-pkeyopt", "ec_paramgen_curve:P-256"]),
+        ("ed25519", &["ED25519"]),
+    ];
+    for (name, arguments) in kinds {
+        run("openssl", &[&["genpkey", "-out", &key, "-algorithm"], arguments].concat());
+        run("openssl", &["pkey", "-in", &key, "-pubout", "-out", &file]);
+        both_forms(folder, &format!("{name}-key"), &file);
+        let subject =
+            ["-subj", "/C=DE/O=canary/CN=fuzz", "-addext", "subjectAltName=DNS:a.example,IP:10.0.0.1"];
+        let request = ["req", "-x509", "-new", "-key", &key, "-days", "30", "-out", &file];
+        run("openssl", &[&request, &subject[..]].concat());
+        both_forms(folder, &format!("{name}-certificate"), &file);
+    }
+}
+
+/// A PEM file as it is, with escaped line breaks, and as base64.
+fn both_forms(folder: &Path, name: &str, file: &str) {
+    let pem = fs::read_to_string(file).expect("PEM");
+    seed(folder, name, None, pem.as_bytes());
+    seed(folder, &format!("{name}-escaped"), None, pem.replace('\n', "\\n").as_bytes());
+    seed(folder, &format!("{name}-base64"), None, &run("openssl", &["base64", "-A", "-in", file]));
+}
+
+/// Tokens whose text is sealed with the fixed key of the target `token`, by the openssl program.
+fn tokens(folder: &Path) {
+    let work = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| work.path().join(name).to_string_lossy().into_owned();
+    let (plain, body, salted) = (path("plain"), path("body"), path("salted"));
+    fs::write(&plain, "type: workload\n").expect("a file");
+    let (key, vector) = ("07".repeat(32), "07".repeat(16));
+    run("openssl", &["enc", "-aes-256-cbc", "-K", &key, "-iv", &vector, "-in", &plain, "-out", &body]);
+    fs::write(&salted, [b"Salted__saltsalt".as_slice(), &fs::read(&body).expect("a body")].concat())
+        .expect("a file");
+    let text = run("openssl", &["base64", "-A", "-in", &salted]);
+    for prefix in ["hyper-protect-basic", "contract-basic", "countersign-v1"] {
+        let token = [prefix.as_bytes(), b".d3JhcHBlZA==.", &text].concat();
+        seed(folder, prefix, Some(0), &token);
+    }
+    seed(folder, "text", Some(1), b"\x03\x05type: workload\n");
+    let message = b"passphrase\nrest\0";
+    seed(folder, "message", Some(2), &[&[0, 2][..], &[0xff; 256 - 3 - 16], &[0], message].concat());
+}
+
+/// Disks without their first 32 KiB, which the target adds.
+fn disks(folder: &Path) {
+    let work = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| work.path().join(name).to_string_lossy().into_owned();
+    for (name, text) in [
+        ("user-data", "workload: |\n  a\nenv: |\n  b\n"),
+        ("meta-data", "instance-id: fuzz\nlocal-hostname: guest\n"),
+        ("vendor-data", "x\n"),
+        ("network-config", "version: 2\n"),
+    ] {
+        fs::write(path(name), text).expect("a file");
+    }
+    let files = ["user-data", "meta-data", "vendor-data", "network-config"].map(path);
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let image = path("image");
+    for (name, options) in [("joliet", &["-J"][..]), ("plain", &[]), ("rock-ridge", &["-J", "-r"])] {
+        let fixed = ["-quiet", "-no-pad", "-V", "cidata", "-o", &image];
+        run("genisoimage", &[&fixed, options, &files].concat());
+        let bytes = fs::read(&image).expect("an image");
+        seed(folder, name, None, &bytes[32 << 10..]);
+    }
+}
+
+/// Archives as text, as bytes and unpacked.
+fn archives(folder: &Path) {
+    let work = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| work.path().join(name).to_string_lossy().into_owned();
+    fs::create_dir_all(path("source/folder")).expect("a folder");
+    fs::write(path("source/docker-compose.yaml"), "services: {}\n").expect("a file");
+    fs::write(path("source/folder").clone() + "/program", "x".repeat(600)).expect("a file");
+    fs::write(path("source/folder").clone() + "/" + &"n".repeat(150), "long").expect("a file");
+    std::os::unix::fs::symlink("folder", path("source/link")).expect("a link");
+    let (source, tape) = (path("source"), path("tape"));
+    for format in ["gnu", "pax", "ustar", "v7"] {
+        for (name, excluded) in [("files", "link"), ("link", "folder")] {
+            let (option, excluded) = (format!("--format={format}"), format!("--exclude={excluded}"));
+            let long = if matches!(format, "ustar" | "v7") { "--exclude=nnn*" } else { "--exclude=." };
+            let arguments = ["-b1", &option, "-cf", &tape, "-C", &source, &excluded, long];
+            run("tar", &[&arguments[..], &["docker-compose.yaml", "folder", "link"]].concat());
+            let name = format!("{format}-{name}");
+            seed(folder, &name, Some(2), &fs::read(&tape).expect("a tape"));
+            run("gzip", &["-kf", &tape]);
+            let packed = path("tape.gz");
+            seed(folder, &format!("{name}-gz"), Some(1), &fs::read(&packed).expect("a packed tape"));
+            let text = run("openssl", &["base64", "-A", "-in", &packed]);
+            seed(folder, &format!("{name}-text"), Some(0), &text);
+        }
+    }
+}
+
+fn run(program: &str, arguments: &[&str]) -> Vec<u8> {
+    let result = Command::new(program).args(arguments).output().expect("an installed program");
+    assert!(result.status.success(), "{program}: {}", String::from_utf8_lossy(&result.stderr));
+    result.stdout
+}

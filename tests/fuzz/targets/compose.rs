@@ -1,0 +1,33 @@
+//! A compose file to the images that it runs; anchors, aliases and merge keys are allowed here, so bombs are tried.
+//!
+//! Beyond "returns": every image is named by digest; a refusal is one line and shows no image.
+#![no_main]
+
+use countersign_fuzz::CANARY;
+use countersign_plan::compose::{ComposeRefusal, images};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let lookup = |name: &str| match name {
+        "IMAGE" => Some("registry.example/canary"),
+        "EMPTY" => Some(""),
+        _ => None,
+    };
+    match images(text, &lookup) {
+        Ok(images) => {
+            assert!(!images.is_empty());
+            for image in images {
+                let (_, digest) = image.split_once("@sha256:").expect("a digest");
+                assert!(digest.len() == 64 && digest.bytes().all(|digit| digit.is_ascii_hexdigit()));
+            }
+        }
+        Err(refusal) => {
+            let shown = refusal.to_string();
+            assert!(!shown.contains(['\n', '\r', '\u{1b}']));
+            // A service may be named, an image may not.
+            let named = matches!(refusal, ComposeRefusal::Syntax { .. } | ComposeRefusal::NoServices);
+            assert!(!named || !shown.contains(CANARY));
+        }
+    }
+});
