@@ -131,6 +131,37 @@ fn a_contract_is_packed_into_authenticated_tokens_and_mixed_with_old_ones() {
 }
 
 #[test]
+fn the_auditors_key_is_checked_sealed_or_not() {
+    let desk = Desk::new();
+    for name in ["image", "auditor"] {
+        desk.rsa(name, 100);
+    }
+    desk.answer(0, "new demo", b"");
+    let contract = desk.answer(0, "pack demo --cert image.crt --key demo/signing.key", b"");
+    let seal = "seal --cert image.crt --prefix countersign-v1 --section attestationPublicKey auditor.pub";
+    let sealed = desk.answer(0, seal, b"");
+    let report = |key: &str, options: &str| {
+        desk.write("contract.yaml", format!("{contract}attestationPublicKey: {key}\n"));
+        desk.report(&format!("contract.yaml {options}"))
+    };
+    let auditor = desk.base64(desk.text("auditor.pub").as_bytes());
+    for key in [auditor.as_str(), sealed.trim_end()] {
+        let report = report(key, "--key image.key");
+        assert_eq!((&report["verdict"], report["findings"].as_array().unwrap().len()), (&"boots".into(), 0));
+    }
+    let unchecked = &report(&sealed, "")["unchecked"][2];
+    assert_eq!(unchecked["pointer"], "/attestationPublicKey", "{unchecked}");
+    for (key, code) in
+        [("no-key", "HPL11002E"), (desk.token("contract-basic", "auditor", b"", b"x").as_str(), "HPL11001E")]
+    {
+        let report = report(key, "--key image.key");
+        let first = &report["findings"][0];
+        assert_eq!((&report["stage"], &first["code"]), (&"verify".into(), &code.into()));
+        assert_eq!(first["pointer"], "/attestationPublicKey");
+    }
+}
+
+#[test]
 fn openssl_verifies_what_is_signed() {
     let desk = Desk::new();
     desk.rsa("signer", 100);

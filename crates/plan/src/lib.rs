@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod auditor;
 pub mod compose;
 pub mod content;
 pub mod credentials;

@@ -1,8 +1,11 @@
 //! Stage `attest`: a record of everything that decides what this boot does.
 //!
 //! The record follows the form of HPCR's `se-checksums.txt`: the version, lines of information, then one
-//! `SHA-256 name` line for each input. Its own digest is said on the console and reaches the log server.
+//! `SHA-256 name` line for each input. Its own digest is said on the console and reaches the log server. Where the
+//! contract names an auditor, the record itself leaves this stage only as a token for the auditor; the digest is that of
+//! the record inside.
 
+use countersign_contract::code::Code;
 use countersign_contract::model::Contract;
 use countersign_crypto::digest;
 use countersign_plan::signer::Signer;
@@ -25,10 +28,10 @@ impl Validated {
     /// Runs the stage.
     ///
     /// # Errors
-    /// None today; the Ultravisor's evidence will have some.
+    /// `HPL11000E` when the record cannot be encrypted.
     pub fn attest<S: Initramfs>(self, _: &S, log: &mut Log<'_, S>) -> Result<Attested, Failure> {
         log.stage(Stage::Attest, |_| {
-            let Validated { contract, signer, digests, mut host } = self;
+            let Validated { contract, signer, auditor, digests, mut host } = self;
             let mut record = format!("{}\n", host.manifest.version);
             match &signer {
                 Signer::Nobody => record.push_str("Contract is not signed\n"),
@@ -41,10 +44,19 @@ impl Validated {
             for (name, digest) in &digests {
                 record.push_str(&format!("{digest} {name}\n"));
             }
-            host.record = record;
             let summary = Summary::new()
                 .with("inputs", 1 + digests.len())
-                .with("record", digest::sha256_hex(host.record.as_bytes()));
+                .with("record", digest::sha256_hex(record.as_bytes()));
+            let (record, summary) = match auditor {
+                None => (record, summary),
+                Some(auditor) => {
+                    let token = auditor
+                        .seal(&record)
+                        .map_err(|error| Failure::machine(Stage::Attest, Code::BootInternal, error))?;
+                    (token, summary.with("encrypted", "yes"))
+                }
+            };
+            host.record = record;
             Ok((Attested { contract, host }, summary))
         })
     }

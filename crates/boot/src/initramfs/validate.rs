@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use countersign_contract::code::Code;
 use countersign_contract::model::{Contract, unsupported};
 use countersign_contract::refusal::Finding;
+use countersign_plan::auditor::Auditor;
 use countersign_plan::file::File;
 use countersign_plan::host::HostPlan;
 use countersign_plan::image::ImageManifest;
@@ -29,7 +30,7 @@ pub(super) struct HostFiles {
     pub(super) disk: PathBuf,
     pub(super) files: Vec<File>,
     pub(super) plan: HostPlan,
-    /// The attestation record, empty until `attest`.
+    /// The attestation record, or its token for the auditor; empty until `attest`.
     pub(super) record: String,
 }
 
@@ -45,6 +46,7 @@ impl HostFiles {
 pub struct Validated {
     pub(super) contract: Contract,
     pub(super) signer: Signer,
+    pub(super) auditor: Option<Auditor>,
     pub(super) digests: Vec<(String, String)>,
     pub(super) host: HostFiles,
 }
@@ -58,7 +60,7 @@ impl Verified {
     /// `HPL06…` for the archive and its images.
     pub fn validate<S: Initramfs>(self, _: &S, log: &mut Log<'_, S>) -> Result<Validated, Failure> {
         log.stage(Stage::Validate, |log| {
-            let Verified { origins, digests: contract_digests, signer, workload, env } = self;
+            let Verified { origins, digests: contract_digests, signer, auditor, workload, env } = self;
             let contract = section::contract(workload, env).map_err(refused)?;
             for warning in contract.warnings() {
                 log.warn(warning);
@@ -83,7 +85,7 @@ impl Verified {
                 Summary::new().with("volumes", contract.volumes().len()).with("images", plan.images.len());
             let host = HostFiles { manifest, disk: origins.disk, files, plan, record: String::new() };
             let digests = origins.digests.into_iter().chain(contract_digests).collect();
-            Ok((Validated { contract, signer, digests, host }, summary))
+            Ok((Validated { contract, signer, auditor, digests, host }, summary))
         })
     }
 }

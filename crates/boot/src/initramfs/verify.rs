@@ -4,6 +4,7 @@
 
 use countersign_contract::code::Code;
 use countersign_contract::envelope::SectionTree;
+use countersign_plan::auditor::Auditor;
 use countersign_plan::section;
 use countersign_plan::signer::{self, Signer, SignerRefusal};
 use countersign_system::ports::Initramfs;
@@ -22,6 +23,8 @@ pub struct Verified {
     /// SHA-256 of the contract's raw strings, in the words of the attestation record.
     pub(super) digests: Vec<(String, String)>,
     pub(super) signer: Signer,
+    /// Who alone may read the record.
+    pub(super) auditor: Option<Auditor>,
     pub(super) workload: SectionTree,
     pub(super) env: SectionTree,
 }
@@ -30,7 +33,8 @@ impl Unsealed {
     /// Runs the stage.
     ///
     /// # Errors
-    /// `HPL12001E`, `HPL12004E`, `HPL12101E`, `HPL12102E`, `HPL12103E`; `HPL11001E` when the workload does not open.
+    /// `HPL12001E`, `HPL12004E`, `HPL12101E`, `HPL12102E`, `HPL12103E`; `HPL11001E` when the workload or
+    /// the auditor's key does not open, `HPL11002E` when the latter is none.
     pub fn verify<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Verified, Failure> {
         log.stage(Stage::Verify, |log| {
             let signer = self.signer(system.unix_time(), log)?;
@@ -40,6 +44,11 @@ impl Unsealed {
             if let Some(warning) = section::unprotected_policy(envelope.workload(), &workload) {
                 log.warn(&warning);
             }
+            let auditor = envelope
+                .attestation_public_key()
+                .map(|named| Auditor::read(named, Some(&self.key)))
+                .transpose()
+                .map_err(|finding| Failure::finding(Stage::Verify, finding))?;
             let digests = envelope
                 .attested()
                 .into_iter()
@@ -54,7 +63,7 @@ impl Unsealed {
                 .forget_image_key()
                 .map_err(|error| Failure::machine(Stage::Verify, Code::BootInternal, error))?;
             let Unsealed { parsed, env, .. } = self;
-            Ok((Verified { origins: parsed.origins, digests, signer, workload, env }, summary))
+            Ok((Verified { origins: parsed.origins, digests, signer, auditor, workload, env }, summary))
         })
     }
 

@@ -3,9 +3,13 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use countersign_boot::stage::Stage;
+use countersign_contract::code::Code;
+
 use crate::support::contract::Medium;
+use crate::support::keys::{keys, party, run};
 use crate::support::machine::Boot;
-use crate::support::{Contract, Sealed, boot, machine};
+use crate::support::{Contract, Sealed, boot, machine, refused};
 
 /// SHA-256 by the sha256sum program.
 fn sha256sum(bytes: &[u8]) -> String {
@@ -40,9 +44,7 @@ fn value(medium: &Medium, key: &str) -> String {
 
 #[test]
 fn the_record_names_every_input_of_a_signed_contract() {
-    let mut contract = Contract::good();
-    contract.altered =
-        vec![("envWorkload".into(), "attestationPublicKey: an-auditors-key\nenvWorkload".into())];
+    let contract = Contract::good();
     let medium = contract.medium();
     let boot = boot(&machine(&contract));
     let record = record(&boot);
@@ -51,7 +53,7 @@ fn the_record_names_every_input_of_a_signed_contract() {
     let mut expected =
         format!("0.1.0\nContract is signed\n{signer} signingKey\n{} root.verity\n", "ab".repeat(32));
     expected.push_str(&disk_lines(&medium));
-    for key in ["workload", "env", "attestationPublicKey", "envWorkloadSignature"] {
+    for key in ["workload", "env", "envWorkloadSignature"] {
         expected.push_str(&format!("{} contract:{key}\n", sha256sum(value(&medium, key).as_bytes())));
     }
     assert_eq!(record, expected);
@@ -61,7 +63,7 @@ fn the_record_names_every_input_of_a_signed_contract() {
         assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{line}");
         assert!(!name.contains(' '), "{line}");
     }
-    let line = format!("stage=attest state=done inputs=9 record={}", sha256sum(record.as_bytes()));
+    let line = format!("stage=attest state=done inputs=8 record={}", sha256sum(record.as_bytes()));
     assert!(boot.stage_lines().contains(&line), "{line} in {}", boot.said());
 }
 
@@ -99,4 +101,75 @@ fn one_byte_of_the_contract_disk_changes_the_record() {
     let differing: Vec<(&str, &str)> = first.lines().zip(second.lines()).filter(|(a, b)| a != b).collect();
     assert_eq!(differing.len(), 1, "{differing:?}");
     assert!(differing[0].0.ends_with(" /dev/disk/by-label/cidata"));
+}
+
+/// The good contract with an auditor, whose key stands there as this text.
+fn with_auditor(key: &str) -> Contract {
+    let line = format!("attestationPublicKey: {key}\nenvWorkload");
+    Contract { altered: vec![("envWorkload".into(), line)], ..Contract::good() }
+}
+
+/// A PEM text, sealed as somebody's section is.
+fn sealed_key(maker: &[&str], name: &str) -> String {
+    run(party(maker[0]).args(&maker[1..]).arg(keys().path(name)).arg(keys().path("image.crt")))
+}
+
+/// What the documented commands read from the record's token.
+fn opened_by_openssl(token: &str) -> String {
+    let script = "umask 077; cd \"$(mktemp -d)\"; \
+        printf %s \"$1\" | cut -d. -f2 | base64 -d > wrapped; printf %s \"$1\" | cut -d. -f3 | base64 -d > body; \
+        passphrase=$(openssl pkeyutl -decrypt -inkey \"$2\" -in wrapped); \
+        printf %s \"$passphrase\" | openssl enc -d -aes-256-cbc -pbkdf2 -pass stdin -in body; rm -r \"$PWD\"";
+    run(Command::new("sh").args(["-c", script, "sh", token]).arg(keys().path("auditor.key")))
+}
+
+#[test]
+fn the_record_of_a_contract_with_an_auditor_is_for_the_auditor_alone() {
+    let escaped = format!("{:?}", keys().pem("auditor.pub"));
+    for key in [
+        keys().base64("auditor.pub"),
+        keys().base64("auditor.crt"),
+        escaped,
+        sealed_key(&["seal"], "auditor.pub"),
+        sealed_key(&["seal-v1", "attestationPublicKey"], "auditor.pub"),
+    ] {
+        let contract = with_auditor(&key);
+        let boot = boot(&machine(&contract));
+        let token = record(&boot);
+        assert!(token.starts_with("hyper-protect-basic.") && !token.contains('\n'), "{token}");
+        let record = opened_by_openssl(&token);
+        assert!(record.starts_with("0.1.0\nContract is signed\n"), "{record}");
+        // The string as it stands in the contract, or what a YAML reader makes of it.
+        let string: String = serde_json::from_str(&key).unwrap_or(key);
+        let line = format!("{} contract:attestationPublicKey\n", sha256sum(string.as_bytes()));
+        assert!(record.contains(&line), "{line} in {record}");
+        let line =
+            format!("stage=attest state=done inputs=9 record={} encrypted=yes", sha256sum(record.as_bytes()));
+        assert!(boot.stage_lines().contains(&line), "{line} in {}", boot.said());
+        // No file of the handover holds the record in the open.
+        let readable = |content: &[u8]| content.windows(18).any(|window| window == b"cidata/vendor-data");
+        assert!(!boot.files.values().any(|(_, content)| readable(content)));
+    }
+}
+
+#[test]
+fn an_auditors_key_that_cannot_be_used_ends_the_boot() {
+    let ends = |key: &str, code: Code, words: &str| {
+        refused(&with_auditor(key)).assert_place(
+            Stage::Verify,
+            code,
+            "/attestationPublicKey contract 3:23",
+            words,
+        );
+    };
+    let form = "expected a public key or a certificate, in PEM form or base64 of that; give the auditor's";
+    ends("an-auditors-key", Code::AttestationKeyForm, form);
+    ends("\"\"", Code::AttestationKeyForm, form);
+    ends(&keys().base64("auditor.key"), Code::AttestationKeyForm, form);
+    ends(&keys().base64("elliptic.pub"), Code::AttestationKeyForm, "expected an RSA key");
+    ends(&keys().base64("small.pub"), Code::AttestationKeyForm, "at least 2048 bits, found 1024");
+    ends(&sealed_key(&["seal"], "elliptic.pub"), Code::AttestationKeyForm, "expected an RSA key");
+    // A token for another place does not open.
+    let moved = sealed_key(&["seal-v1", "env"], "auditor.pub");
+    ends(&moved, Code::BootInvalidContract, "the token does not open with the key of this image");
 }

@@ -22,6 +22,7 @@ mod preflight;
 mod root;
 mod sealed;
 mod start;
+mod truth_table;
 mod unlock;
 mod unseal;
 mod validate;

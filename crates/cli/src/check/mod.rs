@@ -22,6 +22,7 @@ use countersign_contract::place::{Place, Pointer, SectionName, Text};
 use countersign_contract::refusal::Finding;
 use countersign_contract::schema;
 use countersign_crypto::secret::{ImageKey, SectionText};
+use countersign_plan::auditor::Auditor;
 use countersign_plan::devices::{Wanted, assign};
 use countersign_plan::facts::Facts;
 use countersign_plan::host::HostPlan;
@@ -204,6 +205,16 @@ impl Progress {
         }
     }
 
+    /// The auditor's key, part of the stage `verify`.
+    fn auditor(&mut self, envelope: &Envelope, key: Option<&ImageKey>) {
+        let Some(named) = envelope.attestation_public_key() else { return };
+        if named.token().is_some() && key.is_none() {
+            self.skip(named.place(), "the auditor's key is sealed and no key is given (--key)");
+        } else if let Err(finding) = Auditor::read(named, key) {
+            self.add(Stage::Verify, &finding);
+        }
+    }
+
     /// Stages `validate` and `unlock`, as far as both, one or none of the sections can be read.
     fn rest(
         &mut self,
@@ -322,6 +333,7 @@ fn contract<'t>(bytes: &'t [u8], circumstances: &Circumstances) -> (Report, Sour
         None => None,
     };
     let workload = progress.open(Stage::Verify, envelope.workload(), key, &mut sources.workload);
+    progress.auditor(&envelope, key);
     if let Some(workload) = &workload {
         let warning = section::unprotected_policy(envelope.workload(), workload);
         progress.add_all(Stage::Verify, warning.as_slice());

@@ -310,6 +310,10 @@ codes! {
         "the contract could not be opened"
         cause "a section is not a token for this image's key, or its text was altered"
         remedy "seal the section again with the encryption certificate of this very image";
+    AttestationKeyForm "HPL11002E" ENCRYPT_ATTESTATION Error
+        "the attestation record cannot be encrypted to the auditor"
+        cause "attestationPublicKey is not an RSA public key or certificate of at least 2048 bits, as PEM or base64 of PEM"
+        remedy "give the auditor's public key, extracted with openssl pkey -pubout, or remove the field";
     InsufficientMemory "HPL11003E" INSUFFICIENT_MEMORY Error
         "the guest has too little memory"
         cause "key derivation, guest OS and engine need at least 1 GiB"

@@ -27,7 +27,7 @@ impl Keys {
     fn make() -> Keys {
         let keys = Keys { folder: tempfile::tempdir().unwrap(), made: now() };
         // 4096 bits are what real images have; the tests need a key, not its strength.
-        for name in ["image", "other-image", "signer", "other-signer"] {
+        for name in ["image", "other-image", "signer", "other-signer", "auditor"] {
             keys.openssl(&format!("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out {name}.key"));
             keys.openssl(&format!("pkey -in {name}.key -pubout -out {name}.pub"));
             keys.openssl(&format!(
@@ -40,6 +40,8 @@ impl Keys {
                 "req -x509 -new -key {name}.key -subj /CN={name} -days 30 -out {name}.crt"
             ));
         }
+        keys.openssl("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out small.key");
+        keys.openssl("pkey -in small.key -pubout -out small.pub");
         keys.openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out elliptic.key");
         keys.openssl("pkey -in elliptic.key -pubout -out elliptic.pub");
         keys
