@@ -44,10 +44,7 @@ pub fn run(options: &Sign, out: &mut dyn Write) -> Result<Answer> {
 /// # Errors
 /// Only what is not about the contract.
 pub fn signed(bytes: &[u8], key: &PrivateKey) -> Result<Result<Zeroizing<String>, String>> {
-    let refused = |refusal: Refusal| {
-        let hint = refusal.hint().map_or(String::new(), |hint| format!("; {hint}"));
-        format!("{} {refusal}{hint}", refusal.code())
-    };
+    let refused = |refusal: Refusal| format!("{} {refusal}; {}", refusal.code(), refusal.hint());
     if let Err(refusal) = Envelope::parse(bytes) {
         // An old signature of the wrong form goes anyway.
         if !matches!(refusal, Refusal::SignatureForm(_)) {

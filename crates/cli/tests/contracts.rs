@@ -128,7 +128,7 @@ fn what_is_in_the_archive_counts() {
         assert_eq!(report["stage"], "validate");
         let last = report["findings"].as_array().unwrap().last().unwrap().clone();
         assert_eq!((&last["code"], &last["pointer"]), (&code.into(), &"/workload/compose/archive".into()));
-        assert_eq!((last["line"].as_u64(), last["column"].as_u64()), (Some(4), Some(5)), "{last}");
+        assert_eq!((last["line"].as_u64(), last["column"].as_u64()), (Some(4), Some(14)), "{last}");
     }
     desk.write("contract.yaml", text);
     let report = desk.report("contract.yaml");

@@ -309,7 +309,7 @@ impl SectionTree {
                 None => Err(Refusal::Schema {
                     place: self.place_of("signingKey"),
                     expectation: "expected a public key or certificate as PEM, or base64 of that".into(),
-                    hint: None,
+                    hint: Code::SigningKeyForm.remedy().into(),
                 }),
             },
         }

@@ -16,21 +16,34 @@ use crate::place::{Place, Pointer};
 use crate::refusal::{Finding, MAX_REPORTED, Refusal};
 use crate::schema::CheckedSection;
 
+mod confidential_containers;
 mod credentials;
 mod extension;
+mod images;
+mod key_service;
 mod logging;
+mod machine;
+mod material;
+mod places;
+mod play;
 mod policy;
 mod read;
 mod unsupported;
 mod volume;
 
+pub use confidential_containers::{AllowedImages, ConfidentialContainers, SealedSecretKeys};
 pub use credentials::{Credentials, RegistryAuthority};
 pub use extension::{Initialize, MountOption, VolumeOptions};
+pub use images::{ImageRules, Notary};
+pub use key_service::{Grep11, KeyServices, Kms};
 pub use logging::{LogRouter, Logging, Syslog};
+pub use machine::{CryptoDevice, CryptoPassthrough, HostKey};
+pub use play::{Play, Resource, ResourceKind};
 pub use policy::Policy;
 pub use unsupported::unsupported;
 pub use volume::{DeployerSecret, FileSystem, Volume};
 
+use places::Places;
 use read::Reader;
 
 /// A contract that may be acted on.
@@ -40,6 +53,7 @@ pub struct Contract {
     env: Env,
     volumes: Vec<Volume>,
     policy: Policy,
+    places: Places,
     warnings: Vec<Finding>,
     unsupported: Vec<Finding>,
 }
@@ -48,6 +62,7 @@ pub struct Contract {
 #[derive(Debug)]
 struct Workload {
     kind: WorkloadKind,
+    image_rules: ImageRules,
     environment: BTreeMap<String, EnvironmentValue>,
     credentials: BTreeMap<String, Credentials>,
 }
@@ -60,6 +75,9 @@ struct Env {
     credentials: BTreeMap<String, Credentials>,
     registry_authorities: Vec<RegistryAuthority>,
     signing_key: Option<String>,
+    host_keys: BTreeMap<String, HostKey>,
+    crypto_passthrough: Option<CryptoPassthrough>,
+    sealed_secrets: Option<SealedSecretKeys>,
 }
 
 /// How the workload is described.
@@ -70,24 +88,17 @@ pub enum WorkloadKind {
         archive: String,
     },
     /// Kubernetes objects.
-    Play {
-        /// Base64 of a gzipped tar.
-        archive: Option<String>,
-        /// How many objects there are as they stand.
-        resources: usize,
-        /// How many objects there are with expressions.
-        templates: usize,
-    },
+    Play(Play),
     /// Pods of the confidential containers agent.
-    ConfidentialContainers,
+    ConfidentialContainers(ConfidentialContainers),
 }
 
 impl std::fmt::Debug for WorkloadKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             WorkloadKind::Compose { .. } => "Compose(…)",
-            WorkloadKind::Play { .. } => "Play(…)",
-            WorkloadKind::ConfidentialContainers => "ConfidentialContainers",
+            WorkloadKind::Play(_) => "Play(…)",
+            WorkloadKind::ConfidentialContainers(_) => "ConfidentialContainers",
         })
     }
 }
@@ -112,8 +123,9 @@ impl Contract {
                 refusals.push(Refusal::SigningKey(value.place(), error));
             }
         }
+        let host_keys = machine::host_keys(&env, &mut refusals);
         let unsupported = unsupported::find(&workload, &env);
-        let (Some(logging), true) = (logging, refusals.is_empty()) else {
+        let (Some(logging), Some(kind), true) = (logging, kind(&workload), refusals.is_empty()) else {
             refusals.sort_by_key(|refusal| (refusal.place().text, refusal.place().mark));
             refusals.truncate(MAX_REPORTED);
             return Err(refusals);
@@ -121,7 +133,8 @@ impl Contract {
         Ok(Contract {
             policy: policy::read(&workload, &env),
             workload: Workload {
-                kind: kind(&workload),
+                kind,
+                image_rules: images::read(&workload),
                 environment: environment(&workload),
                 credentials: credentials::read(&workload),
             },
@@ -131,7 +144,13 @@ impl Contract {
                 credentials: credentials::read(&env),
                 registry_authorities,
                 signing_key,
+                host_keys,
+                crypto_passthrough: machine::crypto_passthrough(&env),
+                sealed_secrets: env
+                    .child("confidential-containers")
+                    .and_then(|part| confidential_containers::sealed_secrets(&part)),
             },
+            places: Places::of(&workload, &env),
             volumes,
             warnings,
             unsupported,
@@ -183,6 +202,32 @@ impl Contract {
         self.env.signing_key.as_deref()
     }
 
+    /// Rules for images that are named by tag.
+    pub fn image_rules(&self) -> &ImageRules {
+        &self.workload.image_rules
+    }
+
+    /// The machines that the guest may run on, by the names of their host keys; empty means any.
+    pub fn host_keys(&self) -> &BTreeMap<String, HostKey> {
+        &self.env.host_keys
+    }
+
+    /// Crypto devices that are handed to the guest.
+    pub fn crypto_passthrough(&self) -> Option<&CryptoPassthrough> {
+        self.env.crypto_passthrough.as_ref()
+    }
+
+    /// The deployer's keys for sealed secrets of the confidential containers agent.
+    pub fn deployer_sealed_secrets(&self) -> Option<&SealedSecretKeys> {
+        self.env.sealed_secrets.as_ref()
+    }
+
+    /// Where a field stands that later stages judge: an archive, a certificate, a volume. Of another field, the
+    /// place of the nearest of these above it; `None` for a pointer outside both sections.
+    pub fn place_of(&self, pointer: &Pointer) -> Option<Place> {
+        self.places.find(pointer)
+    }
+
     /// What the parties demand of each other.
     pub fn policy(&self) -> &Policy {
         &self.policy
@@ -208,18 +253,15 @@ fn environment(section: &Reader<'_>) -> BTreeMap<String, EnvironmentValue> {
         .collect()
 }
 
-fn kind(workload: &Reader<'_>) -> WorkloadKind {
+fn kind(workload: &Reader<'_>) -> Option<WorkloadKind> {
     if let Some(compose) = workload.child("compose") {
-        return WorkloadKind::Compose { archive: compose.text("archive").unwrap_or_default().to_owned() };
+        return Some(WorkloadKind::Compose { archive: compose.text("archive")?.to_owned() });
     }
-    match workload.child("play") {
-        Some(play) => WorkloadKind::Play {
-            archive: play.text("archive").map(str::to_owned),
-            resources: play.child("resources").map_or(0, |list| list.value().items().len()),
-            templates: play.child("templates").map_or(0, |list| list.value().items().len()),
-        },
-        None => WorkloadKind::ConfidentialContainers,
+    if let Some(play) = workload.child("play") {
+        return Some(WorkloadKind::Play(play::read(&play)));
     }
+    let part = workload.child("confidential-containers")?;
+    confidential_containers::read(&part).map(WorkloadKind::ConfidentialContainers)
 }
 
 /// A warning at the env section's entry for each name that both sections have under `key`.

@@ -79,7 +79,7 @@ pub enum Refusal {
         /// What is expected there.
         expectation: Cow<'static, str>,
         /// What would help.
-        hint: Option<String>,
+        hint: Cow<'static, str>,
     },
     /// A volume is named in one section only.
     VolumeUnmatched {
@@ -237,18 +237,18 @@ impl Refusal {
         })
     }
 
-    /// What would help, where something can be said beyond the code's general remedy.
-    pub fn hint(&self) -> Option<Cow<'_, str>> {
+    /// What would help: about this place, else the code's general remedy.
+    pub fn hint(&self) -> Cow<'_, str> {
         match self {
-            Refusal::Schema { hint, .. } => hint.as_deref().map(Cow::Borrowed),
-            Refusal::Unsupported { hint, .. } => Some(Cow::Borrowed(hint)),
+            Refusal::Schema { hint, .. } => Cow::Borrowed(hint),
+            Refusal::Unsupported { hint, .. } => Cow::Borrowed(hint),
             Refusal::SectionMissing { found: Some(found), name, .. } => {
-                Some(Cow::Owned(format!("there is {found}: is {name} meant?")))
+                Cow::Owned(format!("there is {found}: is {name} meant?"))
             }
             Refusal::VolumeUnmatched { nearest: Some(name), missing_in, .. } => {
-                Some(Cow::Owned(format!("{missing_in} has a volume {name}: is it the same?")))
+                Cow::Owned(format!("{missing_in} has a volume {name}: is it the same?"))
             }
-            other => Some(Cow::Borrowed(other.code().remedy())),
+            other => Cow::Borrowed(other.code().remedy()),
         }
     }
 }
@@ -303,7 +303,7 @@ impl From<&Refusal> for Finding {
             refusal.code(),
             refusal.place().clone(),
             refusal.expectation(),
-            refusal.hint().map(Cow::into_owned),
+            Some(refusal.hint().into_owned()),
         )
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The schema texts under `schema/` are the one place where the form of a field is written down: editors read
 //! their titles and descriptions, this module takes what is expected (`x-expect`), what names a map may have
-//! (`x-expect-name`) and what would help (`x-hint`) from the same texts. Messages of the validator itself are
+//! (`x-expect-name`) and what would help (`x-hint`, `x-hint-name`) from the same texts. Messages of the validator itself are
 //! never used: they print values.
 //!
 //! Unknown names are refused where the schema closes a map. The sections themselves are open, as in HPCR; an
@@ -14,6 +14,7 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value as Json;
 
+use crate::code::Code;
 use crate::envelope::{SectionTree, unknown_key};
 use crate::nearest::nearest;
 use crate::place::{Mark, Place, Pointer, SectionName};
@@ -122,11 +123,12 @@ fn unknown_keys(tree: &SectionTree, schema: &Json) -> Vec<Finding> {
         .collect()
 }
 
-/// The names under `properties` of a schema node.
+/// The names under `properties` of a schema node, sorted.
 fn property_names(node: &Json) -> Vec<&str> {
-    node.get("properties")
-        .and_then(Json::as_object)
-        .map_or_else(Vec::new, |map| map.keys().map(String::as_str).collect())
+    let map = node.get("properties").and_then(Json::as_object);
+    let mut names: Vec<&str> = map.map_or_else(Vec::new, |map| map.keys().map(String::as_str).collect());
+    names.sort_unstable();
+    names
 }
 
 /// One error of the validator as refusals: one for each field that is missing or not known, else one.
@@ -136,70 +138,83 @@ fn violation(tree: &SectionTree, schema: &Json, error: &ValidationError<'_>) -> 
     let pointer = names.iter().fold(base, |pointer, name| pointer.child(name));
     let value = tree.value.find(names.iter().map(String::as_str));
     let mark = value.map(Value::mark);
-    let node = node_of(schema, error.evaluation_path().as_str());
-    let refusal =
-        |pointer: Pointer, mark: Option<Mark>, expectation: String, hint: Option<String>| Refusal::Schema {
-            place: Place { text: tree.text, pointer, mark },
-            expectation: format!("expected {expectation}").into(),
-            hint,
-        };
+    let node = node_of(schema, error.evaluation_path().as_str()).unwrap_or(schema);
+    let refusal = |pointer: Pointer, mark: Option<Mark>, expectation: String, hint: String| Refusal::Schema {
+        place: Place { text: tree.text, pointer, mark },
+        expectation: format!("expected {expectation}").into(),
+        hint: hint.into(),
+    };
     match error.kind() {
         ValidationErrorKind::Required { property } => {
             let property = property.as_str().unwrap_or_default();
-            let field = node.and_then(|node| node.pointer(&format!("/properties/{property}")));
-            let field = field.map(|field| follow(schema, field));
-            let expectation = match note(field, "x-expect") {
+            let field = node.pointer(&format!("/properties/{property}")).map(|field| follow(schema, field));
+            let expectation = match field.and_then(|field| note(field, "x-expect")) {
                 Some(what) => format!("the field {property}: {what}"),
                 None => format!("the field {property}"),
             };
-            let unknown = value.into_iter().flat_map(Value::entries).map(|entry| entry.key.as_str());
-            let known = node.map(property_names).unwrap_or_default();
-            let hint = unknown
+            let known = property_names(node);
+            let found = value.into_iter().flat_map(Value::entries).map(|entry| entry.key.as_str());
+            let misspelled = found
                 .filter(|key| !known.contains(key))
                 .find(|key| nearest(key, [property]).is_some())
-                .map(|key| format!("there is {key}: is {property} meant?"))
-                .or_else(|| note(field, "x-hint").map(str::to_owned));
+                .map(|key| format!("there is {key}: is {property} meant?"));
+            let hint = misspelled.unwrap_or_else(|| hint_of(field.unwrap_or(node)));
             vec![refusal(pointer.child(property), mark, expectation, hint)]
         }
         ValidationErrorKind::AdditionalProperties { unexpected } => {
-            let known = node.map(property_names).unwrap_or_default();
-            unexpected
-                .iter()
-                .take(MAX_REPORTED)
-                .map(|key| {
-                    let mark = value.and_then(|value| value.entry(key)).map(|entry| entry.key_mark);
-                    let expectation = match note(node, "x-expect-name") {
-                        Some(what) => format!("as name {what}"),
-                        None => "no field of this name".to_owned(),
-                    };
-                    let hint = nearest(key, known.iter().copied()).map(|name| format!("is {name} meant?"));
-                    refusal(pointer.child(key), mark, expectation, hint)
-                })
-                .collect()
+            let known = property_names(node);
+            let unknown = |key: &String| {
+                let mark = value.and_then(|value| value.entry(key)).map(|entry| entry.key_mark);
+                let expectation = match note(node, "x-expect-name") {
+                    Some(what) => format!("as name {what}"),
+                    None => "no field of this name".to_owned(),
+                };
+                let hint = match (nearest(key, known.iter().copied()), note(node, "x-hint-name")) {
+                    (Some(name), _) => format!("is {name} meant?"),
+                    (None, Some(hint)) => hint.to_owned(),
+                    (None, None) => format!("known here: {}", known.join(", ")),
+                };
+                refusal(pointer.child(key), mark, expectation, hint)
+            };
+            unexpected.iter().take(MAX_REPORTED).map(unknown).collect()
         }
         _ => {
             let expectation = note(node, "x-expect").unwrap_or("a value that the schema allows");
-            vec![refusal(pointer, mark, expectation.to_owned(), note(node, "x-hint").map(str::to_owned))]
+            vec![refusal(pointer, mark, expectation.to_owned(), hint_of(node))]
         }
     }
 }
 
 /// An annotation of a schema node.
-fn note<'s>(node: Option<&'s Json>, key: &str) -> Option<&'s str> {
-    node?.get(key)?.as_str()
+fn note<'s>(node: &'s Json, key: &str) -> Option<&'s str> {
+    node.get(key)?.as_str()
 }
 
-/// The schema node that holds the keyword at the end of an evaluation path, references followed.
+/// What would help; every node has it, a test walks them.
+fn hint_of(node: &Json) -> String {
+    note(node, "x-hint").unwrap_or(Code::ContractInvalid.remedy()).to_owned()
+}
+
+/// The annotated schema node that the keyword at the end of an evaluation path speaks about, references
+/// followed. A condition (`then`, an entry of `oneOf`) speaks about the node that it stands in.
 fn node_of<'s>(schema: &'s Json, path: &str) -> Option<&'s Json> {
     let mut names: Vec<String> = Pointer::root().join(path).names().collect();
     names.pop();
-    names.iter().try_fold(schema, |node, name| match name.as_str() {
-        "$ref" => Some(follow(schema, node)),
-        name => match node {
-            Json::Array(items) => items.get(name.parse::<usize>().ok()?),
-            node => node.get(name),
-        },
-    })
+    let mut annotated = schema;
+    let mut node = schema;
+    for name in &names {
+        node = match name.as_str() {
+            "$ref" => follow(schema, node),
+            name => match node {
+                Json::Array(items) => items.get(name.parse::<usize>().ok()?)?,
+                node => node.get(name)?,
+            },
+        };
+        if node.get("x-expect").is_some_and(Json::is_string) {
+            annotated = node;
+        }
+    }
+    Some(annotated)
 }
 
 /// The node that a local reference points to, or the node itself if it is none.

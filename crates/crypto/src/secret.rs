@@ -97,6 +97,31 @@ text_secret! {
     EnvironmentValue
 }
 
+text_secret! {
+    /// A key for the API of a cloud service.
+    ApiKey
+}
+
+text_secret! {
+    /// The private key of a GREP11 client, as PEM text or as base64 of that, as the contract has it.
+    Grep11ClientKey
+}
+
+text_secret! {
+    /// A volume's AES key as a hardware module wrapped it, base64; asterisks if it was used before.
+    WrappedKey
+}
+
+text_secret! {
+    /// The secret that associates a crypto device with the guest, base64 of 32 bytes.
+    AssociationSecret
+}
+
+text_secret! {
+    /// The private key that opens sealed secrets, as PEM text or as base64 of that.
+    SealedSecretKey
+}
+
 /// The content of a file that holds secrets, ready to be written to guest memory.
 pub struct SecretBytes(SecretBox<[u8]>);
 

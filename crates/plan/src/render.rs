@@ -8,6 +8,7 @@ use countersign_contract::cidata::network_config::NetworkConfig;
 use countersign_contract::code::Code;
 use countersign_contract::model::{Contract, Logging, Syslog, WorkloadKind};
 use countersign_contract::place::{Pointer, SectionName};
+use countersign_contract::refusal::Finding;
 use countersign_crypto::LibraryError;
 use countersign_crypto::certificate::Certificate;
 use countersign_crypto::private_key::PrivateKey;
@@ -88,18 +89,24 @@ impl RenderRefusal {
         }
     }
 
-    /// What in the contract it is about, and what is expected there; `None` where it is not about the contract.
-    pub fn subject(&self) -> Option<(Pointer, String)> {
-        let archive = Pointer::section(SectionName::Workload).child("compose").child("archive");
-        match self {
-            RenderRefusal::Archive(error) => Some((archive, error.to_string())),
-            RenderRefusal::Compose { file, refusal } => Some((archive, format!("{file}: {refusal}"))),
-            RenderRefusal::NoClientCertificate => {
-                let syslog = Pointer::section(SectionName::Env).child("logging").child("syslog");
-                Some((syslog, "expected cert and key, the client certificate and its key".to_owned()))
+    /// The refusal at its field of the contract; `None` where it is not about a field.
+    pub fn finding(&self, contract: &Contract) -> Option<Finding> {
+        let (section, path, message) = match self {
+            RenderRefusal::Archive(error) => {
+                (SectionName::Workload, ["compose", "archive"], error.to_string())
             }
-            RenderRefusal::Unsupported | RenderRefusal::Library(_) | RenderRefusal::Plan(_) => None,
-        }
+            RenderRefusal::Compose { file, refusal } => {
+                (SectionName::Workload, ["compose", "archive"], format!("{file}: {refusal}"))
+            }
+            RenderRefusal::NoClientCertificate => {
+                let message = "expected cert and key, the client certificate and its key";
+                (SectionName::Env, ["logging", "syslog"], message.to_owned())
+            }
+            RenderRefusal::Unsupported | RenderRefusal::Library(_) | RenderRefusal::Plan(_) => return None,
+        };
+        let pointer = path.iter().fold(Pointer::section(section), |pointer, name| pointer.child(name));
+        let place = contract.place_of(&pointer)?;
+        Some(Finding::new(self.code(), place, message, Some(self.code().remedy().to_owned())))
     }
 }
 

@@ -79,8 +79,11 @@ impl Verified {
                 hostname: &origins.hostname,
                 network: origins.network.as_ref(),
             };
-            let Rendered { files, plan } = render(&contract, guest)
-                .map_err(|refusal| Failure::machine(Stage::Validate, refusal.code(), refusal))?;
+            let Rendered { files, plan } =
+                render(&contract, guest).map_err(|refusal| match refusal.finding(&contract) {
+                    Some(finding) => Failure::finding(Stage::Validate, finding),
+                    None => Failure::machine(Stage::Validate, refusal.code(), refusal),
+                })?;
             let summary =
                 Summary::new().with("volumes", contract.volumes().len()).with("images", plan.images.len());
             let host = HostFiles { manifest, disk: origins.disk, files, plan, record: String::new() };

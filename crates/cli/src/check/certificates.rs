@@ -4,48 +4,42 @@
 
 use countersign_contract::code::Code;
 use countersign_contract::model::{Contract, Logging};
-use countersign_contract::place::Place;
+use countersign_contract::place::{Place, Pointer, SectionName};
 use countersign_contract::refusal::Finding;
 use countersign_crypto::signature::SigningKey;
 
 /// How long before its end a certificate is worth a warning: 30 days, in seconds.
 const SOON: i64 = 30 * 86_400;
 
-/// Where the fields stand that hold certificates.
-pub struct Places {
-    pub logging: Place,
-    pub authorities: Place,
-    pub signing_key: Place,
-}
-
-/// Every certificate of the contract that is over, has not begun, or ends soon.
-pub fn warnings(contract: &Contract, places: &Places, now: i64) -> Vec<Finding> {
+/// Every certificate of the contract that is over, has not begun, or ends soon, at its field.
+pub fn warnings(contract: &Contract, now: i64) -> Vec<Finding> {
     let mut found = Vec::new();
-    let mut look = |place: Place, not_before: i64, not_after: i64| {
-        found.extend(message(not_before, not_after, now).map(|message| {
+    let mut look = |place: Option<Place>, not_before: i64, not_after: i64| {
+        if let (Some(place), Some(message)) = (place, message(not_before, not_after, now)) {
             let hint = Some(Code::CertificateEnding.remedy().to_owned());
-            Finding::new(Code::CertificateEnding, place, message, hint)
-        }));
+            found.push(Finding::new(Code::CertificateEnding, place, message, hint));
+        }
     };
+    let env = Pointer::section(SectionName::Env);
     if let Logging::Syslog(syslog) = contract.logging() {
         let fields = [("server", syslog.authorities()), ("cert", syslog.client_certificates())];
         for (name, certificates) in fields {
-            let mut place = places.logging.clone();
-            place.pointer = place.pointer.child("syslog").child(name);
+            let field = env.child("logging").child("syslog").child(name);
             for facts in certificates.iter().map(|certificate| certificate.facts()) {
-                look(place.clone(), facts.not_before, facts.not_after);
+                look(contract.place_of(&field), facts.not_before, facts.not_after);
             }
         }
     }
-    for certificate in contract.registry_authorities().iter().flat_map(|authority| authority.certificates()) {
-        let facts = certificate.facts();
-        look(places.authorities.clone(), facts.not_before, facts.not_after);
+    for authority in contract.registry_authorities() {
+        for facts in authority.certificates().iter().map(|certificate| certificate.facts()) {
+            look(Some(authority.place().clone()), facts.not_before, facts.not_after);
+        }
     }
     // One that is over was refused before; here is the one that will be.
     let signing = contract.signing_key().and_then(|key| SigningKey::parse(key).ok());
     if let Some((begin, end)) = signing.and_then(|key| Some((key.not_before()?, key.not_after()?))) {
         if begin <= now && now <= end {
-            look(places.signing_key.clone(), begin, end);
+            look(contract.place_of(&env.child("signingKey")), begin, end);
         }
     }
     found.dedup();

@@ -34,7 +34,6 @@ use countersign_plan::volumes::{Action, settle};
 use crate::arguments::{Check, Format, Source};
 use crate::folder::Folder;
 use crate::{Answer, files, time};
-use certificates::Places;
 use report::{Report, Reported, Stage, Unchecked, Verdict};
 
 /// What a check needs beside the contract.
@@ -238,12 +237,6 @@ impl Progress {
                 return None;
             }
         };
-        let places = Places {
-            logging: env.place_of("logging"),
-            authorities: env.place_of("cacerts"),
-            signing_key: env.place_of("signingKey"),
-        };
-        let compose = workload.place_of("compose");
         let contract = match section::contract(workload, env) {
             Ok(contract) => contract,
             Err(findings) => {
@@ -253,16 +246,16 @@ impl Progress {
         };
         self.add_all(Stage::Validate, contract.warnings());
         self.add_all(Stage::Validate, &unsupported(&contract));
-        self.add_all(Stage::Validate, &certificates::warnings(&contract, &places, circumstances.now));
+        self.add_all(Stage::Validate, &certificates::warnings(&contract, circumstances.now));
         let breach = signer.and_then(|signer| signer.breach(contract.policy()));
         self.add_all(Stage::Validate, breach.as_slice());
         self.add_all(Stage::Validate, contract.policy().breaches());
-        let host = self.render(&contract, &compose, &places.logging);
+        let host = self.render(&contract);
         let disks = self.disks(&contract, circumstances.facts.as_ref());
         Some(plan::plan(&contract, signer?, &host?, &disks?))
     }
 
-    fn render(&mut self, contract: &Contract, compose: &Place, logging: &Place) -> Option<HostPlan> {
+    fn render(&mut self, contract: &Contract) -> Option<HostPlan> {
         let refusal = match render(
             contract,
             Guest { version: env!("CARGO_PKG_VERSION"), hostname: "guest", network: None },
@@ -270,18 +263,14 @@ impl Progress {
             Ok(rendered) => return Some(rendered.plan),
             Err(refusal) => refusal,
         };
-        let Some((pointer, message)) = refusal.subject() else {
+        match refusal.finding(contract) {
+            Some(finding) => self.add(Stage::Validate, &finding),
             // What is not supported was said, with its place.
-            if refusal.code() != Code::UnsupportedField {
+            None if refusal.code() == Code::UnsupportedField => {}
+            None => {
                 self.add(Stage::Validate, &Finding::new(refusal.code(), root(), refusal.to_string(), None));
             }
-            return None;
-        };
-        // The nearest place that is known: the map that the field stands in.
-        let near = if pointer.as_str().starts_with(compose.pointer.as_str()) { compose } else { logging };
-        let place = Place { pointer, ..near.clone() };
-        let hint = Some(refusal.code().remedy().to_owned());
-        self.add(Stage::Validate, &Finding::new(refusal.code(), place, message, hint));
+        }
         None
     }
 

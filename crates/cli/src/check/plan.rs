@@ -69,7 +69,7 @@ pub fn plan(contract: &Contract, signer: &Signer, host: &HostPlan, disks: &[(Str
     let Workload::Compose { file, .. } = &host.workload;
     let (authorities, client) = match contract.logging() {
         Logging::Syslog(syslog) => (syslog.authorities(), syslog.client_certificates()),
-        Logging::LogRouter(_) => (&[][..], &[][..]),
+        Logging::LogRouter(_) | Logging::LogDna(_) => (&[][..], &[][..]),
     };
     let provider: Vec<&str> = contract.provider_environment_names().collect();
     let from = |name: &str| if provider.contains(&name) { "workload" } else { "env" };

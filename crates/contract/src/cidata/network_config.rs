@@ -99,7 +99,7 @@ pub struct Route {
 pub fn parse(bytes: &[u8]) -> Result<NetworkConfig, Box<Finding>> {
     let origin = Origin::network_config();
     let root = yaml::parse(bytes, &origin).map_err(|refusal| {
-        let hint = refusal.hint().map(std::borrow::Cow::into_owned);
+        let hint = Some(refusal.hint().into_owned());
         Box::new(Finding::new(
             Code::NetworkConfigInvalid,
             refusal.place().clone(),

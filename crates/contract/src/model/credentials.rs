@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use countersign_crypto::certificate::Certificate;
 use countersign_crypto::secret::RegistryPassword;
 
+use super::material;
 use super::read::Reader;
+use crate::place::Place;
 use crate::refusal::Refusal;
 
 /// An account at a registry.
@@ -34,6 +36,7 @@ impl Credentials {
 pub struct RegistryAuthority {
     name: String,
     certificates: Vec<Certificate>,
+    place: Place,
 }
 
 impl RegistryAuthority {
@@ -45,6 +48,11 @@ impl RegistryAuthority {
     /// At least one certificate.
     pub fn certificates(&self) -> &[Certificate] {
         &self.certificates
+    }
+
+    /// Where the contract has it.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 }
 
@@ -61,21 +69,11 @@ pub(super) fn read(section: &Reader<'_>) -> BTreeMap<String, Credentials> {
 
 pub(super) fn authorities(env: &Reader<'_>, refusals: &mut Vec<Refusal>) -> Vec<RegistryAuthority> {
     let mut found = Vec::new();
-    for (index, map) in
-        env.child("cacerts").map(|list| list.value().items()).unwrap_or_default().iter().enumerate()
+    let list = env.child("cacerts");
+    for (name, entry) in list.iter().flat_map(Reader::items).flat_map(|map| map.entries().collect::<Vec<_>>())
     {
-        for entry in map.entries() {
-            match entry.value.as_text().map(Certificate::parse_all) {
-                Some(Ok(certificates)) => {
-                    found.push(RegistryAuthority { name: entry.key.to_string(), certificates });
-                }
-                _ => {
-                    let mut place = super::missing(env, "cacerts");
-                    place.pointer = place.pointer.index(index).child(&entry.key);
-                    place.mark = Some(entry.value.mark());
-                    refusals.push(Refusal::NotACertificate(place));
-                }
-            }
+        if let Some(certificates) = material::certificates(&entry, refusals) {
+            found.push(RegistryAuthority { name: name.to_owned(), certificates, place: entry.place() });
         }
     }
     found

@@ -4,11 +4,10 @@
 //! anything starts; dates, names and chains are checked by the logging stage, which knows the time.
 
 use countersign_crypto::certificate::Certificate;
-use countersign_crypto::private_key::PrivateKey;
-use countersign_crypto::secret::LogClientKey;
+use countersign_crypto::secret::{ApiKey, LogClientKey};
 
-use super::missing;
 use super::read::Reader;
+use super::{material, missing};
 use crate::code::Code;
 use crate::refusal::{Finding, Refusal};
 
@@ -25,6 +24,8 @@ pub enum Logging {
     Syslog(Syslog),
     /// IBM Cloud Logs.
     LogRouter(LogRouter),
+    /// IBM Log Analysis, which was switched off in March 2025; older contracts name it.
+    LogDna(LogRouter),
 }
 
 /// A syslog server.
@@ -58,17 +59,18 @@ impl Syslog {
     }
 
     /// The key of the client certificate, PEM or base64 of PEM as the contract has it; it was read once with
-    /// [`PrivateKey::parse`] and belongs to the certificate.
+    /// [`PrivateKey::parse`](countersign_crypto::private_key::PrivateKey::parse) and belongs to the certificate.
     pub fn client_key(&self) -> Option<&LogClientKey> {
         self.client.as_ref().map(|(_, key)| key)
     }
 }
 
-/// An ingestion address of IBM Cloud Logs.
+/// An ingestion address of a log service of IBM Cloud.
 #[derive(Debug)]
 pub struct LogRouter {
     hostname: String,
     port: u16,
+    api_key: ApiKey,
     tags: Vec<String>,
 }
 
@@ -81,6 +83,11 @@ impl LogRouter {
     /// TCP port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Key of the account that may write records.
+    pub fn api_key(&self) -> &ApiKey {
+        &self.api_key
     }
 
     /// Marks on every record.
@@ -98,12 +105,19 @@ pub(super) fn read(
     if let Some(syslog) = logging.child("syslog") {
         return syslog_server(&syslog, refusals, warnings).map(Logging::Syslog);
     }
-    let router = logging.child("logRouter")?;
-    Some(Logging::LogRouter(LogRouter {
+    if let Some(router) = logging.child("logRouter") {
+        return log_router(&router, "iamApiKey", LOG_ROUTER_PORT).map(Logging::LogRouter);
+    }
+    log_router(&logging.child("logDNA")?, "ingestionKey", SYSLOG_PORT).map(Logging::LogDna)
+}
+
+fn log_router(router: &Reader<'_>, key: &str, port: u16) -> Option<LogRouter> {
+    Some(LogRouter {
         hostname: router.text("hostname")?.to_owned(),
-        port: router.port("port").unwrap_or(LOG_ROUTER_PORT),
+        port: router.number("port").unwrap_or(port),
+        api_key: ApiKey::copy_from(router.text(key)?),
         tags: router.texts("tags").unwrap_or_default(),
-    }))
+    })
 }
 
 fn syslog_server(
@@ -112,21 +126,12 @@ fn syslog_server(
     warnings: &mut Vec<Finding>,
 ) -> Option<Syslog> {
     let before = refusals.len();
-    let mut certificates = |field: &str| {
-        let value = syslog.child(field)?;
-        let parsed = value.as_text().map(Certificate::parse_all);
-        if !matches!(parsed, Some(Ok(_))) {
-            refusals.push(Refusal::NotACertificate(value.place()));
-        }
-        parsed?.ok()
-    };
+    let mut certificates =
+        |field: &str| syslog.child(field).and_then(|field| material::certificates(&field, refusals));
     let authorities = certificates("server");
     let chain = certificates("cert");
     let key = syslog.child("key");
-    let parsed_key = key.as_ref().and_then(|key| PrivateKey::parse(key.as_text()?).ok());
-    if let (Some(key), None) = (&key, &parsed_key) {
-        refusals.push(Refusal::NotAPrivateKey(key.place()));
-    }
+    let parsed_key = key.as_ref().and_then(|key| material::private_key(key, refusals));
     match (syslog.child("cert"), &key) {
         (None, Some(_)) => refusals.push(Refusal::ClientCertificateMissing(missing(syslog, "cert"))),
         (Some(_), None) => refusals.push(Refusal::ClientKeyMissing(missing(syslog, "key"))),
@@ -154,7 +159,7 @@ fn syslog_server(
     };
     Some(Syslog {
         hostname: syslog.text("hostname")?.to_owned(),
-        port: syslog.port("port").unwrap_or(SYSLOG_PORT),
+        port: syslog.number("port").unwrap_or(SYSLOG_PORT),
         authorities: authorities?,
         client,
     })

@@ -98,11 +98,14 @@ fn environment(env: &Reader<'_>, names: &[String], breaches: &mut Vec<Finding>) 
 fn log_server(logging: &Reader<'_>, servers: &[String]) -> Option<Finding> {
     let (server, default) = match logging.child("syslog") {
         Some(syslog) => (syslog, super::logging::SYSLOG_PORT),
-        None => (logging.child("logRouter")?, super::logging::LOG_ROUTER_PORT),
+        None => match logging.child("logRouter") {
+            Some(router) => (router, super::logging::LOG_ROUTER_PORT),
+            None => (logging.child("logDNA")?, super::logging::SYSLOG_PORT),
+        },
     };
     let hostname = server.child("hostname")?;
     let name = hostname.as_text()?;
-    let port = server.port("port").unwrap_or(default).to_string();
+    let port = server.number("port").unwrap_or(default).to_string();
     let listed: Vec<(&str, Option<&str>)> = servers
         .iter()
         .map(|entry| entry.split_once(':').map_or((entry.as_str(), None), |(name, port)| (name, Some(port))))

@@ -32,6 +32,29 @@ impl<'t> Reader<'t> {
         Some(Reader { value, text: self.text, pointer: self.pointer.child(name) })
     }
 
+    /// The entries of this list.
+    pub(crate) fn items(&self) -> impl Iterator<Item = Reader<'t>> + use<'t> {
+        let (text, pointer) = (self.text, self.pointer.clone());
+        let item = move |(index, value)| Reader { value, text, pointer: pointer.index(index) };
+        self.value.items().iter().enumerate().map(item)
+    }
+
+    /// Visits every value at `path`, where `*` is any name or index.
+    pub(crate) fn walk(&self, path: &[&str], visit: &mut dyn FnMut(&Reader<'t>)) {
+        match path {
+            [] => visit(self),
+            ["*", rest @ ..] => {
+                self.entries().for_each(|(_, child)| child.walk(rest, visit));
+                self.items().for_each(|child| child.walk(rest, visit));
+            }
+            [name, rest @ ..] => {
+                if let Some(child) = self.child(name) {
+                    child.walk(rest, visit);
+                }
+            }
+        }
+    }
+
     /// The entries of this map.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&'t str, Reader<'t>)> {
         let (text, pointer) = (self.text, self.pointer.clone());
@@ -63,8 +86,8 @@ impl<'t> Reader<'t> {
         Some(list.items().iter().filter_map(Value::as_text).map(str::to_owned).collect())
     }
 
-    /// A port; the schema limits it to 1..=65535.
-    pub(crate) fn port(&self, name: &str) -> Option<u16> {
+    /// A number; the schema limits all of them to 0..=65535.
+    pub(crate) fn number(&self, name: &str) -> Option<u16> {
         u16::try_from(self.value.get(name)?.as_integer()?).ok()
     }
 }

@@ -43,6 +43,13 @@ const TABLE: &[(SectionName, &[&str], When, &str)] = &[
         "name the disk by volumeID, nothing is looked up in the cloud",
     ),
     (Env, &["logging", "logRouter"], Present, "send the log to a syslog server"),
+    (
+        Env,
+        &["logging", "logDNA"],
+        Present,
+        "send the log to a syslog server; IBM Log Analysis was switched off",
+    ),
+    (Env, &["confidential-containers"], Present, "describe the workload with compose, and remove the field"),
     (Env, &["host-attestation"], Present, "remove the field"),
     (Env, &["crypto-pt"], Present, "remove the field"),
     (Workload, &["countersign", "volumes", "*", "integrity"], True, "remove the option"),
@@ -67,7 +74,7 @@ pub(super) fn find(workload: &Reader<'_>, env: &Reader<'_>) -> Vec<Finding> {
             Workload => workload,
             Env => env,
         };
-        walk(section, path, &mut |field| {
+        section.walk(path, &mut |field| {
             let counts = match when {
                 Present => true,
                 True => field.value().as_bool() == Some(true),
@@ -80,16 +87,4 @@ pub(super) fn find(workload: &Reader<'_>, env: &Reader<'_>) -> Vec<Finding> {
     }
     found.sort_by_key(|finding| (finding.section, finding.line, finding.column));
     found
-}
-
-fn walk(at: &Reader<'_>, path: &[&str], visit: &mut dyn FnMut(&Reader<'_>)) {
-    match path {
-        [] => visit(at),
-        ["*", rest @ ..] => at.entries().for_each(|(_, child)| walk(&child, rest, visit)),
-        [name, rest @ ..] => {
-            if let Some(child) = at.child(name) {
-                walk(&child, rest, visit);
-            }
-        }
-    }
 }

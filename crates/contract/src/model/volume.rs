@@ -5,9 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use countersign_crypto::secret::VolumeSeed;
+use countersign_crypto::secret::{ApiKey, VolumeSeed};
 
 use super::extension::{self, VolumeOptions};
+use super::key_service::{self, KeyServices};
 use super::read::Reader;
 use crate::code::Code;
 use crate::nearest::nearest;
@@ -65,6 +66,9 @@ pub struct Volume {
     previous_workload_seed: Option<VolumeSeed>,
     deployer_secret: DeployerSecret,
     previous_deployer_seed: Option<VolumeSeed>,
+    previous_ultravisor_secret: Option<u8>,
+    key_services: KeyServices,
+    api_key: Option<ApiKey>,
     volume_id: Option<String>,
     volume_name: Option<String>,
     options: VolumeOptions,
@@ -113,6 +117,21 @@ impl Volume {
     /// The deployer's seed until now, if it is being changed.
     pub fn previous_deployer_seed(&self) -> Option<&VolumeSeed> {
         self.previous_deployer_seed.as_ref()
+    }
+
+    /// Number of the Ultravisor's secret until now, if it is being changed.
+    pub fn previous_ultravisor_secret(&self) -> Option<u8> {
+        self.previous_ultravisor_secret
+    }
+
+    /// Services that hold a third secret.
+    pub fn key_services(&self) -> &KeyServices {
+        &self.key_services
+    }
+
+    /// Key with which the disk would be looked up in IBM Cloud.
+    pub fn api_key(&self) -> Option<&ApiKey> {
+        self.api_key.as_ref()
     }
 
     /// Id of the disk: a volume id, a UUID, or a name under `/dev/disk/by-id`.
@@ -188,7 +207,7 @@ pub(super) fn read(
             refusals.push(Refusal::Schema {
                 place: mount_place.clone(),
                 expectation: "expected an absolute path without . and ..".into(),
-                hint: None,
+                hint: "write the path as it is mounted, such as /mnt/data".into(),
             });
         }
         if is_reserved(mount) {
@@ -197,9 +216,9 @@ pub(super) fn read(
         if !mounts.insert(mount) {
             refusals.push(Refusal::MountConflict(mount_place));
         }
-        if let Some(volume) =
-            volume(name, mount, &entry, &deployer, extension::volume_options(workload, env, name))
-        {
+        let options = extension::volume_options(workload, env, name);
+        let key_services = key_service::read(&deployer, refusals);
+        if let Some(volume) = volume(name, mount, &entry, &deployer, options, key_services) {
             if volume.deployer_seed() == Some(&volume.workload_seed) {
                 let place = deployer.child("seed").map_or_else(|| deployer.place(), |seed| seed.place());
                 warn(Code::SharedSeed, place, "both sections have the same seed", warnings);
@@ -216,7 +235,9 @@ fn volume(
     entry: &Reader<'_>,
     deployer: &Reader<'_>,
     options: VolumeOptions,
+    key_services: KeyServices,
 ) -> Option<Volume> {
+    let ultravisor = |key: &str| deployer.text(key)?.strip_prefix("index-")?.parse().ok();
     let seed = |from: &Reader<'_>, key: &str| from.text(key).map(VolumeSeed::copy_from);
     Some(Volume {
         name: name.to_owned(),
@@ -230,12 +251,12 @@ fn volume(
         previous_workload_seed: seed(entry, "previousSeed"),
         deployer_secret: match seed(deployer, "seed") {
             Some(seed) => DeployerSecret::Seed(seed),
-            None => {
-                let index = deployer.text("uv-secret-id")?.strip_prefix("index-")?;
-                DeployerSecret::Ultravisor(index.parse().ok()?)
-            }
+            None => DeployerSecret::Ultravisor(ultravisor("uv-secret-id")?),
         },
         previous_deployer_seed: seed(deployer, "previousSeed"),
+        previous_ultravisor_secret: ultravisor("uv-previous-secret-id"),
+        key_services,
+        api_key: deployer.text("apiKey").map(ApiKey::copy_from),
         volume_id: deployer.text("volumeID").map(str::to_owned),
         volume_name: deployer.text("volumeName").map(str::to_owned),
         options,

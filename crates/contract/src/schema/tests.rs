@@ -1,4 +1,8 @@
-//! The schema texts themselves: they compile, every node explains itself, and the time they take.
+//! The schema texts themselves: they compile, every node explains itself, and every rule has a contract in
+//! `tests/contracts/invalid` that breaks it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::*;
 
@@ -26,9 +30,11 @@ fn every_node_says_what_is_expected() {
                 assert!(!std::ptr::eq(target, node), "{at}: the reference leads nowhere");
                 return;
             }
-            assert!(node.get("x-expect").is_some(), "{at} has no x-expect");
-            let closed_map = node.get("patternProperties").is_some();
-            assert_eq!(node.get("x-expect-name").is_some(), closed_map, "{at}: x-expect-name");
+            assert!(note(node, "x-expect").is_some(), "{at} has no x-expect");
+            assert!(note(node, "x-hint").is_some(), "{at} has no x-hint");
+            let named = node.get("patternProperties").is_some();
+            assert_eq!(note(node, "x-expect-name").is_some(), named, "{at}: x-expect-name");
+            assert_eq!(note(node, "x-hint-name").is_some(), named, "{at}: x-hint-name");
         });
     }
 }
@@ -53,5 +59,95 @@ fn shared_definitions_are_the_same() {
     let env = &Schema::of(SectionName::Env).json["$defs"];
     for (name, definition) in env.as_object().expect("a map") {
         assert_eq!(Some(definition), workload.get(name), "{name}");
+    }
+}
+
+/// Keywords that annotate or structure, and refuse nothing themselves.
+const NO_RULES: [&str; 16] = [
+    "$schema",
+    "$id",
+    "$ref",
+    "$defs",
+    "title",
+    "description",
+    "default",
+    "deprecated",
+    "properties",
+    "patternProperties",
+    "items",
+    "if",
+    "x-expect",
+    "x-hint",
+    "x-expect-name",
+    "x-hint-name",
+];
+
+/// Every rule below a node, as the pointer of its keyword; of `required` one for each name.
+fn rules(node: &Json, at: &str, found: &mut BTreeSet<String>) {
+    for (keyword, value) in node.as_object().into_iter().flatten() {
+        let here = format!("{at}/{keyword}");
+        match keyword.as_str() {
+            "$defs" | "properties" | "patternProperties" => {
+                for (name, child) in value.as_object().expect("a map") {
+                    rules(child, Pointer::root().join(&here).child(name).as_str(), found);
+                }
+            }
+            "items" | "then" => rules(value, &here, found),
+            "required" => {
+                for name in value.as_array().expect("a list") {
+                    found.insert(format!("{here} {}", name.as_str().expect("a name")));
+                }
+            }
+            keyword if NO_RULES.contains(&keyword) => {}
+            _ => {
+                found.insert(here);
+            }
+        }
+    }
+}
+
+/// The rules that the contracts in `tests/contracts/invalid` break.
+fn broken_rules(name: SectionName) -> BTreeSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/contracts/invalid");
+    let mut broken = BTreeSet::new();
+    for case in std::fs::read_dir(folder).expect("the folder") {
+        let text = std::fs::read_to_string(case.expect("an entry").path()).expect("a text");
+        // What stands for a certificate or key is any base64 here.
+        let text = ["@ca@", "@cert@", "@key@", "@other-key@", "@signing@"]
+            .iter()
+            .fold(text, |text, mark| text.replace(mark, "AAAA"));
+        let envelope = crate::envelope::Envelope::parse(text.as_bytes());
+        let Some(tree) = envelope.ok().and_then(|envelope| envelope.section(name).tree(None).ok()) else {
+            continue;
+        };
+        for error in Schema::of(name).validator.iter_errors(tree.value.to_json().expose()) {
+            let mut rule = error.schema_path().as_str().to_owned();
+            if let ValidationErrorKind::Required { property } = error.kind() {
+                // dependentRequired has the name in its path already.
+                if rule.ends_with("/required") {
+                    rule = format!("{rule} {}", property.as_str().expect("a name"));
+                }
+            }
+            broken.insert(rule);
+        }
+    }
+    broken
+}
+
+#[test]
+fn every_rule_is_broken_by_a_contract() {
+    for name in [SectionName::Workload, SectionName::Env] {
+        let mut all = BTreeSet::new();
+        rules(&Schema::of(name).json, "", &mut all);
+        assert!(all.len() > 100, "{name}: {}", all.len());
+        let broken = broken_rules(name);
+        let unknown: Vec<&String> = broken.difference(&all).collect();
+        assert_eq!(unknown, Vec::<&String>::new(), "{name}: rules that the walk does not know");
+        let unbroken: Vec<&String> = all.difference(&broken).collect();
+        assert_eq!(
+            unbroken,
+            Vec::<&String>::new(),
+            "{name}: no contract in tests/contracts/invalid breaks these"
+        );
     }
 }
