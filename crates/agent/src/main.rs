@@ -4,9 +4,10 @@
 
 use std::process::ExitCode;
 
+use countersign_boot::failure::Failure;
 use countersign_boot::host::Verb;
 use countersign_boot::{host, initramfs};
-use countersign_system::linux::Linux;
+use countersign_system::linux::{Linux, LinuxAlarm};
 use countersign_system::ports::{Platform, Report, Severity};
 
 const HELP: &str = "\
@@ -18,9 +19,10 @@ As process 1 of the initramfs it takes no argument and boots the guest. In the g
     countersignd logging    send the first record to the log server
     countersignd images     pull the images of the contract
     countersignd start      start the workload
+    countersignd watch      watch volumes, certificates and workload until power-off
     countersignd failure    tell the log server why the boot failed
 
-Exit status: 0 done; 10 to 23 the stage that failed, see README; 2 usage.
+Exit status: 0 done; 10 to 24 the stage that failed, see README; 2 usage.
 ";
 
 fn main() -> ExitCode {
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
             println!("countersignd {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS
         }
+        (Some("watch"), None) => watch(),
         (Some(name), None) => match Verb::find(name) {
             Some(verb) => unit(verb),
             None => usage(),
@@ -78,8 +81,23 @@ fn boot() -> ExitCode {
     ExitCode::from(status)
 }
 
+fn watch() -> ExitCode {
+    let mut alarm = match LinuxAlarm::new() {
+        Ok(alarm) => alarm,
+        Err(error) => {
+            eprintln!("countersignd: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    status(host::watch(&Linux::new(), &mut alarm))
+}
+
 fn unit(verb: Verb) -> ExitCode {
-    match host::run(&Linux::new(), verb) {
+    status(host::run(&Linux::new(), verb))
+}
+
+fn status(result: Result<(), Failure>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => ExitCode::from(failure.stage.exit_code()),
     }

@@ -35,11 +35,13 @@ pub enum Stage {
     Images,
     /// Workload started.
     Start,
+    /// Volumes, certificates and workload are watched until power-off.
+    Watch,
 }
 
 impl Stage {
     /// All stages in order.
-    pub const ALL: [Stage; 14] = [
+    pub const ALL: [Stage; 15] = [
         Stage::Preflight,
         Stage::Locate,
         Stage::Parse,
@@ -54,6 +56,7 @@ impl Stage {
         Stage::Logging,
         Stage::Images,
         Stage::Start,
+        Stage::Watch,
     ];
 
     /// The name on the console.
@@ -73,6 +76,7 @@ impl Stage {
             Stage::Logging => "logging",
             Stage::Images => "images",
             Stage::Start => "start",
+            Stage::Watch => "watch",
         }
     }
 
@@ -93,6 +97,7 @@ impl Stage {
             Stage::Logging => 21,
             Stage::Images => 22,
             Stage::Start => 23,
+            Stage::Watch => 24,
         }
     }
 }

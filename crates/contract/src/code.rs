@@ -11,9 +11,11 @@
 //! | `HPL05200`–`HPL05299` | contract | warnings to the author |
 //! | `HPL06100`–`HPL06199` | archive | refusals of the compose or play archive |
 //! | `HPL07100`–`HPL07199` | volumes | refusals by the stage `unlock` |
+//! | `HPL08110`–`HPL08119` | daemon | the workload's containers and their engine |
 //! | `HPL11100`–`HPL11199` | initramfs | locate, unseal, root |
-//! | `HPL12100`–`HPL12199` | signature | unsigned contracts, policy |
-//! | `HPL13100`–`HPL13199` | network | refusals of network-config |
+//! | `HPL12100`–`HPL12199` | signature | unsigned contracts, policy, the end of a contract |
+//! | `HPL13100`–`HPL13109` | network | refusals of network-config |
+//! | `HPL13110`–`HPL13129` | daemon | what the hourly check of the volumes found |
 //!
 //! This module holds data and look-ups only; it prints nothing and decides nothing. The table is in
 //! `code/table.rs`; a stage that learns to print a new code adds its line there.

@@ -18,6 +18,9 @@ pub struct ImageManifest {
     /// Refuse contracts without a signature (design section 3, rule 5).
     #[serde(default)]
     pub refuse_unsigned: bool,
+    /// When the certificate ends to which contracts for this image are sealed, seconds since 1970. The guest warns.
+    #[serde(default)]
+    pub certificate_not_after: Option<i64>,
 }
 
 /// The guest OS: an erofs image with its dm-verity hash tree behind it.

@@ -25,3 +25,4 @@ pub mod render;
 pub mod section;
 pub mod signer;
 pub mod volumes;
+pub mod watch;

@@ -25,9 +25,16 @@ pub fn rfc5424(level: Level, unix_time: i64, hostname: &str, text: &str) -> Stri
     format!("<{}>1 {} {hostname} {APP_NAME} - - - {text}", FACILITY * 8 + severity, timestamp(unix_time))
 }
 
-/// Seconds since 1970 as RFC 3339, UTC. The calendar is Howard Hinnant's `civil_from_days` algorithm.
+/// Seconds since 1970 as RFC 3339, UTC.
 pub fn timestamp(unix_time: i64) -> String {
     let (days, seconds) = (unix_time.div_euclid(86_400), unix_time.rem_euclid(86_400));
+    let (year, month, day) = date(days);
+    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// Year, month (1 to 12) and day (1 to 31) of a day counted from 1970-01-01: Howard Hinnant's `civil_from_days`.
+pub(crate) fn date(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
@@ -36,9 +43,7 @@ pub fn timestamp(unix_time: i64) -> String {
     let month_index = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_index + 2) / 5 + 1;
     let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

@@ -76,6 +76,11 @@ pub fn decide(
     key.sha256_fingerprint().map(Signer::Key).map_err(SignerRefusal::Library)
 }
 
+/// When the contract ends, seconds since 1970; none where its signing key is no certificate.
+pub fn not_after(env: &SectionTree) -> Option<i64> {
+    SigningKey::parse(env.signing_key().ok()??).ok()?.not_after()
+}
+
 /// The signing key that stands at `place`, if it may be used at this time.
 ///
 /// # Errors

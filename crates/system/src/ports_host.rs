@@ -107,7 +107,43 @@ pub trait Engine {
     fn compose_up(&self, project: &str, folder: &Path, file: &Path) -> Result<()>;
     /// Names of the project's containers that run.
     fn running(&self, project: &str) -> Result<Vec<String>>;
+    /// The project's containers, running or not, as the engine's interface lists them: JSON, at most 1 MiB.
+    fn containers(&self, project: &str) -> Result<Vec<u8>>;
 }
+
+/// What the daemon looks at beside tables and devices.
+pub trait Inspection {
+    /// The mounts of the guest OS, in the form of the kernel's `mountinfo`.
+    fn mounts(&self) -> Result<String>;
+    /// Bytes in the files of a folder, folders in it left out; 0 where it does not exist.
+    fn folder_bytes(&self, folder: &Path) -> Result<u64>;
+}
+
+/// Why the daemon goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// The time is over.
+    Due,
+    /// Somebody asks for a check.
+    Demanded,
+    /// The daemon has to end.
+    Ended,
+}
+
+/// The daemon's clockwork: waits, and tells the service manager that it lives.
+pub trait Alarm {
+    /// The first check is over.
+    fn ready(&mut self);
+    /// One line for people who look at the unit.
+    fn status(&mut self, text: &str);
+    /// Waits for the time or for somebody.
+    fn wait(&mut self, time: Duration) -> Wake;
+}
+
+/// Everything that the daemon needs of the machine.
+pub trait Watched: Host + crate::ports::Luks + crate::ports::Disks + Inspection {}
+
+impl<T> Watched for T where T: Host + crate::ports::Luks + crate::ports::Disks + Inspection {}
 
 /// Everything the host stage needs.
 pub trait Host:

@@ -5,7 +5,8 @@
 //! and not those of its disk, a file system has no content, a container opens if its header is one that was made
 //! here or announced by [`Recorder::knows`] and the passphrase is that one's.
 //!
-//! Time passes only in [`crate::ports::Disks::wait_for_disk`] and in the waits of [`crate::ports_host::Network`].
+//! Time passes only in [`crate::ports::Disks::wait_for_disk`], in the waits of [`crate::ports_host::Network`] and by
+//! [`Recorder::passes`].
 
 mod guest;
 mod machine;
@@ -102,6 +103,12 @@ struct State {
     records: Vec<String>,
     /// The compose project that was started.
     running: Option<String>,
+    /// What a test says that the engine lists.
+    containers: Option<String>,
+    /// Mounts in their order: device, target, options.
+    mounts: Vec<(PathBuf, PathBuf, String)>,
+    /// Bytes in folders.
+    folders: BTreeMap<PathBuf, u64>,
 }
 
 /// A mapped device.
@@ -164,6 +171,38 @@ impl Recorder {
         self.state().tables.insert(name.to_owned(), table.to_owned());
     }
 
+    /// Takes the mount at this point of the guest OS away.
+    pub fn unmounts(&self, point: &str) {
+        self.state().mounts.retain(|(_, target, _)| target != Path::new(point));
+    }
+
+    /// Mounts a device at a point of the guest OS, with options as the kernel lists them, `rw,nosuid`.
+    pub fn mounts_at(&self, device: &str, point: &str, options: &str) {
+        self.state().mounts.push((device.into(), point.into(), options.to_owned()));
+    }
+
+    /// Takes a mapped device away.
+    pub fn unmaps(&self, name: &str) {
+        self.state().mapped.remove(name);
+    }
+
+    /// The engine lists these containers, in its JSON.
+    pub fn lists_containers(&self, list: &str) {
+        self.state().containers = Some(list.to_owned());
+    }
+
+    /// So much lies in a folder.
+    pub fn fills(&self, folder: &str, bytes: u64) {
+        self.state().folders.insert(folder.into(), bytes);
+    }
+
+    /// Moves the clock and the uptime; they are independent, as the host may set the clock.
+    pub fn passes(&self, clock: i64, uptime: Duration) {
+        let mut state = self.state();
+        state.facts.unix_time += clock;
+        state.facts.uptime += uptime;
+    }
+
     /// Every request whose words begin with `request` fails with this kind of error.
     pub fn fails(&self, request: &str, kind: io::ErrorKind) {
         self.fails_until(request, kind, Duration::MAX);
@@ -188,6 +227,9 @@ impl Recorder {
         state.lines.clear();
         state.files.clear();
         state.running = None;
+        state.containers = None;
+        state.mounts.clear();
+        state.folders.clear();
     }
 
     /// What was asked, in order, without the reading of facts.
@@ -295,8 +337,11 @@ impl State {
         disk.or_else(partition).or_else(mapped)
     }
 
-    /// `253:` and the place of the device among all disks and partitions.
+    /// `253:` and the place of the device among all disks and partitions, `254:` and that among mapped devices.
     fn number(&self, device: &Path) -> Option<String> {
+        if let Some(name) = device.strip_prefix("/dev/mapper").ok().and_then(Path::to_str) {
+            return self.mapped.keys().position(|known| known == name).map(|minor| format!("254:{minor}"));
+        }
         let disks = self.disks.iter().map(|disk| &disk.path);
         let all = disks.chain(self.partitions().map(|partition| &partition.path));
         all.into_iter().position(|path| path == device).map(|minor| format!("253:{minor}"))

@@ -24,6 +24,9 @@ use claims::Claims;
 /// The code that says that everything has started.
 pub const STARTED: &str = "HPL10001I";
 
+/// The code that says that the daemon found every volume encrypted.
+const CHECKED: &str = "HPL13001I";
+
 /// The workload's port in the guest.
 const PORT: u16 = 8080;
 
@@ -108,8 +111,8 @@ fn tell(options: &Options, profile: &Profile, world: &mut World, out: &mut impl 
             say(out, &format!("    {}", shown(line)))?;
         }
         let mut seen = 0;
-        world.syslog.wait_for("the started line at the log server", ANSWER, |message| {
-            seen += usize::from(message.msg.contains(STARTED));
+        world.syslog.wait_for("the first check's line at the log server", ANSWER, |message| {
+            seen += usize::from(message.msg.contains(CHECKED));
             seen >= number
         })?;
         if number == 1 {
@@ -181,10 +184,10 @@ fn boot(profile: &Profile, run: &crate::arguments::Run, logs: Logs, out: &mut im
         }
     }
     let answer = http::get(guest.forwarded(PORT)?, "/cgi-bin/hello", ANSWER)?;
-    // The started line is written beside the stage line of the workload, in either order.
-    let started = |event: &Event| event.is_stage(Stage::Start, State::Done);
-    if !guest.history().iter().any(|seen| started(&seen.event)) {
-        guest.wait_for("end of the stage start", ANSWER, started)?;
+    // The daemon's first check comes after the started line, beside the workload's first answer.
+    let watched = |event: &Event| event.is_stage(Stage::Watch, State::Done);
+    if !guest.history().iter().any(|seen| watched(&seen.event)) {
+        guest.wait_for("end of the stage watch", ANSWER, watched)?;
     }
     let timings = report::timings(guest.history(), guest.started());
     let written =

@@ -70,6 +70,8 @@ names! {
         Images = "images",
         /// The workload.
         Start = "start",
+        /// The daemon's first check.
+        Watch = "watch",
     }
 }
 

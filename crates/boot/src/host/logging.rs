@@ -20,7 +20,7 @@ use crate::log::{Log, Summary};
 use crate::stage::Stage;
 
 /// Where the queue of records may grow: encrypted scratch.
-const SPOOL: &str = "/var/spool/countersign";
+pub(super) const SPOOL: &str = "/var/spool/countersign";
 /// How long the server may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a server that is not there is waited for.

@@ -8,12 +8,13 @@ mod images;
 mod logging;
 mod network;
 mod start;
+mod watch;
 
 use std::path::Path;
 
 use countersign_contract::code::Code;
 use countersign_plan::host::{HANDOVER, HostPlan};
-use countersign_system::ports_host::{Host, LogTarget};
+use countersign_system::ports_host::{Alarm, Host, LogTarget, Watched};
 
 use crate::failure::Failure;
 use crate::log::Log;
@@ -71,6 +72,21 @@ pub fn run<S: Host>(system: &S, verb: Verb) -> Result<(), Failure> {
         Verb::Start => start::run(system, &mut log, &plan),
         Verb::Failure => failure::run(system, &plan),
     });
+    ended(system, &log, result)
+}
+
+/// Runs the daemon until somebody ends it; a failure has been said when this returns.
+///
+/// # Errors
+/// The cause.
+pub fn watch<S: Watched, A: Alarm>(system: &S, alarm: &mut A) -> Result<(), Failure> {
+    let mut log = Log::new(system);
+    let result = plan(system, Stage::Watch).and_then(|plan| watch::run(system, &mut log, &plan, alarm));
+    ended(system, &log, result)
+}
+
+/// Says why a stage failed, and keeps it for the report.
+fn ended<S: Host>(system: &S, log: &Log<'_, S>, result: Result<(), Failure>) -> Result<(), Failure> {
     if let Err(failure) = &result {
         log.failed(failure);
         failure::remember(system, failure);

@@ -62,6 +62,9 @@ impl Rooted {
                 .map_err(|error| Failure::machine(Stage::Handover, Code::HandoverFailed, error))?;
             let path = Path::new(HANDOVER).join("transcript.json");
             system.write(&path, 0o600, &transcript).map_err(failed)?;
+            let watch = serde_json::to_vec_pretty(&host.watch)
+                .map_err(|error| Failure::machine(Stage::Handover, Code::HandoverFailed, error))?;
+            system.write(&Path::new(HANDOVER).join("watch.json"), 0o600, &watch).map_err(failed)?;
             Ok(((), summary))
         })?;
         log.say(&format!("{}: {}", Code::BootEnded, Code::BootEnded.text()));

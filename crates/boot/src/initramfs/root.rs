@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
 use countersign_plan::image::{ImageManifest, RootImage};
+use countersign_plan::watch::Mapping;
 use countersign_system::error::SystemError;
 use countersign_system::ports::{Disk, Durability, Filesystem, Initramfs, MountFlags, Verity};
 
@@ -23,6 +24,12 @@ use super::validate::HostFiles;
 pub(super) const NEW_ROOT: &str = "/sysroot";
 /// Where the erofs image is mounted until the switch; the binds keep it.
 const IMAGE: &str = "/image";
+/// The image's mapped device.
+const IMAGE_MAPPING: &str = "os";
+/// The scratch space's.
+const SCRATCH_MAPPING: &str = "scratch";
+/// What scratch space on a disk is.
+const ENCRYPTED: &str = "encrypted";
 /// Folders of the new root, with their modes. `usr` and `etc` come from the image.
 const FOLDERS: &[(&str, u32)] = &[
     ("usr", 0o755),
@@ -68,9 +75,10 @@ impl Unlocked {
     /// # Errors
     /// `HPL11111E` when the scratch space cannot be made, `HPL11110E` when the image cannot be bound into it.
     pub fn root<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Rooted, Failure> {
+        let Unlocked { mut host, volumes } = self;
         log.stage(Stage::Root, |_| {
             let disks = system.disks().map_err(scratch)?;
-            let manifest = &self.host.manifest;
+            let manifest = &host.manifest;
             let scratch_kind = scratch_root(system, by_serial(&disks, &manifest.scratch.serial))?;
             for (folder, mode) in FOLDERS {
                 system.make_directory(&new(folder), *mode).map_err(scratch)?;
@@ -82,16 +90,19 @@ impl Unlocked {
             for folder in ["usr", "etc"] {
                 system.bind(&Path::new(IMAGE).join(folder), &new(folder), read_only).map_err(image)?;
             }
-            for volume in &self.volumes {
+            for volume in &volumes {
                 let target = new(volume.mount.trim_start_matches('/'));
                 system
                     .move_mount(&volume.staged, &target)
                     .map_err(|error| Failure::machine(Stage::Root, Code::MountFailed, error))?;
             }
-            Ok((
-                Rooted { host: self.host },
-                Summary::new().with("verity", "yes").with("scratch", scratch_kind),
-            ))
+            host.watch.image = Some(mapping(system, IMAGE_MAPPING).map_err(image)?);
+            host.watch.scratch = match scratch_kind {
+                ENCRYPTED => Some(mapping(system, SCRATCH_MAPPING).map_err(scratch)?),
+                _ => None,
+            };
+            let summary = Summary::new().with("verity", "yes").with("scratch", scratch_kind);
+            Ok((Rooted { host }, summary))
         })
     }
 }
@@ -107,7 +118,7 @@ pub(super) fn open_image<S: Initramfs>(system: &S, manifest: &ImageManifest) -> 
         let message = format!("expected a disk with the serial number {}", manifest.root.serial);
         Failure::machine(Stage::Root, Code::RootImage, message)
     })?;
-    let device = system.open_verity(&os.path, "os", &verity(&manifest.root)?).map_err(image)?;
+    let device = system.open_verity(&os.path, IMAGE_MAPPING, &verity(&manifest.root)?).map_err(image)?;
     system.mount(Filesystem::Erofs, &device, Path::new(IMAGE), read_only()).map_err(image)
 }
 
@@ -145,16 +156,21 @@ fn scratch_root<S: Initramfs>(system: &S, disk: Option<&Disk>) -> Result<&'stati
     let flags = MountFlags { nodev: true, ..MountFlags::default() };
     match disk {
         Some(disk) => {
-            let device = system.open_scratch(&disk.path, "scratch").map_err(scratch)?;
+            let device = system.open_scratch(&disk.path, SCRATCH_MAPPING).map_err(scratch)?;
             system.make(Filesystem::Ext4, &device, "scratch", Durability::Scratch).map_err(scratch)?;
             system.mount(Filesystem::Ext4, &device, target, flags).map_err(scratch)?;
-            Ok("encrypted")
+            Ok(ENCRYPTED)
         }
         None => {
             system.mount(Filesystem::Tmpfs, Path::new("scratch"), target, flags).map_err(scratch)?;
             Ok("memory")
         }
     }
+}
+
+/// What the daemon will compare a mapped device with.
+fn mapping<S: Initramfs>(system: &S, name: &str) -> Result<Mapping, SystemError> {
+    Ok(Mapping { name: name.to_owned(), table: system.table(name)? })
 }
 
 fn image(error: SystemError) -> Failure {

@@ -15,6 +15,8 @@ use countersign_plan::image::ImageManifest;
 use countersign_plan::render::{Guest, Rendered, render};
 use countersign_plan::section;
 use countersign_plan::signer::Signer;
+use countersign_plan::watch::WatchRecords;
+use countersign_plan::watch::expiry::expiries;
 use countersign_system::ports::Initramfs;
 
 use crate::failure::Failure;
@@ -32,6 +34,8 @@ pub(super) struct HostFiles {
     pub(super) plan: HostPlan,
     /// The attestation record, or its token for the auditor; empty until `attest`.
     pub(super) record: String,
+    /// What the daemon will watch, added to by each stage that knows something of it.
+    pub(super) watch: WatchRecords,
 }
 
 impl HostFiles {
@@ -60,7 +64,8 @@ impl Verified {
     /// `HPL06…` for the archive and its images.
     pub fn validate<S: Initramfs>(self, _: &S, log: &mut Log<'_, S>) -> Result<Validated, Failure> {
         log.stage(Stage::Validate, |log| {
-            let Verified { origins, digests: contract_digests, signer, auditor, workload, env } = self;
+            let Verified { origins, digests: contract_digests, signer, auditor, mut watch, workload, env } =
+                self;
             let contract = section::contract(workload, env).map_err(refused)?;
             for warning in contract.warnings() {
                 log.warn(warning);
@@ -84,9 +89,10 @@ impl Verified {
                     Some(finding) => Failure::finding(Stage::Validate, finding),
                     None => Failure::machine(Stage::Validate, refusal.code(), refusal),
                 })?;
+            watch.expiries.extend(expiries(&contract, &manifest));
             let summary =
                 Summary::new().with("volumes", contract.volumes().len()).with("images", plan.images.len());
-            let host = HostFiles { manifest, disk: origins.disk, files, plan, record: String::new() };
+            let host = HostFiles { manifest, disk: origins.disk, files, plan, record: String::new(), watch };
             let digests = origins.digests.into_iter().chain(contract_digests).collect();
             Ok((Validated { contract, signer, auditor, digests, host }, summary))
         })

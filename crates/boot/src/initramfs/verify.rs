@@ -7,6 +7,8 @@ use countersign_contract::envelope::SectionTree;
 use countersign_plan::auditor::Auditor;
 use countersign_plan::section;
 use countersign_plan::signer::{self, Signer, SignerRefusal};
+use countersign_plan::watch::schedule::Clock;
+use countersign_plan::watch::{Expiry, Subject, WatchRecords};
 use countersign_system::ports::Initramfs;
 
 use crate::failure::Failure;
@@ -25,6 +27,8 @@ pub struct Verified {
     pub(super) signer: Signer,
     /// Who alone may read the record.
     pub(super) auditor: Option<Auditor>,
+    /// What the daemon will watch: so far the time, and the end of the contract.
+    pub(super) watch: WatchRecords,
     pub(super) workload: SectionTree,
     pub(super) env: SectionTree,
 }
@@ -37,7 +41,13 @@ impl Unsealed {
     /// the auditor's key does not open, `HPL11002E` when the latter is none.
     pub fn verify<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Verified, Failure> {
         log.stage(Stage::Verify, |log| {
-            let signer = self.signer(system.unix_time(), log)?;
+            let verified = Clock { unix: system.unix_time(), uptime: system.uptime().as_secs() };
+            let signer = self.signer(verified.unix, log)?;
+            let mut watch = WatchRecords::new(verified);
+            if let (Signer::Key(fingerprint), Some(not_after)) = (&signer, signer::not_after(&self.env)) {
+                let fingerprint = fingerprint.clone();
+                watch.expiries.push(Expiry { subject: Subject::Contract, fingerprint, not_after });
+            }
             let envelope = &self.parsed.envelope;
             let workload = section::open(envelope.workload(), &self.key)
                 .map_err(|finding| Failure::finding(Stage::Verify, finding))?;
@@ -63,7 +73,8 @@ impl Unsealed {
                 .forget_image_key()
                 .map_err(|error| Failure::machine(Stage::Verify, Code::BootInternal, error))?;
             let Unsealed { parsed, env, .. } = self;
-            Ok((Verified { origins: parsed.origins, digests, signer, auditor, workload, env }, summary))
+            let origins = parsed.origins;
+            Ok((Verified { origins, digests, signer, auditor, watch, workload, env }, summary))
         })
     }
 

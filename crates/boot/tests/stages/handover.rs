@@ -22,6 +22,7 @@ fn the_files_of_the_handover_have_their_modes_and_content() {
         ("/run/countersign/registry/authorities/ca.crt", 0o644),
         ("/run/countersign/registry/config.json", 0o600),
         ("/run/countersign/transcript.json", 0o600),
+        ("/run/countersign/watch.json", 0o600),
         ("/run/systemd/network/10-ethernet.network", 0o644),
         ("/sysroot/data1/compose/.env", 0o600),
         ("/sysroot/data1/compose/compose.yaml", 0o644),

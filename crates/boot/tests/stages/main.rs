@@ -27,3 +27,4 @@ mod unlock;
 mod unseal;
 mod validate;
 mod verify;
+mod watch;

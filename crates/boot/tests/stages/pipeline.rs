@@ -79,6 +79,7 @@ make directory /run/countersign mode=0755
 write /run/countersign/plan.json mode=0600
 set host name guest
 write /run/countersign/transcript.json mode=0600
+write /run/countersign/watch.json mode=0600
 switch root to /sysroot and execute /usr/lib/systemd/systemd";
 
 #[test]
@@ -181,6 +182,10 @@ const FAILURES: &[(&str, Stage, Code)] = &[
     ("write /run/countersign/plan.json", Stage::Handover, Code::HandoverFailed),
     ("set host name", Stage::Handover, Code::HandoverFailed),
     ("write /run/countersign/transcript.json", Stage::Handover, Code::HandoverFailed),
+    ("write /run/countersign/watch.json", Stage::Handover, Code::HandoverFailed),
+    ("table volume-data", Stage::Unlock, Code::LuksOpenFailed),
+    ("table os", Stage::Root, Code::RootImage),
+    ("table scratch", Stage::Root, Code::ScratchSpace),
 ];
 
 #[test]

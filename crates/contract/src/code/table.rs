@@ -62,6 +62,22 @@ codes! {
         "the log server does not speak TLS 1.2 or newer"
         cause "another service listens on the port, its TLS is older, or it did not answer in time"
         remedy "check the port, and that the server offers TLS 1.2 or 1.3 there";
+    LogCertificateEnding "HPL01120W" LOG_CERTIFICATE_ENDING Warning
+        "a certificate of the log connection is going to end"
+        cause "the client certificate or the log server's authority of the contract is in its last 30 days"
+        remedy "issue a new certificate and start the guest with a contract that holds it";
+    LogCertificateEnded "HPL01121W" LOG_CERTIFICATE_ENDED Warning
+        "a certificate of the log connection has ended"
+        cause "the client certificate or the log server's authority of the contract is over; the server may refuse the next connection"
+        remedy "start the guest with a contract that holds a new certificate";
+    LogDrained "HPL01122I" LOG_DRAINED Info
+        "no log record waits for the log server any more"
+        cause "the server took what was waiting"
+        remedy "nothing to do";
+    LogSpooled "HPL01122W" LOG_SPOOLED Warning
+        "log records wait for the log server"
+        cause "the server takes records more slowly than they are made, or not at all; they are kept on encrypted scratch space"
+        remedy "look at the log server and the network between";
         LuksFormatFailed "HPL02002E" LUKS_FORMAT_FAILED Error
         "a volume could not be formatted as LUKS2"
         cause "the device failed, is read-only, or is too small"
@@ -294,6 +310,18 @@ codes! {
         "the compose project did not start"
         cause "the compose program reported an error; its last line is in the message"
         remedy "try the compose file with the same images elsewhere, and look at the log server for the engine's lines";
+    ContainerExited "HPL08110W" CONTAINER_EXITED Warning
+        "a container of the workload has ended"
+        cause "its program ended, was stopped, or did not start"
+        remedy "read the container's own lines before this one";
+    ContainerRestarted "HPL08111W" CONTAINER_RESTARTED Warning
+        "a container of the workload was started again"
+        cause "its program ended and the compose file's restart policy, or somebody, started it"
+        remedy "read the container's own lines before this one";
+    EngineSilent "HPL08112W" ENGINE_SILENT Warning
+        "the container engine does not say what runs"
+        cause "the engine's service is down or does not answer in time"
+        remedy "look for the engine's own lines; start the guest again if it stays silent";
     ServiceFailed "HPL10000E" SERVICE_FAILED Error
         "the boot failed and the guest powers off"
         cause "the line before names the first cause"
@@ -342,6 +370,10 @@ codes! {
         "this is not a Secure Execution guest: its memory can be read from outside"
         cause "the machine has no Ultravisor, or the image was started without being sealed"
         remedy "for real data, start a sealed image on a machine with Secure Execution";
+    ClockSetBack "HPL11105W" CLOCK_SET_BACK Warning
+        "the clock went back"
+        cause "the host, who sets the guest's clock, set it back; dates are judged by the highest time seen"
+        remedy "ask the operator of the host; nothing is valid for longer by it";
     RootImage "HPL11110E" ROOT_IMAGE Error
         "the guest OS could not be opened"
         cause "its disk is missing or does not have the root hash that is sealed in the initramfs"
@@ -362,6 +394,14 @@ codes! {
         "signature and signing key do not come together"
         cause "the contract has envWorkloadSignature without env.signingKey, or the reverse"
         remedy "give both or neither";
+    ImageCertificateEnding "HPL12011W" CERTIFICATE_ENDING Warning
+        "the encryption certificate of this image is going to end"
+        cause "the image is old: contracts for it can be sealed for 30 more days at most"
+        remedy "move to an image with a newer certificate";
+    ImageCertificateEnded "HPL12013W" CERTIFICATE_ENDED Warning
+        "the encryption certificate of this image has ended"
+        cause "the image is older than its certificate allows; the running guest goes on"
+        remedy "move to an image with a newer certificate";
     Unsigned "HPL12100W" CONTRACT_UNSIGNED Warning
         "the contract is not signed"
         cause "anybody who has the image's certificate can write such a contract or exchange a section"
@@ -398,6 +438,26 @@ codes! {
         "the workload's policy stands in a section that can be altered"
         cause "text without encryption, and tokens other than countersign-v1, can be changed without notice"
         remedy "seal the workload with countersign seal --prefix countersign-v1 --section workload";
+    ContractEnding "HPL12110W" CONTRACT_ENDING Warning
+        "the contract is going to end"
+        cause "the certificate in env.signingKey ends; a guest that is started after that refuses the contract"
+        remedy "sign a new certificate for the key and seal the contract again";
+    ContractEnded "HPL12111W" CONTRACT_ENDED Warning
+        "the contract has ended"
+        cause "the certificate in env.signingKey is over; the running guest goes on, the next start is refused"
+        remedy "sign a new certificate for the key and seal the contract again";
+    CheckStarted "HPL13000I" VERIFY_DISK_ENCRYPTION Info
+        "checking the encryption of all volumes"
+        cause "an hour has passed, the guest has started, or somebody asked for it"
+        remedy "nothing to do";
+    CheckPassed "HPL13001I" DISKS_ENCRYPTED Info
+        "boot volume and all mounted data volumes are encrypted"
+        cause "every mapping, mount and header is as the start of the guest left it"
+        remedy "nothing to do";
+    CheckedMount "HPL13003I" MOUNT_ENCRYPTED Info
+        "a mount point was checked"
+        cause "its device is encrypted and what it was at the start"
+        remedy "nothing to do";
     NetworkConfigured "HPL13004I" NETWORK_CONFIGURED Info
         "the interfaces are set up as network-config says"
         cause "the contract disk holds a network-config, and it is valid"
@@ -406,6 +466,38 @@ codes! {
         "the network-config on the contract disk cannot be used"
         cause "it is not the subset of netplan version 2 that the guest acts on"
         remedy "correct the place that is named, or remove network-config to have the addresses served by DHCP";
+    TableChanged "HPL13110E" TABLE_CHANGED Error
+        "a mapped device is not what it was at the start"
+        cause "its table in the kernel was replaced while the guest ran"
+        remedy "stop the guest and find out who could do that: only root of the guest can";
+    MountGone "HPL13111E" MOUNT_GONE Error
+        "a volume is no longer mounted"
+        cause "something with root's rights in the guest unmounted it"
+        remedy "look at what the workload is allowed to do, then start the guest again";
+    MountReplaced "HPL13112E" MOUNT_REPLACED Error
+        "another device is mounted where a volume belongs"
+        cause "something with root's rights in the guest mounted over the volume"
+        remedy "look at what the workload is allowed to do, then start the guest again";
+    MountFlags "HPL13113E" MOUNT_FLAGS Error
+        "a volume is mounted with other flags than at the start"
+        cause "it was mounted again, or its file system turned read-only after an error of the disk"
+        remedy "look for errors of the disk in the kernel's lines, then start the guest again";
+    HeaderChanged "HPL13114E" HEADER_CHANGED Error
+        "the luks header of a volume was changed on the disk"
+        cause "the host wrote to the disk, or somebody changed the key slots; the open volume is not touched by it"
+        remedy "do not start the guest again with this disk before the header is restored from a copy you trust";
+    ScratchChanged "HPL13115E" SCRATCH_CHANGED Error
+        "scratch space is not encrypted as it was at the start"
+        cause "its table in the kernel was replaced while the guest ran"
+        remedy "stop the guest and find out who could do that: only root of the guest can";
+    WatchUnreadable "HPL13116E" CHECK_IMPOSSIBLE Error
+        "a volume could not be checked"
+        cause "its mapping is gone, or its disk does not answer or holds no luks header any more"
+        remedy "look at the disk on the host";
+    CheckThrottled "HPL13120W" CHECK_THROTTLED Warning
+        "a check that was asked for is left out"
+        cause "three checks in five minutes are the limit"
+        remedy "wait five minutes; the hourly check goes on";
     NetworkReady "HPL14000I" DNS_LOOKUP_READY Info
         "the guest has an address and the log server's name resolves"
         cause "the network is configured"

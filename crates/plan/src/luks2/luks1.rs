@@ -45,6 +45,18 @@ pub struct Luks1Header {
     slots: Vec<RawSlot>,
 }
 
+impl Luks1Header {
+    /// The UUID, 36 lower-case characters.
+    pub fn uuid(&self) -> &str {
+        &self.uuid
+    }
+
+    /// How many key slots are in use.
+    pub fn key_slots(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.state == State::Enabled).count()
+    }
+}
+
 /// Whether the bytes begin like a LUKS1 header.
 pub(super) fn is_luks1(bytes: &[u8]) -> bool {
     bytes.starts_with(&PRIMARY_MAGIC) && bytes.get(6..8) == Some(&[0, 1])

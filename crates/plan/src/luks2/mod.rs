@@ -87,6 +87,24 @@ pub enum Header {
     Luks1(Luks1Header),
 }
 
+impl Header {
+    /// The UUID, 36 lower-case characters.
+    pub fn uuid(&self) -> &str {
+        match self {
+            Header::Luks2(header) => header.uuid(),
+            Header::Luks1(header) => header.uuid(),
+        }
+    }
+
+    /// How many key slots are in use.
+    pub fn key_slots(&self) -> usize {
+        match self {
+            Header::Luks2(header) => header.metadata.keyslots.len(),
+            Header::Luks1(header) => header.key_slots(),
+        }
+    }
+}
+
 /// A LUKS2 header of which only one copy is current, as a power cut during its update leaves it.
 ///
 /// Not to be opened as it stands. The sound copy must pass [`judge_interrupted`] before anything

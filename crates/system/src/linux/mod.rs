@@ -3,6 +3,7 @@
 //! One file a subject, each implementing one trait of [`crate::ports`] or [`crate::ports_host`] on [`Linux`].
 //! Nothing here decides: what to do when something fails is for the stage that asked.
 
+mod alarm;
 mod announcements;
 mod device_mapper;
 mod disks;
@@ -10,6 +11,7 @@ mod engine;
 mod files;
 mod filesystems;
 mod handover;
+mod inspection;
 mod log_server;
 mod luks;
 mod mapper;
@@ -25,6 +27,7 @@ mod switch_root;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+pub use alarm::LinuxAlarm;
 use announcements::Announcements;
 
 /// Where things are. The defaults are those of every image; only tests choose others.

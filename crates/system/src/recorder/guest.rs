@@ -5,12 +5,12 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Recorder;
 use crate::error::{Result, SystemError};
-use crate::ports_host::{Engine, Handover, LogPeer, LogServer, LogTarget, Network, ProbeError};
+use crate::ports_host::{Engine, Handover, Inspection, LogPeer, LogServer, LogTarget, Network, ProbeError};
 
 /// Mode of what other programs of the guest OS read.
 const READABLE: u32 = 0o644;
@@ -107,5 +107,36 @@ impl Engine for Recorder {
             .filter(|running| *running == project)
             .map(|name| format!("{name}-1"))
             .collect())
+    }
+
+    /// What the test said, or one container that runs for a project that was started.
+    fn containers(&self, project: &str) -> Result<Vec<u8>> {
+        let state = self.look(format!("containers of {project}"))?;
+        let one = || match &state.running {
+            Some(running) if running == project => format!(
+                r#"[{{"Names":["{project}-1"],"State":"running","ExitCode":0,"Restarts":0,"StartedAt":1}}]"#
+            ),
+            _ => "[]".to_owned(),
+        };
+        Ok(state.containers.clone().unwrap_or_else(one).into_bytes())
+    }
+}
+
+impl Inspection for Recorder {
+    fn mounts(&self) -> Result<String> {
+        let state = self.look("list mounts")?;
+        let line = |(id, (device, point, options)): (usize, &(PathBuf, PathBuf, String))| {
+            let number = state.number(device).unwrap_or_else(|| "0:1".to_owned());
+            // Options behind a second word are those of the file system.
+            let (options, file_system) = options.split_once(' ').unwrap_or((options, "rw"));
+            let (device, point) = (device.display(), point.display());
+            format!("{} 1 {number} / {point} {options} - ext4 {device} {file_system}\n", id + 20)
+        };
+        Ok(state.mounts.iter().enumerate().map(line).collect())
+    }
+
+    fn folder_bytes(&self, folder: &Path) -> Result<u64> {
+        let state = self.look(format!("bytes in {}", folder.display()))?;
+        Ok(state.folders.get(folder).copied().unwrap_or_default())
     }
 }

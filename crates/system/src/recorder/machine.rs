@@ -236,7 +236,10 @@ impl Filesystems for Recorder {
 
     fn mount(&self, filesystem: Filesystem, device: &Path, target: &Path, flags: MountFlags) -> Result<()> {
         let (name, device, target) = (filesystem.name(), device.display(), target.display());
-        self.ask(format!("mount {name} {device} at {target}{}", words(flags))).map(drop)
+        let request = format!("mount {name} {device} at {target}{}", words(flags));
+        let mounted = (PathBuf::from(device.to_string()), PathBuf::from(target.to_string()), options(flags));
+        self.ask(request)?.mounts.push(mounted);
+        Ok(())
     }
 
     fn bind(&self, source: &Path, target: &Path, flags: MountFlags) -> Result<()> {
@@ -244,7 +247,13 @@ impl Filesystems for Recorder {
     }
 
     fn move_mount(&self, source: &Path, target: &Path) -> Result<()> {
-        self.ask(format!("move {} to {}", source.display(), target.display())).map(drop)
+        let mut state = self.ask(format!("move {} to {}", source.display(), target.display()))?;
+        for (_, place, _) in &mut state.mounts {
+            if place == source {
+                *place = target.to_owned();
+            }
+        }
+        Ok(())
     }
 
     fn unmount(&self, target: &Path) -> Result<()> {
@@ -273,7 +282,17 @@ impl Files for Recorder {
 
     /// Returns `Ok`, so that a test sees that the boot came this far.
     fn switch_root(&self, new_root: &Path, init: &Path) -> Result<()> {
-        self.ask(format!("switch root to {} and execute {}", new_root.display(), init.display())).map(drop)
+        let request = format!("switch root to {} and execute {}", new_root.display(), init.display());
+        let mut state = self.ask(request)?;
+        // What lies in the new root is seen from there now, the rest not at all.
+        state.mounts.retain_mut(|(_, target, _)| match target.strip_prefix(new_root) {
+            Ok(rest) => {
+                *target = Path::new("/").join(rest);
+                true
+            }
+            Err(_) => false,
+        });
+        Ok(())
     }
 }
 
@@ -292,6 +311,13 @@ fn words(flags: MountFlags) -> String {
     .into_iter()
     .filter_map(|(set, word)| set.then_some(word))
     .collect()
+}
+
+/// As the kernel lists them.
+fn options(flags: MountFlags) -> String {
+    let first = if flags.read_only { "ro" } else { "rw" };
+    let rest = words(MountFlags { read_only: false, ..flags });
+    format!("{first}{}", rest.replace(' ', ","))
 }
 
 fn absent(operation: &'static str, device: &Path) -> SystemError {

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::STARTED;
+use super::{CHECKED, STARTED};
 use crate::error::Result;
 use crate::events::{Event, Stage, State};
 use crate::guest::Seen;
@@ -95,8 +95,12 @@ impl Claims {
         expect("line of the initramfs", &|m| m.msg.contains("stage=locate state=done"));
         expect("line of the container", &|m| m.msg.contains("hello: boot"));
         expect("started line", &|m| m.msg.contains(STARTED));
+        expect("line of the daemon about the volume", &|m| {
+            m.msg.contains("HPL13003I") && m.msg.contains("volume")
+        });
+        expect("line of the daemon about all volumes", &|m| m.msg.contains(CHECKED));
         self.judge(
-            "the log server received kernel, initramfs and container lines, and that all has started",
+            "the log server received kernel, initramfs, container and daemon lines, and that all has started",
             missing,
         );
         let order = match messages.first() {
@@ -197,6 +201,8 @@ mod tests {
             message("daemon", "countersign: stage=locate state=done ms=4"),
             message("daemon", "hello: boot 1 of this volume"),
             message("daemon", "HPL10001I: started"),
+            message("daemon", "HPL13003I: mount point /mnt/data, volume data: encrypted"),
+            message("daemon", "HPL13001I: all encrypted"),
         ];
         let judge = |messages: &[Message]| {
             let mut claims = Claims::default();
@@ -204,11 +210,15 @@ mod tests {
             claims
         };
         assert!(judge(&all).hold());
-        for (left_out, what) in
-            ["no kernel line", "no line of the initramfs", "no line of the container", "no started line"]
-                .into_iter()
-                .enumerate()
-        {
+        let whats = [
+            "no kernel line",
+            "no line of the initramfs",
+            "no line of the container",
+            "no started line",
+            "no line of the daemon about the volume",
+            "no line of the daemon about all volumes",
+        ];
+        for (left_out, what) in whats.into_iter().enumerate() {
             let mut some = all.to_vec();
             some.remove(left_out);
             assert!(judge(&some).to_string().contains(what), "{what}");

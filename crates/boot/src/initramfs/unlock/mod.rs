@@ -7,13 +7,16 @@ mod create;
 mod find;
 mod open;
 mod probe;
+mod watched;
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
 use countersign_contract::model::{FileSystem, MountOption, Volume};
 use countersign_crypto::secret::VolumePassphrase;
 use countersign_plan::volumes::{Action, METADATA_BYTES};
+use countersign_plan::watch::WatchedVolume;
 use countersign_system::error::SystemError;
 use countersign_system::ports::{Durability, Filesystem, Initramfs, MountFlags};
 
@@ -36,6 +39,18 @@ pub(super) struct Mounted {
     pub(super) staged: PathBuf,
     /// Where the contract wants it.
     pub(super) mount: String,
+    /// What the daemon will compare with.
+    watched: WatchedVolume,
+}
+
+/// A container that is open.
+struct Opened {
+    /// The mapped device.
+    mapped: PathBuf,
+    /// The encrypted device below.
+    device: PathBuf,
+    /// UUID and number of key slots of the header that was opened.
+    identity: (String, usize),
 }
 
 /// All volumes are open; contract and seeds are gone.
@@ -52,7 +67,7 @@ impl Attested {
     /// The `HPL02…` and `HPL07…` errors of the catalogue; those of [`open_image`], as stage `root`.
     pub fn unlock<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Unlocked, Failure> {
         log.stage(Stage::Unlock, |log| {
-            let Attested { contract, host } = self;
+            let Attested { contract, mut host } = self;
             let decided = find(system, log, contract.volumes(), &host)?;
             open_image(system, &host.manifest)?;
             // What exists is opened before anything is made: a wrong seed must not leave a new volume behind.
@@ -67,6 +82,7 @@ impl Attested {
             if !volumes.is_empty() {
                 log.say(&format!("{}: {}", Code::VolumesMounted, Code::VolumesMounted.text()));
             }
+            host.watch.volumes = volumes.iter().map(|volume| volume.watched.clone()).collect();
             let summary = Summary::new().with("volumes", volumes.len());
             Ok((Unlocked { host, volumes }, summary))
         })
@@ -81,7 +97,7 @@ fn bring_up<S: Initramfs>(
 ) -> Result<Mounted, Failure> {
     let Decided { volume, disk, action } = decided;
     let name = volume.name();
-    let device = match action {
+    let opened = match action {
         Action::Open { device } => {
             log.say(&format!("opening volume {name} on {device}"));
             open::open(system, log, volume, &Path::new("/dev").join(device))?
@@ -102,15 +118,20 @@ fn bring_up<S: Initramfs>(
     };
     let staged = Path::new(STAGED).join(name);
     system
-        .mount(filesystem(volume), &device, &staged, flags(volume))
+        .mount(filesystem(volume), &opened.mapped, &staged, flags(volume))
         .map_err(|error| failed(volume, Code::MountFailed, &error))?;
     log.say(&format!("{}: volume {name}: {}", Code::VolumeMounted, Code::VolumeMounted.text()));
-    Ok(Mounted { staged, mount: volume.mount().to_owned() })
+    let watched = watched::watched(system, volume, &opened)?;
+    Ok(Mounted { staged, mount: volume.mount().to_owned(), watched })
 }
 
 /// A failure that names the volume.
 fn failed(volume: &Volume, code: Code, error: &SystemError) -> Failure {
     Failure::machine(Stage::Unlock, code, format!("volume {}: {error}", volume.name()))
+}
+
+fn header_refused(volume: &Volume, fault: &dyn Display) -> Failure {
+    Failure::machine(Stage::Unlock, Code::HeaderRefused, format!("volume {}: {fault}", volume.name()))
 }
 
 fn filesystem(volume: &Volume) -> Filesystem {

@@ -4,7 +4,7 @@
 //! opened; afterwards the kernel's own table is compared with what was judged.
 
 use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use countersign_contract::code::Code;
 use countersign_contract::model::Volume;
@@ -17,7 +17,8 @@ use crate::failure::Failure;
 use crate::log::Log;
 use crate::stage::Stage;
 
-use super::{Order, failed, mapper_name, passphrase};
+use super::watched::identified;
+use super::{Opened, Order, failed, header_refused, mapper_name, passphrase};
 
 /// Judges the header, opens its copy with the seeds in either order, compares the kernel's table.
 pub(super) fn open<S: Initramfs>(
@@ -25,7 +26,7 @@ pub(super) fn open<S: Initramfs>(
     log: &mut Log<'_, S>,
     volume: &Volume,
     device: &Path,
-) -> Result<PathBuf, Failure> {
+) -> Result<Opened, Failure> {
     let (header, accepted) = judge(system, volume, device)?;
     let name = mapper_name(volume);
     for order in [Order::DeployerFirst, Order::WorkloadFirst] {
@@ -36,7 +37,8 @@ pub(super) fn open<S: Initramfs>(
                     log.warn_text(format!("{code}: volume {name}: {}", code.text()));
                 }
                 compare_table(system, volume, device, &name, &accepted)?;
-                return Ok(mapped);
+                let identity = identified(volume, &header)?;
+                return Ok(Opened { mapped, device: device.to_owned(), identity });
             }
             Err(OpenError::WrongPassphrase) => {}
             Err(OpenError::System(error)) => return Err(failed(volume, Code::LuksOpenFailed, &error)),
@@ -115,8 +117,4 @@ fn faults<S: Initramfs>(
         Err(fault) => vec![fault],
     };
     Ok(faults.iter().map(ToString::to_string).collect())
-}
-
-fn header_refused(volume: &Volume, fault: &dyn Display) -> Failure {
-    Failure::machine(Stage::Unlock, Code::HeaderRefused, format!("volume {}: {fault}", volume.name()))
 }

@@ -1,0 +1,93 @@
+//! One check: asks the machine for everything that the records name, and has it judged.
+
+use std::path::Path;
+
+use countersign_contract::code::Code;
+use countersign_plan::luks2;
+use countersign_plan::watch::inspect::{self, Deviation, ROOT};
+use countersign_plan::watch::mounts::{self, Mount};
+use countersign_plan::watch::{Mapping, WatchRecords, WatchedVolume};
+use countersign_system::error::Result;
+use countersign_system::ports_host::Watched;
+
+use crate::log::Log;
+
+/// What deviates, in the order of the records; says a line for every mount point that does not.
+pub(super) fn run<S: Watched>(system: &S, log: &mut Log<'_, S>, records: &WatchRecords) -> Vec<Deviation> {
+    let mounts = match mounts(system) {
+        Ok(mounts) => mounts,
+        Err(deviation) => return vec![deviation],
+    };
+    let mut deviations = Vec::new();
+    if let Some(image) = &records.image {
+        deviations.extend(mapping(system, "the guest os", image));
+    }
+    if let Some(scratch) = &records.scratch {
+        let found: Vec<Deviation> = mapping(system, ROOT, scratch)
+            .into_iter()
+            .chain(mount(system, ROOT, "/", scratch, None, &mounts))
+            .collect();
+        if found.is_empty() {
+            log.say(&format!("{}: {ROOT}: encrypted with a throw-away key", Code::CheckedMount));
+        }
+        deviations.extend(found);
+    }
+    for volume in &records.volumes {
+        let found = volume_deviations(system, volume, &mounts);
+        if found.is_empty() {
+            let WatchedVolume { name, mount, key_slots, .. } = volume;
+            log.say(&format!(
+                "{}: mount point {mount}, volume {name}: luks encryption with {key_slots} key slot{}",
+                Code::CheckedMount,
+                if *key_slots == 1 { "" } else { "s" }
+            ));
+        }
+        deviations.extend(found);
+    }
+    deviations
+}
+
+fn volume_deviations<S: Watched>(system: &S, volume: &WatchedVolume, mounts: &[Mount]) -> Vec<Deviation> {
+    let subject = format!("volume {}", volume.name);
+    let table = mapping(system, &subject, &volume.mapping);
+    let mount = mount(system, &subject, &volume.mount, &volume.mapping, Some(volume.flags), mounts);
+    let header = match header(system, Path::new(&volume.device)) {
+        Ok(bytes) => inspect::header(&subject, volume, &bytes),
+        Err(error) => Some(Deviation::unseen(&subject, error)),
+    };
+    table.into_iter().chain(mount).chain(header).collect()
+}
+
+fn mounts<S: Watched>(system: &S) -> std::result::Result<Vec<Mount>, Deviation> {
+    let text = system.mounts().map_err(|error| Deviation::unseen("mounts", error))?;
+    mounts::parse(&text).ok_or_else(|| Deviation::unseen("mounts", "expected the kernel's list of mounts"))
+}
+
+fn mapping<S: Watched>(system: &S, subject: &str, expected: &Mapping) -> Option<Deviation> {
+    match system.table(&expected.name) {
+        Ok(table) => inspect::mapping(subject, expected, &table),
+        Err(error) => Some(Deviation::unseen(subject, error)),
+    }
+}
+
+fn mount<S: Watched>(
+    system: &S,
+    subject: &str,
+    point: &str,
+    mapping: &Mapping,
+    flags: Option<countersign_plan::watch::Flags>,
+    mounts: &[Mount],
+) -> Option<Deviation> {
+    match system.number(&Path::new("/dev/mapper").join(&mapping.name)) {
+        Ok(number) => inspect::mount(subject, point, &number, flags, mounts),
+        Err(error) => Some(Deviation::unseen(subject, error)),
+    }
+}
+
+/// Both copies of the header, as many bytes as the first one says, within the reader's bound.
+fn header<S: Watched>(system: &S, device: &Path) -> Result<Vec<u8>> {
+    let probe = system.read(device, 0, luks2::PROBE_LEN)?;
+    let length = luks2::metadata_len(&probe).min(system.size(device)?);
+    // Bounded by `luks2::METADATA_LIMIT`.
+    system.read(device, 0, usize::try_from(length).unwrap_or(usize::MAX))
+}

@@ -1,0 +1,210 @@
+//! Stage `watch`: the daemon that stays until power-off.
+//!
+//! Looks at the volumes right after the start and every hour, on demand in between; gives notice of what is going to
+//! end; tells when a container ends or is started again and when log records pile up. What is due and what a finding
+//! means is decided by [`countersign_plan::watch`]. The hourly lines are numbered and pass through the whole
+//! forwarding, so their absence or a gap at the log server is the sign that the log does not flow.
+//!
+//! A deviation is said at every check for as long as it lasts. The daemon holds no secret and changes nothing.
+
+mod check;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use countersign_contract::code::Code;
+use countersign_plan::host::{HANDOVER, HostPlan, Workload};
+use countersign_plan::watch::WatchRecords;
+use countersign_plan::watch::schedule::{Clock, DEMAND_SECONDS, DEMANDS, Demand, Due, State};
+use countersign_plan::watch::workload::Containers;
+use countersign_system::ports::Severity;
+use countersign_system::ports_host::{Alarm, Wake, Watched};
+
+use crate::failure::Failure;
+use crate::log::{Log, Summary};
+use crate::stage::Stage;
+
+use super::logging::SPOOL;
+
+/// How often the containers and the spool are looked at.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// Bytes in the spool below which nobody has to worry: the journal's position, and a queue that is just being read.
+const SPOOL_BYTES: u64 = 1 << 20;
+
+/// What the daemon remembers.
+struct Daemon<'p> {
+    plan: &'p HostPlan,
+    records: WatchRecords,
+    state: State,
+    containers: Containers,
+    /// Whether it was said that the engine is silent.
+    silent: bool,
+    /// Whether it was said that records wait.
+    spooled: bool,
+    /// Number of the last check.
+    checks: u64,
+    /// Deviations that it found.
+    deviations: usize,
+}
+
+pub(super) fn run<S: Watched, A: Alarm>(
+    system: &S,
+    log: &mut Log<'_, S>,
+    plan: &HostPlan,
+    alarm: &mut A,
+) -> Result<(), Failure> {
+    let mut daemon = log.stage(Stage::Watch, |log| {
+        let mut daemon = Daemon::start(system, plan)?;
+        daemon.check(system, log);
+        let summary = Summary::new()
+            .with("volumes", daemon.records.volumes.len())
+            .with("expiries", daemon.records.expiries.len())
+            .with("deviations", daemon.deviations);
+        Ok((daemon, summary))
+    })?;
+    alarm.ready();
+    loop {
+        let due = daemon.state.due(&daemon.records.expiries, clock(system));
+        daemon.act(system, log, &due);
+        daemon.keep(system)?;
+        alarm.status(&daemon.status());
+        match alarm.wait(Duration::from_secs(due.wake).min(LOOK)) {
+            Wake::Due => {}
+            Wake::Demanded => {
+                daemon.demanded(system, log);
+                alarm.ready();
+            }
+            Wake::Ended => return Ok(()),
+        }
+    }
+}
+
+fn clock<S: Watched>(system: &S) -> Clock {
+    Clock { unix: system.unix_time(), uptime: system.uptime().as_secs() }
+}
+
+fn file(name: &str) -> PathBuf {
+    Path::new(HANDOVER).join(name)
+}
+
+fn unusable(error: impl std::fmt::Display) -> Failure {
+    Failure::machine(Stage::Watch, Code::HandoverFailed, error)
+}
+
+impl<'p> Daemon<'p> {
+    /// Reads the records, and the state of a daemon that ran before in this boot.
+    fn start<S: Watched>(system: &S, plan: &'p HostPlan) -> Result<Daemon<'p>, Failure> {
+        let records = system.read_file(&file("watch.json")).map_err(unusable)?;
+        let records: WatchRecords = serde_json::from_slice(&records)
+            .map_err(|error| unusable(format!("expected the records of this version: {error}")))?;
+        let kept = system.read_file(&file("watch-state.json")).ok();
+        let mut state = kept
+            .and_then(|kept| serde_json::from_slice(&kept).ok())
+            .unwrap_or_else(|| State::new(records.verified));
+        // The first check is made in any case.
+        state.checked(clock(system));
+        Ok(Daemon {
+            plan,
+            records,
+            state,
+            containers: Containers::default(),
+            silent: false,
+            spooled: false,
+            checks: 0,
+            deviations: 0,
+        })
+    }
+
+    /// Keeps the state for a daemon that has to be started again.
+    fn keep<S: Watched>(&self, system: &S) -> Result<(), Failure> {
+        let state = serde_json::to_vec(&self.state).map_err(unusable)?;
+        system.replace_file(&file("watch-state.json"), &state).map_err(unusable)
+    }
+
+    fn status(&self) -> String {
+        let (all, running) = self.containers.count();
+        let (checks, deviations) = (self.checks, self.deviations);
+        format!("{running} of {all} containers run; check {checks}: {deviations} deviations")
+    }
+
+    fn act<S: Watched>(&mut self, system: &S, log: &mut Log<'_, S>, due: &Due) {
+        if let Some(seconds) = due.set_back {
+            let code = Code::ClockSetBack;
+            warn(system, code, &format!("{} by {seconds} s", code.text()));
+        }
+        for place in &due.notices {
+            let (code, text) = self.records.expiries[*place].notice(due.now);
+            warn(system, code, &text);
+        }
+        if due.check {
+            self.check(system, log);
+        }
+        self.workload(system);
+        self.spool(system);
+    }
+
+    fn demanded<S: Watched>(&mut self, system: &S, log: &mut Log<'_, S>) {
+        match self.state.demand(clock(system)) {
+            Demand::Granted => self.check(system, log),
+            Demand::Refused => {
+                let text = format!("expected at most {DEMANDS} demands in {DEMAND_SECONDS} s");
+                warn(system, Code::CheckThrottled, &text);
+            }
+            Demand::Ignored => {}
+        }
+    }
+
+    /// Looks at everything that the records name and says what was found.
+    fn check<S: Watched>(&mut self, system: &S, log: &mut Log<'_, S>) {
+        self.checks += 1;
+        log.say(&format!("{}: check {}: {}", Code::CheckStarted, self.checks, Code::CheckStarted.text()));
+        let deviations = check::run(system, log, &self.records);
+        for deviation in &deviations {
+            system.line(Severity::Error, &format!("{}: {}", deviation.code, deviation.text));
+        }
+        self.deviations = deviations.len();
+        if deviations.is_empty() {
+            log.say(&format!("{}: check {}: {}", Code::CheckPassed, self.checks, Code::CheckPassed.text()));
+        }
+    }
+
+    fn workload<S: Watched>(&mut self, system: &S) {
+        let Workload::Compose { project, .. } = &self.plan.workload;
+        let list = system.containers(project).map_err(|error| error.to_string());
+        match list.and_then(|list| self.containers.update(&list).map_err(str::to_owned)) {
+            Ok(changes) => {
+                self.silent = false;
+                for change in changes {
+                    warn(system, change.code, &change.text);
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.silent, true) {
+                    warn(system, Code::EngineSilent, &error);
+                }
+            }
+        }
+    }
+
+    fn spool<S: Watched>(&mut self, system: &S) {
+        // A folder that cannot be read says nothing about the queue; the numbered checks still do.
+        let Ok(bytes) = system.folder_bytes(Path::new(SPOOL)) else { return };
+        let spooled = bytes > SPOOL_BYTES;
+        if spooled == std::mem::replace(&mut self.spooled, spooled) {
+            return;
+        }
+        if spooled {
+            let code = Code::LogSpooled;
+            warn(system, code, &format!("{}: {} KiB", code.text(), bytes >> 10));
+        } else {
+            let code = Code::LogDrained;
+            system.line(Severity::Info, &format!("{code}: {}", code.text()));
+        }
+    }
+}
+
+/// Not through [`Log::warn_text`], which remembers: the daemon lives for months.
+fn warn<S: Watched>(system: &S, code: Code, text: &str) {
+    system.line(Severity::Warning, &format!("{code}: {text}"));
+}

@@ -1,0 +1,508 @@
+//! Stage `watch`: the daemon's checks, notices and reports, by wake-ups of an alarm that the test winds.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+
+use countersign_boot::host::{self, Verb};
+use countersign_boot::stage::Stage;
+use countersign_contract::code::Code;
+use countersign_system::ports::Severity;
+use countersign_system::ports_host::{Alarm, Handover, Wake};
+use countersign_system::recorder::{Facts, Recorder};
+use serde_json::Value;
+
+use crate::support::canaries::assert_silent;
+use crate::support::host::verb;
+use crate::support::keys::{DAY, keys};
+use crate::support::machine::{Boot, DATA, GIB, facts, machine_without_volume, manifest};
+use crate::support::{Contract, boot};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// What happens during a wait.
+type Step<'m> = Box<dyn FnMut(&Recorder) -> Wake + 'm>;
+
+/// An alarm by script: each wait is one step; the daemon ends with the last.
+struct Script<'m> {
+    machine: &'m Recorder,
+    steps: VecDeque<Step<'m>>,
+    waits: Vec<Duration>,
+    ready: usize,
+    status: String,
+}
+
+impl Alarm for Script<'_> {
+    fn ready(&mut self) {
+        self.ready += 1;
+    }
+
+    fn status(&mut self, text: &str) {
+        self.status = text.to_owned();
+    }
+
+    fn wait(&mut self, time: Duration) -> Wake {
+        self.waits.push(time);
+        match self.steps.pop_front() {
+            Some(mut step) => step(self.machine),
+            None => Wake::Ended,
+        }
+    }
+}
+
+/// A guest whose workload has started.
+fn started_with(contract: &Contract, facts: Facts) -> Recorder {
+    let machine = machine_without_volume(contract, facts);
+    machine.attach(DATA, "data", GIB);
+    let boot = boot(&machine);
+    assert_eq!(boot.result, Ok(()), "{}", boot.said());
+    let start = verb(&machine, Verb::Start);
+    assert_eq!(start.result, Ok(()), "{}", start.said());
+    machine
+}
+
+fn started() -> Recorder {
+    started_with(&Contract::good(), facts())
+}
+
+/// Runs the daemon through the steps; what it did, and the alarm.
+fn watch<'m>(machine: &'m Recorder, steps: Vec<Step<'m>>) -> (Boot, Script<'m>) {
+    let mut alarm =
+        Script { machine, steps: steps.into(), waits: Vec::new(), ready: 0, status: String::new() };
+    let (lines, asked, before) = (machine.lines().len(), machine.asked().len(), machine.files());
+    let result = host::watch(machine, &mut alarm);
+    let mut files = machine.files();
+    files.retain(|path, written| before.get(path) != Some(written));
+    let (lines, asked) = (machine.lines().split_off(lines), machine.asked().split_off(asked));
+    (Boot { result, lines, asked, files }, alarm)
+}
+
+/// Time goes by on both clocks.
+fn pass<'m>(time: Duration) -> Step<'m> {
+    Box::new(move |machine| {
+        machine.passes(time.as_secs() as i64, time);
+        Wake::Due
+    })
+}
+
+fn demand<'m>() -> Step<'m> {
+    Box::new(|_| Wake::Demanded)
+}
+
+/// The lines with a code, in order, without those of stages.
+fn coded(boot: &Boot) -> Vec<String> {
+    let lines = boot.lines.iter().map(|(_, text)| text);
+    lines.filter(|text| text.starts_with("HPL")).cloned().collect()
+}
+
+fn count(boot: &Boot, code: Code) -> usize {
+    coded(boot).iter().filter(|line| line.starts_with(code.as_str())).count()
+}
+
+#[test]
+fn the_records_say_what_the_initramfs_left() {
+    let contract =
+        Contract::good().with("mount: /mnt/data", "mount: /srv/data").with("@signer.pub@", "@signer.crt@");
+    let machine = started_with(&contract, facts());
+    let text = machine.read_file("/run/countersign/watch.json".as_ref()).unwrap();
+    let records: Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!(records["verified"]["unix"], keys().made + 60);
+    assert_eq!(records["image"]["name"], "os");
+    assert_eq!(records["scratch"]["name"], "scratch");
+    let volume = &records["volumes"][0];
+    assert_eq!(volume["name"], "data");
+    assert_eq!(volume["mount"], "/srv/data");
+    assert_eq!(volume["device"], "/dev/vdd2");
+    assert_eq!(volume["key_slots"], 1);
+    assert_eq!(volume["mapping"]["name"], "volume-data");
+    let flags = serde_json::json!({"read_only": false, "nosuid": true, "nodev": true, "noexec": false});
+    assert_eq!(volume["flags"], flags);
+    let uuid = volume["uuid"].as_str().unwrap();
+    let table = volume["mapping"]["table"].as_str().unwrap();
+    assert!(uuid.len() == 36 && table.contains(&format!(":64:logon:cryptsetup:{uuid}-d0")), "{volume}");
+    let expiries = records["expiries"].as_array().unwrap();
+    let subjects: Vec<&Value> = expiries.iter().map(|expiry| &expiry["subject"]).collect();
+    assert_eq!(subjects, ["contract", "log-client", "log-authority"]);
+    for (expiry, days) in expiries.iter().zip([10, 30, 30]) {
+        let end = expiry["not_after"].as_i64().unwrap();
+        // The certificates are made one after the other, within the minute.
+        assert!((0..60).contains(&(end - keys().made - days * DAY)), "{expiry}");
+        assert_eq!(expiry["fingerprint"].as_str().unwrap().len(), 64);
+    }
+}
+
+#[test]
+fn the_first_check_is_part_of_the_stage_and_says_every_mount_point() {
+    let machine = started();
+    let (run, alarm) = watch(&machine, Vec::new());
+    assert_eq!(run.result, Ok(()), "{}", run.said());
+    assert_eq!(
+        run.stage_lines(),
+        ["stage=watch state=start", "stage=watch state=done volumes=1 expiries=2 deviations=0"]
+    );
+    assert_eq!(
+        coded(&run)[..4],
+        [
+            "HPL13000I: check 1: checking the encryption of all volumes",
+            "HPL13003I: mount point /: encrypted with a throw-away key",
+            "HPL13003I: mount point /mnt/data, volume data: luks encryption with 1 key slot",
+            "HPL13001I: check 1: boot volume and all mounted data volumes are encrypted",
+        ]
+    );
+    assert_eq!(alarm.ready, 1);
+    assert_eq!(alarm.status, "1 of 1 containers run; check 1: 0 deviations");
+    assert_eq!(run.asked, ["replace /run/countersign/watch-state.json"], "it changes nothing of the machine");
+    assert_silent(&run);
+}
+
+#[test]
+fn scratch_in_memory_is_no_mount_point_to_check() {
+    let machine = Recorder::new(facts());
+    crate::support::machine::insert(&machine, "/dev/vda", &Contract::good().medium().image);
+    machine.attach("/dev/vdb", "os", GIB);
+    machine.attach(DATA, "data", GIB);
+    assert_eq!(boot(&machine).result, Ok(()));
+    let (run, _) = watch(&machine, Vec::new());
+    assert!(run.stage_lines()[1].ends_with("deviations=0"), "{}", run.said());
+    assert_eq!(count(&run, Code::CheckedMount), 1, "{}", run.said());
+}
+
+#[test]
+fn every_hour_of_uptime_has_one_check_however_often_the_daemon_looks() {
+    let machine = started();
+    let steps = (0..24 * 60).map(|_| pass(Duration::from_secs(60))).collect();
+    let (run, alarm) = watch(&machine, steps);
+    assert_eq!(run.result, Ok(()), "{}", run.said());
+    assert_eq!((count(&run, Code::CheckStarted), count(&run, Code::CheckPassed)), (25, 25));
+    assert!(alarm.waits.iter().all(|wait| *wait <= Duration::from_secs(60)));
+    // Both certificates of the log connection are in their last 30 days: at the start, and at the next midnight.
+    let ending = coded(&run).into_iter().filter(|line| line.starts_with("HPL01120W")).collect::<Vec<_>>();
+    assert_eq!(ending.len(), 4, "{ending:#?}");
+    assert!(
+        ending[0].contains("the client certificate for the log server, ")
+            && ending[0].contains(", ends at 2")
+    );
+    assert!(ending[1].contains("the authority of the log server, "));
+}
+
+#[test]
+fn what_ends_is_told_by_its_code_before_and_after() {
+    let manifest =
+        manifest().replacen('{', &format!("{{\"certificate_not_after\":{},", keys().made + 2 * DAY), 1);
+    let contract = Contract::good().with("@signer.pub@", "@signer.crt@");
+    let machine = started_with(&contract, Facts { manifest: manifest.into_bytes(), ..facts() });
+    let (run, _) = watch(&machine, vec![pass(HOUR), pass(HOUR * 24 * 9), pass(HOUR * 24 * 31)]);
+    for (code, least) in [
+        (Code::ContractEnding, 2),
+        (Code::ContractEnded, 1),
+        (Code::LogCertificateEnding, 4),
+        (Code::LogCertificateEnded, 2),
+        (Code::ImageCertificateEnding, 1),
+        (Code::ImageCertificateEnded, 2),
+    ] {
+        assert_eq!(count(&run, code), least, "{code} in {}", run.said());
+    }
+    let contract = coded(&run).into_iter().find(|line| line.starts_with("HPL12110W")).unwrap();
+    assert!(contract.contains("the contract, signed by ") && contract.contains(", ends at 2"), "{contract}");
+    assert_silent(&run);
+}
+
+#[test]
+fn a_clock_that_is_set_back_is_told_once_and_extends_nothing() {
+    let contract = Contract::good().with("@signer.pub@", "@signer.crt@");
+    let machine = started_with(&contract, facts());
+    let back: Step<'_> = Box::new(|machine| {
+        machine.passes(-365 * DAY, HOUR);
+        Wake::Due
+    });
+    // 10 days of uptime later the contract has ended, whatever the clock says.
+    let (run, _) = watch(&machine, vec![back, pass(HOUR), pass(HOUR * 24 * 10)]);
+    let lines: Vec<String> = coded(&run).into_iter().filter(|line| line.starts_with("HPL11105W")).collect();
+    assert_eq!(lines, [format!("HPL11105W: the clock went back by {} s", 365 * DAY + 3_600)]);
+    assert_eq!(count(&run, Code::ContractEnded), 1, "{}", run.said());
+}
+
+#[test]
+fn a_check_on_demand_is_made_three_times_in_five_minutes() {
+    let machine = started();
+    let steps =
+        vec![demand(), demand(), demand(), demand(), demand(), pass(Duration::from_secs(300)), demand()];
+    let (run, alarm) = watch(&machine, steps);
+    assert_eq!(count(&run, Code::CheckStarted), 1 + 3 + 1, "{}", run.said());
+    assert_eq!(count(&run, Code::CheckThrottled), 1, "{}", run.said());
+    // Each demand is answered to the service manager, met or not.
+    assert_eq!(alarm.ready, 1 + 6);
+}
+
+/// A change of the machine, and what the next check says of it.
+type Case = (&'static str, fn(&Recorder), Code, &'static str);
+
+const DEVIATIONS: &[Case] = &[
+    (
+        "another table",
+        |machine| machine.shows_table("volume-data", "0 8 linear 253:3 0"),
+        Code::TableChanged,
+        "volume data: expected the kernel's table as it was at the start",
+    ),
+    (
+        "another image",
+        |machine| machine.shows_table("os", "0 8 linear 253:1 0"),
+        Code::TableChanged,
+        "the guest os: expected the kernel's table",
+    ),
+    (
+        "scratch in the clear",
+        |machine| machine.shows_table("scratch", "0 8388608 linear 253:2 0"),
+        Code::ScratchChanged,
+        "mount point /: expected the kernel's table",
+    ),
+    (
+        "no mount",
+        |machine| machine.unmounts("/mnt/data"),
+        Code::MountGone,
+        "volume data: expected it to be mounted",
+    ),
+    (
+        "another device",
+        |machine| machine.mounts_at("/dev/vdb", "/mnt/data", "rw,nosuid,nodev"),
+        Code::MountReplaced,
+        "volume data: expected its own encrypted device",
+    ),
+    (
+        "another device at the root",
+        |machine| machine.mounts_at("/dev/vdb", "/", "rw,nodev"),
+        Code::MountReplaced,
+        "mount point /: expected its own encrypted device",
+    ),
+    (
+        "other flags",
+        |machine| machine.mounts_at("/dev/mapper/volume-data", "/mnt/data", "rw,nodev"),
+        Code::MountFlags,
+        "volume data: expected the mount flags nosuid nodev",
+    ),
+    (
+        "a file system after an error",
+        |machine| {
+            machine.mounts_at("/dev/mapper/volume-data", "/mnt/data", "rw,nosuid,nodev ro,errors=remount-ro")
+        },
+        Code::MountFlags,
+        "volume data: expected a file system that takes writes",
+    ),
+    (
+        "a header without a magic",
+        |machine| {
+            machine.put("/dev/vdd2", 0, &[0; 8]);
+            machine.put("/dev/vdd2", 16_384, &[0; 8]);
+        },
+        Code::WatchUnreadable,
+        "volume data: ",
+    ),
+    (
+        "another header",
+        |machine| {
+            machine.put("/dev/vdd2", 0, &luks(&["--uuid", "11111111-2222-4333-8444-555555555555"], false))
+        },
+        Code::HeaderChanged,
+        "volume data: expected the luks header that was opened at the start",
+    ),
+    (
+        "a second key slot",
+        |machine| {
+            let bytes = machine.bytes("/dev/vdd2", 4096);
+            let uuid = std::str::from_utf8(&bytes[168..204]).unwrap();
+            machine.put("/dev/vdd2", 0, &luks(&["--uuid", uuid], true));
+        },
+        Code::HeaderChanged,
+        "volume data: expected 1 key slots in the luks header, found 2",
+    ),
+    (
+        "no mapping",
+        |machine| machine.unmaps("volume-data"),
+        Code::WatchUnreadable,
+        "volume data: read table of volume-data",
+    ),
+    (
+        "an unreadable disk",
+        |machine| machine.fails("read /dev/vdd2", io::ErrorKind::Other),
+        Code::WatchUnreadable,
+        "volume data: ",
+    ),
+    (
+        "no list of mounts",
+        |machine| machine.fails("list mounts", io::ErrorKind::Other),
+        Code::WatchUnreadable,
+        "mounts: ",
+    ),
+    (
+        "a strange list",
+        |machine| machine.mounts_at("/dev/a", "/a\\04", "rw"),
+        Code::WatchUnreadable,
+        "mounts: expected",
+    ),
+];
+
+/// A header that cryptsetup makes, with a second key slot if wanted.
+fn luks(options: &[&str], second: bool) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::File::create(folder.path().join("volume")).unwrap().set_len(32 << 20).unwrap();
+    std::fs::write(folder.path().join("key"), "one").unwrap();
+    std::fs::write(folder.path().join("other"), "two").unwrap();
+    let cryptsetup = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("cryptsetup");
+        let cheap =
+            ["--batch-mode", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", "--key-file", "key"];
+        crate::support::keys::run(command.args(cheap).args(arguments).current_dir(folder.path()));
+    };
+    let mut arguments = vec!["luksFormat", "--type", "luks2"];
+    arguments.extend(options);
+    arguments.push("volume");
+    cryptsetup(&arguments);
+    if second {
+        cryptsetup(&["luksAddKey", "volume", "other"]);
+    }
+    let mut bytes = std::fs::read(folder.path().join("volume")).unwrap();
+    bytes.truncate(16 << 20);
+    bytes
+}
+
+#[test]
+fn every_deviation_has_its_code_at_every_check_for_as_long_as_it_lasts() {
+    for (what, change, code, words) in DEVIATIONS {
+        let machine = started();
+        let deviate: Step<'_> = Box::new(|machine| {
+            change(machine);
+            machine.passes(3_600, HOUR);
+            Wake::Due
+        });
+        let (run, alarm) = watch(&machine, vec![deviate, pass(HOUR)]);
+        assert_eq!(run.result, Ok(()), "{what}: {}", run.said());
+        let errors: Vec<&(Severity, String)> =
+            run.lines.iter().filter(|(severity, _)| *severity == Severity::Error).collect();
+        let said: Vec<&&(Severity, String)> =
+            errors.iter().filter(|(_, text)| text.starts_with(&format!("{code}: {words}"))).collect();
+        assert_eq!(said.len(), 2, "{what}: {}", run.said());
+        // Where the mapping is gone, its mount is another device's as well.
+        assert!(errors.len() == 2 || *what == "no mapping", "{what}: {}", run.said());
+        // The first check was good, the two others were not.
+        assert_eq!((count(&run, Code::CheckStarted), count(&run, Code::CheckPassed)), (3, 1), "{what}");
+        let deviations = errors.len() / 2;
+        assert!(alarm.status.ends_with(&format!("check 3: {deviations} deviations")), "{}", alarm.status);
+        assert_silent(&run);
+    }
+}
+
+#[test]
+fn a_deviation_that_ends_is_over() {
+    let machine = started();
+    let cover: Step<'_> = Box::new(|machine| {
+        machine.mounts_at("/dev/vdb", "/mnt/data", "rw");
+        machine.passes(3_600, HOUR);
+        Wake::Due
+    });
+    let uncover: Step<'_> = Box::new(|machine| {
+        machine.unmounts("/mnt/data");
+        machine.mounts_at("/dev/mapper/volume-data", "/mnt/data", "rw,nosuid,nodev");
+        machine.passes(3_600, HOUR);
+        Wake::Due
+    });
+    let (run, _) = watch(&machine, vec![cover, uncover]);
+    assert_eq!((count(&run, Code::MountReplaced), count(&run, Code::CheckPassed)), (1, 2), "{}", run.said());
+}
+
+#[test]
+fn containers_and_their_engine_are_told_once_per_change() {
+    let list = |state: &str, code: i32, start: i64| {
+        format!(
+            r#"[{{"Names":["compose-web-1"],"State":"{state}","ExitCode":{code},"Restarts":1,"StartedAt":{start}}}]"#
+        )
+    };
+    let machine = started();
+    let show = |text: String| -> Step<'_> {
+        Box::new(move |machine| {
+            machine.lists_containers(&text);
+            Wake::Due
+        })
+    };
+    let ended = || show(list("exited", 3, 1));
+    let steps = vec![
+        show(list("running", 0, 1)),
+        ended(),
+        ended(),
+        show(list("running", 0, 9)),
+        show("no list".to_owned()),
+        show("no list".to_owned()),
+        show(list("running", 0, 9)),
+    ];
+    let (run, _) = watch(&machine, steps);
+    let lines: Vec<String> = coded(&run).into_iter().filter(|line| line.starts_with("HPL08")).collect();
+    assert_eq!(
+        lines,
+        [
+            "HPL08110W: container compose-1: is gone",
+            "HPL08110W: container compose-web-1: ended with exit status 3",
+            "HPL08111W: container compose-web-1: runs again, 1 restarts by its policy",
+            "HPL08112W: expected the engine's list of containers",
+        ]
+    );
+    let machine = started();
+    machine.fails("containers of compose", io::ErrorKind::TimedOut);
+    let (run, _) = watch(&machine, vec![pass(HOUR), pass(HOUR)]);
+    assert_eq!(count(&run, Code::EngineSilent), 1, "{}", run.said());
+}
+
+#[test]
+fn records_that_wait_for_the_log_server_are_told_once() {
+    let machine = started();
+    let fill = |bytes: u64| -> Step<'_> {
+        Box::new(move |machine| {
+            machine.fills("/var/spool/countersign", bytes);
+            Wake::Due
+        })
+    };
+    let (run, _) = watch(&machine, vec![fill(1 << 20), fill(3 << 20), fill(4 << 20), fill(500), fill(0)]);
+    let lines: Vec<String> = coded(&run).into_iter().filter(|line| line.starts_with("HPL01122")).collect();
+    assert_eq!(
+        lines,
+        [
+            "HPL01122W: log records wait for the log server: 3072 KiB",
+            "HPL01122I: no log record waits for the log server any more",
+        ]
+    );
+}
+
+#[test]
+fn a_daemon_that_is_started_again_checks_but_repeats_no_notice() {
+    let machine = started();
+    let (first, _) = watch(&machine, vec![pass(Duration::from_secs(60))]);
+    let (second, _) = watch(&machine, vec![pass(Duration::from_secs(60))]);
+    assert_eq!((count(&first, Code::LogCertificateEnding), count(&first, Code::CheckPassed)), (2, 1));
+    assert_eq!((count(&second, Code::LogCertificateEnding), count(&second, Code::CheckPassed)), (0, 1));
+}
+
+#[test]
+fn without_records_or_state_nobody_watches_and_that_ends_the_guest() {
+    let machine = started();
+    machine.fails("read /run/countersign/watch.json", io::ErrorKind::NotFound);
+    let (run, alarm) = watch(&machine, Vec::new());
+    run.assert_verb_failed(Stage::Watch, Code::HandoverFailed, "watch.json");
+    assert_eq!((alarm.ready, alarm.waits.len()), (0, 0));
+    let machine = started();
+    machine.replace_file("/run/countersign/watch.json".as_ref(), b"{}").unwrap();
+    let (run, _) = watch(&machine, Vec::new());
+    run.assert_verb_failed(Stage::Watch, Code::HandoverFailed, "expected the records of this version");
+    let machine = started();
+    machine.fails("replace /run/countersign/watch-state.json", io::ErrorKind::StorageFull);
+    let (run, _) = watch(&machine, Vec::new());
+    run.assert_verb_failed(Stage::Watch, Code::HandoverFailed, "watch-state.json");
+}
+
+#[test]
+fn a_month_leaves_no_more_behind_than_an_hour() {
+    let machine = started();
+    let size = || machine.files()[std::path::Path::new("/run/countersign/watch-state.json")].1.len();
+    let (_, _) = watch(&machine, vec![pass(HOUR)]);
+    let before = size();
+    let (run, _) = watch(&machine, (0..31 * 24).map(|_| pass(HOUR)).collect());
+    assert_eq!(count(&run, Code::CheckPassed), 1 + 31 * 24);
+    assert!(size() <= before + 20, "{before} to {}", size());
+}

@@ -1,0 +1,108 @@
+//! What the daemon of the guest OS watches, and when: the records it gets, its schedule, its verdicts.
+//!
+//! The records are made by the stages of the initramfs, which saw the truth, and cross the handover as `watch.json`
+//! beside `plan.json`; they hold names, numbers and dates, no secret. The daemon asks the machine what is there and
+//! hands it to the functions here, which decide. Time is an argument: wall clock and uptime ([`schedule::Clock`]).
+
+use serde::{Deserialize, Serialize};
+
+pub mod expiry;
+pub mod inspect;
+pub mod mounts;
+pub mod schedule;
+pub mod workload;
+
+use schedule::Clock;
+
+/// `watch.json` of the handover.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WatchRecords {
+    /// The time at which the contract was verified; the daemon never believes in an earlier one.
+    pub verified: Clock,
+    /// The guest OS's read-only image.
+    pub image: Option<Mapping>,
+    /// The encrypted scratch space under `/`; none where `/` is memory.
+    pub scratch: Option<Mapping>,
+    /// The volumes, by mount point.
+    pub volumes: Vec<WatchedVolume>,
+    /// What ends one day.
+    pub expiries: Vec<Expiry>,
+}
+
+impl WatchRecords {
+    /// Records that hold nothing yet but the time.
+    pub fn new(verified: Clock) -> WatchRecords {
+        WatchRecords { verified, image: None, scratch: None, volumes: Vec::new(), expiries: Vec::new() }
+    }
+}
+
+/// A mapped device and what the kernel said of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mapping {
+    /// Name below `/dev/mapper`.
+    pub name: String,
+    /// The kernel's table as `dmsetup table` prints it, keys masked.
+    pub table: String,
+}
+
+/// A data volume as `unlock` left it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WatchedVolume {
+    /// The contract's name for it.
+    pub name: String,
+    /// Where it is mounted.
+    pub mount: String,
+    /// Flags of the mount.
+    pub flags: Flags,
+    /// The mapped device.
+    pub mapping: Mapping,
+    /// The encrypted device below, `/dev/vdb2`.
+    pub device: String,
+    /// UUID of its LUKS header.
+    pub uuid: String,
+    /// Key slots of its LUKS header.
+    pub key_slots: usize,
+}
+
+/// Flags of a mount that decide what can be done through it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flags {
+    /// Read-only.
+    pub read_only: bool,
+    /// Set-user-id bits have no effect.
+    pub nosuid: bool,
+    /// Device nodes have no effect.
+    pub nodev: bool,
+    /// Nothing can be executed.
+    pub noexec: bool,
+}
+
+/// What ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// The contract: the certificate in `env.signingKey`.
+    Contract,
+    /// The client certificate for the log server.
+    LogClient,
+    /// The authority of the log server.
+    LogAuthority,
+    /// The certificate to which contracts for this image are sealed.
+    Image,
+}
+
+/// The end of something that is valid for a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expiry {
+    /// What ends.
+    pub subject: Subject,
+    /// SHA-256 fingerprint of the key (contract) or certificate, hexadecimal; empty where none is known.
+    pub fingerprint: String,
+    /// The last second in which it is valid, since 1970.
+    pub not_after: i64,
+}
