@@ -108,7 +108,8 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Takes the text of an `archive` field apart. White space in the base64 is ignored.
+    /// Takes the text of an `archive` field apart. White space in the base64 is ignored, and so are line
+    /// breaks written as `\n`.
     ///
     /// # Errors
     /// [`ArchiveError`].
@@ -227,12 +228,22 @@ fn bounded(size: u64, tape: usize) -> Result<usize, ArchiveError> {
     usize::try_from(size).ok().filter(|size| *size <= tape).ok_or(ArchiveError::Stream)
 }
 
-/// Decodes standard base64, with or without padding, white space ignored.
+/// Decodes standard base64, with or without padding; white space, and line breaks written as `\n` or `\r`, are
+/// ignored.
 fn from_base64(text: &str) -> Result<Zeroizing<Vec<u8>>, ArchiveError> {
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let engine = GeneralPurpose::new(&alphabet::STANDARD, config);
-    let compact: Zeroizing<Vec<u8>> =
-        Zeroizing::new(text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect());
+    let mut compact = Zeroizing::new(Vec::with_capacity(text.len()));
+    let mut bytes = text.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' if matches!(bytes.peek(), Some(b'n' | b'r')) => {
+                bytes.next();
+            }
+            byte if byte.is_ascii_whitespace() => {}
+            byte => compact.push(byte),
+        }
+    }
     engine.decode(compact.as_slice()).map(Zeroizing::new).map_err(|_| ArchiveError::Base64)
 }
 

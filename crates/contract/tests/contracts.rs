@@ -7,12 +7,14 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use countersign_contract::code::{Code, Severity};
 use countersign_contract::refusal::Finding;
-use support::{Material, report};
+use countersign_contract::yaml::{MAX_BYTES, MAX_DEPTH, MAX_NODES};
+use support::{Material, read, report};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/contracts").join(name)
@@ -95,6 +97,50 @@ fn every_contract_code_has_a_case() {
             code.name()
         );
     }
+}
+
+/// The variants of `Refusal`, from its source: the type cannot list them.
+fn variants() -> BTreeSet<String> {
+    let (_, after) = include_str!("../src/refusal.rs").split_once("pub enum Refusal {\n").unwrap();
+    let (body, _) = after.split_once("\n}").unwrap();
+    let names = body.lines().filter_map(|line| {
+        let name = line.strip_prefix("    ")?;
+        name.starts_with(|letter: char| letter.is_ascii_uppercase()).then(|| variant(name))
+    });
+    names.collect()
+}
+
+/// The name at the beginning of a variant, in its declaration or its `Debug` form.
+fn variant(text: &str) -> String {
+    text.chars().take_while(char::is_ascii_alphanumeric).collect()
+}
+
+#[test]
+fn every_refusal_has_a_case() {
+    let material = Material::new();
+    let mut texts: Vec<Vec<u8>> = cases("invalid")
+        .into_iter()
+        .map(|case| material.fill(&fs::read_to_string(case).unwrap()).into_bytes())
+        .collect();
+    // Bytes that no text file with a head can hold; `bounds.rs` has their places.
+    texts.push(vec![b'#'; MAX_BYTES + 1]);
+    texts.push(b"\xff".to_vec());
+    texts.push(b"\0".to_vec());
+    texts.push(vec![b'['; MAX_DEPTH + 1]);
+    texts.push(b"- 1\n".repeat(MAX_NODES));
+    texts.push(Vec::new());
+    let (mut refusals, mut findings) = (Vec::new(), Vec::new());
+    for text in &texts {
+        read(text, &mut refusals, &mut findings);
+    }
+    let mut seen: BTreeSet<String> =
+        refusals.iter().map(|refusal| variant(&format!("{refusal:?}"))).collect();
+    // The model hands these out as findings.
+    if findings.iter().any(|finding| finding.code == Code::UnsupportedField) {
+        seen.insert("Unsupported".to_owned());
+    }
+    assert!(seen.len() > 20);
+    assert_eq!(seen, variants());
 }
 
 /// A contract with a canary in every string that could be secret, as JSON, which is YAML too.

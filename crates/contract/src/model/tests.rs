@@ -4,8 +4,8 @@ use super::*;
 use crate::envelope::Envelope;
 use crate::schema;
 
-/// A certificate is needed by every contract with syslog; made by openssl, because none is kept here.
-fn authority() -> String {
+/// Certificate and key as PEM; made by openssl, because none is kept here.
+fn pair() -> (String, String) {
     let folder = tempfile::tempdir().expect("folder");
     let (key, cert) = (folder.path().join("key"), folder.path().join("cert"));
     let result = std::process::Command::new("openssl")
@@ -27,20 +27,29 @@ fn authority() -> String {
         .output()
         .expect("openssl");
     assert!(result.status.success());
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.encode(std::fs::read(cert).expect("certificate"))
+    (std::fs::read_to_string(cert).expect("certificate"), std::fs::read_to_string(key).expect("key"))
 }
 
-fn contract(workload: &str, env: &str) -> Contract {
-    let text = format!(
-        "workload:\n  type: workload\n  compose: {{archive: AAAA}}\n{workload}\nenv:\n  type: env\n  logging: {{syslog: {{hostname: 10.0.0.2, server: {}}}}}\n{env}\n",
-        authority()
-    );
+fn base64(text: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+/// A contract of two sections as they stand.
+fn of(workload: &str, env: &str) -> Result<Contract, Vec<Refusal>> {
+    let text = format!("workload:\n  type: workload\n{workload}\nenv:\n  type: env\n{env}\n");
     let envelope = Envelope::parse(text.as_bytes()).expect("envelope");
     let checked = |section: &crate::envelope::Section| {
         schema::check(section.tree(None).expect("tree")).expect("schema")
     };
-    Contract::new(&checked(envelope.workload()), &checked(envelope.env())).expect("contract")
+    Contract::new(&checked(envelope.workload()), &checked(envelope.env()))
+}
+
+/// A contract with compose and syslog; every one with syslog needs a certificate.
+fn contract(workload: &str, env: &str) -> Contract {
+    let server = base64(&pair().0);
+    let logging = format!("  logging: {{syslog: {{hostname: 10.0.0.2, server: {server}}}}}\n");
+    of(&format!("  compose: {{archive: AAAA}}\n{workload}"), &(logging + env)).expect("contract")
 }
 
 #[test]
@@ -110,4 +119,161 @@ fn debug_shows_no_secret() {
     );
     let shown = format!("{contract:?} {:?}", unsupported(&contract));
     assert!(!shown.contains("canary"), "{shown}");
+}
+
+#[test]
+fn pods_and_config_maps() {
+    let router = "  logging: {logRouter: {hostname: l.example, iamApiKey: canary-1, tags: [a]}}";
+    let workload = "  play:
+    archive: AAAA
+    resources:
+    - {apiVersion: v1, kind: ConfigMap, metadata: {name: m}, data: {a: canary-2}, spec: {containers: [{name: x, image: y}]}}
+    templates:
+    - {apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {initContainers: [{name: i, image: first}], containers: [{name: c, image: '{{ .Env.I }}'}]}}";
+    let contract = of(workload, router).expect("contract");
+    let WorkloadKind::Play(play) = contract.workload() else { panic!("play") };
+    assert_eq!(play.archive(), Some("AAAA"));
+    let [map] = play.resources() else { panic!("one resource") };
+    assert_eq!((map.kind(), map.name(), map.images().len()), (ResourceKind::ConfigMap, "m", 0));
+    assert_eq!(map.object().expose()["data"]["a"], "canary-2");
+    let [pod] = play.templates() else { panic!("one template") };
+    assert_eq!((pod.kind(), pod.name()), (ResourceKind::Pod, "p"));
+    assert_eq!(pod.images(), ["first", "{{ .Env.I }}"]);
+    let Logging::LogRouter(logs) = contract.logging() else { panic!("logRouter") };
+    assert_eq!((logs.hostname(), logs.port(), logs.api_key().expose()), ("l.example", 443, "canary-1"));
+    assert_eq!(logs.tags(), ["a"]);
+    let shown = format!("{contract:?} {play:?}");
+    assert!(!shown.contains("canary"), "{shown}");
+    let refused: Vec<String> = unsupported(&contract).iter().map(|f| f.pointer.to_string()).collect();
+    assert_eq!(refused, ["/workload/play", "/env/logging/logRouter"]);
+}
+
+#[test]
+fn an_older_log_service_is_known() {
+    let env = "  logging: {logDNA: {hostname: l.example, ingestionKey: canary1canary2canary3canary4cana}}";
+    let contract = of("  compose: {archive: AAAA}", env).expect("contract");
+    let Logging::LogDna(logs) = contract.logging() else { panic!("logDNA") };
+    assert_eq!((logs.port(), logs.api_key().expose().len()), (6514, 32));
+    assert_eq!(unsupported(&contract)[0].pointer.to_string(), "/env/logging/logDNA");
+}
+
+#[test]
+fn confidential_containers_have_two_parts() {
+    let contract = of(
+        "  confidential-containers:
+    regoValidator: {policy: cG9saWN5}
+    config: {cosign: {r.example/a: {publicKey: QUJD}}}
+    allowedContainers: {web: {allowedImages: {imageNames: [r.example/a], imagePatterns: ['r.example/*']}}}
+    secret: {verificationKey: QUJD, decryptionKey: canarywork}",
+        "  logging: {logRouter: {hostname: l.example, iamApiKey: x}}
+  confidential-containers: {secret: {verificationKey: REVG, decryptionKey: canary/env}}",
+    )
+    .expect("contract");
+    let WorkloadKind::ConfidentialContainers(part) = contract.workload() else { panic!("the kind") };
+    assert_eq!((part.policy(), part.image_signers()["r.example/a"].as_str()), ("cG9saWN5", "QUJD"));
+    let web = &part.allowed()["web"];
+    assert_eq!(
+        (web.names(), web.patterns()),
+        (&["r.example/a".to_owned()][..], &["r.example/*".to_owned()][..])
+    );
+    assert_eq!(part.sealed_secrets().map(|keys| keys.decryption().expose()), Some("canarywork"));
+    let keys = contract.deployer_sealed_secrets().expect("keys");
+    assert_eq!((keys.verification(), keys.decryption().expose()), ("REVG", "canary/env"));
+    let shown = format!("{contract:?} {part:?}");
+    assert!(!shown.contains("canary"), "{shown}");
+}
+
+#[test]
+fn image_rules() {
+    let contract = contract(
+        "  images: {dct: {r.example/space/name: {notary: 'https://n.example', publicKey: QUJD}}, rhs: {'r.example/x:1': {publicKey: REVG}}}",
+        "",
+    );
+    let notary = &contract.image_rules().notaries()["r.example/space/name"];
+    assert_eq!((notary.address(), notary.root_key()), ("https://n.example", "QUJD"));
+    assert_eq!(contract.image_rules().signers()["r.example/x:1"], "REVG");
+}
+
+#[test]
+fn key_services_take_material_in_every_form() {
+    let (cert, key) = pair();
+    let folded = base64(&cert)
+        .as_bytes()
+        .chunks(40)
+        .fold(String::new(), |text, line| text + std::str::from_utf8(line).expect("ascii") + "\\n");
+    let escaped = key.replace('\n', "\\n");
+    let env = |ca: &str| {
+        format!(
+            "  volumes:
+    v:
+      uv-secret-id: index-3
+      uv-previous-secret-id: index-8
+      apiKey: canary-0123
+      kmsTimeout: 0
+      kms: [{{apiKey: canary-4567, crn: 'crn:v1:bluemix:public:x:key:y', type: private}}]
+      grep11:
+        address: g.example:9876
+        clientCert: '{folded}'
+        clientKey: '{escaped}'
+        caCert: {}
+        metadata: {{aesKeyBlob: canarycanary, previousaesKeyBlob: '***'}}",
+            serde_json::Value::from(ca)
+        )
+    };
+    let contract = contract("  volumes: {v: {seed: a-workload-seed}}", &env(&cert));
+    let volume = &contract.volumes()[0];
+    assert!(matches!(volume.deployer_secret(), DeployerSecret::Ultravisor(3)));
+    assert_eq!(volume.previous_ultravisor_secret(), Some(8));
+    assert_eq!(volume.api_key().map(|key| key.expose()), Some("canary-0123"));
+    let services = volume.key_services();
+    assert_eq!(services.timeout_minutes(), 0);
+    let [kms] = services.kms() else { panic!("one service") };
+    assert_eq!((kms.api_key().expose(), kms.private()), ("canary-4567", true));
+    assert_eq!(kms.root_key(), "crn:v1:bluemix:public:x:key:y");
+    let grep11 = services.grep11().expect("grep11");
+    assert_eq!(
+        (grep11.address(), grep11.certificates().len(), grep11.authorities().len()),
+        ("g.example:9876", 1, 1)
+    );
+    assert_eq!(grep11.key().expose(), escaped);
+    assert_eq!(grep11.wrapped().expose(), "canarycanary");
+    assert_eq!(grep11.previous_wrapped().map(|key| key.expose()), Some("***"));
+    let shown = format!("{contract:?}");
+    assert!(!shown.contains("canary") && !shown.contains("PRIVATE KEY"), "{shown}");
+}
+
+#[test]
+fn host_keys_and_crypto_devices() {
+    let env = format!(
+        "  host-attestation: {{HKD-1: {{description: here, host-key-doc: {}}}}}
+  crypto-pt:
+    lock: true
+    index-2: {{type: secret, domain-id: 0a.00Ff, secret: canarycanarycanarycanarycanarycanarycanaryA=, mkvp: '0xab'}}",
+        base64(&pair().0)
+    );
+    let contract = contract("", &env);
+    let host = &contract.host_keys()["HKD-1"];
+    assert_eq!((host.description(), host.document().len()), ("here", 1));
+    let crypto = contract.crypto_passthrough().expect("crypto-pt");
+    let device = &crypto.devices()[&2];
+    assert_eq!((crypto.lock(), device.card(), device.domain()), (true, 10, 255));
+    assert_eq!((device.secret().expose().len(), device.wrapping_key()), (44, Some("0xab")));
+    let shown = format!("{contract:?}");
+    assert!(!shown.contains("canary"), "{shown}");
+}
+
+#[test]
+fn places_of_fields_are_kept() {
+    let contract = contract("", "");
+    let place = |text: &str| contract.place_of(&Pointer::root().join(text)).map(|place| place.to_string());
+    assert_eq!(
+        place("/workload/compose/archive").as_deref(),
+        Some("/workload/compose/archive (contract line 3, column 22)")
+    );
+    // What is not kept has the place of what it stands in.
+    assert_eq!(
+        place("/env/logging/syslog/server/0").map(|place| place.contains("(contract line 7, column ")),
+        Some(true)
+    );
+    assert_eq!(place("/elsewhere"), None);
 }

@@ -12,17 +12,29 @@ use countersign_contract::schema::{self, CheckedSection};
 
 /// Everything that is to be said about a contract, sections in the open.
 pub fn report(bytes: &[u8]) -> Vec<Finding> {
+    let mut refusals = Vec::new();
+    let mut findings = Vec::new();
+    read(bytes, &mut refusals, &mut findings);
+    findings
+}
+
+/// Reads a contract; refusals go to `findings` as well, in the order of a report.
+pub fn read(bytes: &[u8], refusals: &mut Vec<Refusal>, findings: &mut Vec<Finding>) {
+    let mut refuse = |found: Vec<Refusal>, findings: &mut Vec<Finding>| {
+        findings.extend(found.iter().map(Finding::from));
+        refusals.extend(found);
+    };
     let envelope = match Envelope::parse(bytes) {
         Ok(envelope) => envelope,
-        Err(refusal) => return vec![Finding::from(&refusal)],
+        Err(refusal) => return refuse(vec![refusal], findings),
     };
-    let mut findings = envelope.warnings().to_vec();
+    findings.extend_from_slice(envelope.warnings());
     let mut checked: Vec<CheckedSection> = Vec::new();
     for name in [SectionName::Workload, SectionName::Env] {
         let tree = envelope.section(name).tree(None).map_err(|refusal| vec![refusal]);
         match tree.and_then(schema::check) {
             Ok(section) => checked.push(section),
-            Err(refusals) => findings.extend(refusals.iter().map(Finding::from)),
+            Err(found) => refuse(found, findings),
         }
     }
     if let [workload, env] = checked.as_slice() {
@@ -32,10 +44,9 @@ pub fn report(bytes: &[u8]) -> Vec<Finding> {
                 findings.extend(model::unsupported(&contract));
                 findings.extend_from_slice(contract.policy().breaches());
             }
-            Err(refusals) => findings.extend(refusals.iter().map(|refusal: &Refusal| Finding::from(refusal))),
+            Err(found) => refuse(found, findings),
         }
     }
-    findings
 }
 
 /// What `@name@` stands for.
