@@ -45,6 +45,8 @@ pub trait Platform {
     fn unix_time(&self) -> i64;
     /// Time since the kernel started; never goes back.
     fn uptime(&self) -> Duration;
+    /// Sets the kernel parameter `name`, in the dotted form of sysctl(8).
+    fn set_kernel_parameter(&self, name: &str, value: &str) -> Result<()>;
     /// Sets the kernel's host name.
     fn set_hostname(&self, name: &str) -> Result<()>;
     /// Powers the machine off. Returns only where there is no machine, in tests.

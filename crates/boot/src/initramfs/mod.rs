@@ -5,6 +5,7 @@
 
 mod attest;
 mod handover;
+mod kernel;
 mod locate;
 mod parse;
 mod preflight;

@@ -1,4 +1,4 @@
-//! Stage `preflight`: is this the machine that the image expects?
+//! Stage `preflight`: is this the machine that the image expects? And its kernel is closed ([`super::kernel`]).
 
 use countersign_contract::code::Code;
 use countersign_plan::image::ImageManifest;
@@ -7,6 +7,8 @@ use countersign_system::ports::Initramfs;
 use crate::failure::Failure;
 use crate::log::{Log, Summary};
 use crate::stage::Stage;
+
+use super::kernel;
 
 /// Least memory: Argon2id takes 64 MiB, the engine and a small workload the rest. HPCR asks for 4 GiB; a guest
 /// that is smaller fails later and less clearly.
@@ -25,6 +27,7 @@ pub struct Ready {
 pub fn run<S: Initramfs>(system: &S, log: &mut Log<'_, S>) -> Result<Ready, Failure> {
     log.stage(Stage::Preflight, |log| {
         let incomplete = |message: String| Failure::machine(Stage::Preflight, Code::ImageIncomplete, message);
+        kernel::close(system).map_err(|error| incomplete(error.to_string()))?;
         let manifest = system.manifest().map_err(|error| incomplete(error.to_string()))?;
         let manifest = ImageManifest::parse(&manifest).map_err(|error| {
             incomplete(format!("expected a manifest image.json of this version: {error}"))
@@ -47,6 +50,7 @@ pub fn run<S: Initramfs>(system: &S, log: &mut Log<'_, S>) -> Result<Ready, Fail
             return Err(Failure::machine(Stage::Preflight, Code::InsufficientMemory, message));
         }
         let modules = system.load_modules().map_err(|error| incomplete(error.to_string()))?;
+        kernel::lock_modules(system).map_err(|error| incomplete(error.to_string()))?;
         let kernel = system.kernel_release().map_err(|error| incomplete(error.to_string()))?;
         let secure = system.secure_execution();
         if !secure {

@@ -12,7 +12,22 @@ use crate::support::{Contract, Sealed, boot, machine};
 
 /// Everything that a first boot asks, in order.
 const FIRST_BOOT: &str = "\
+set kernel parameter kernel.sysrq=0
+set kernel parameter kernel.panic=0
+set kernel parameter kernel.panic_on_oops=1
+set kernel parameter kernel.core_pattern=|/bin/false
+set kernel parameter fs.suid_dumpable=0
+set kernel parameter kernel.dmesg_restrict=1
+set kernel parameter kernel.kptr_restrict=2
+set kernel parameter kernel.yama.ptrace_scope=1
+set kernel parameter kernel.unprivileged_bpf_disabled=1
+set kernel parameter kernel.perf_event_paranoid=3
+set kernel parameter dev.tty.ldisc_autoload=0
+set kernel parameter vm.unprivileged_userfaultfd=0
+set kernel parameter kernel.kexec_load_disabled=1
+set kernel parameter net.core.bpf_jit_harden=2
 load modules
+set kernel parameter kernel.modules_disabled=1
 read image key
 forget image key
 open image /dev/vdb as os
@@ -120,12 +135,16 @@ fn the_second_boot_opens_and_makes_nothing_of_the_volume() {
     machine.reboot();
     let second = boot(&machine);
     assert_eq!(second.result, Ok(()), "{}", second.said());
-    let asked: Vec<&str> =
-        second.asked.iter().map(String::as_str).take_while(|asked| !asked.contains("scratch")).collect();
+    let asked: Vec<&str> = second
+        .asked
+        .iter()
+        .map(String::as_str)
+        .skip_while(|asked| *asked != "read image key")
+        .take_while(|asked| !asked.contains("scratch"))
+        .collect();
     assert_eq!(
         asked,
         [
-            "load modules",
             "read image key",
             "forget image key",
             "open image /dev/vdb as os",
@@ -154,7 +173,9 @@ fn plain_sections_and_a_sealed_env_alone_boot_as_well() {
 const FAILURES: &[(&str, Stage, Code)] = &[
     ("read manifest", Stage::Preflight, Code::ImageIncomplete),
     ("memory", Stage::Preflight, Code::ImageIncomplete),
+    ("set kernel parameter kernel.sysrq", Stage::Preflight, Code::ImageIncomplete),
     ("load modules", Stage::Preflight, Code::ImageIncomplete),
+    ("set kernel parameter kernel.modules_disabled", Stage::Preflight, Code::ImageIncomplete),
     ("kernel release", Stage::Preflight, Code::ImageIncomplete),
     ("list disks", Stage::Locate, Code::CidataInvalid),
     ("read /dev/vda", Stage::Locate, Code::CidataInvalid),

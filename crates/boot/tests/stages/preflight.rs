@@ -57,7 +57,39 @@ fn a_module_that_does_not_load_ends_the_boot() {
     machine.fails("load modules", io::ErrorKind::NotFound);
     let boot = boot(&machine);
     boot.assert_machine(Stage::Preflight, Code::ImageIncomplete, "load modules");
-    assert_eq!(boot.asked, ["load modules", "forget image key"]);
+    assert!(
+        boot.asked.ends_with(&["load modules".to_owned(), "forget image key".to_owned()]),
+        "{:?}",
+        boot.asked
+    );
+}
+
+#[test]
+fn a_kernel_that_does_not_close_is_refused_before_anything_is_looked_at() {
+    let machine = machine_without_volume(&Contract::good(), facts());
+    machine.fails("set kernel parameter kernel.sysrq", io::ErrorKind::NotFound);
+    let boot = boot(&machine);
+    boot.assert_machine(Stage::Preflight, Code::ImageIncomplete, "kernel.sysrq");
+    assert_eq!(boot.asked, ["set kernel parameter kernel.sysrq=0", "forget image key"]);
+}
+
+#[test]
+fn a_kernel_without_the_feature_has_nothing_to_close() {
+    for (kind, refused) in [(io::ErrorKind::NotFound, false), (io::ErrorKind::PermissionDenied, true)] {
+        let machine = machine_without_volume(&Contract::good(), facts());
+        machine.attach(DATA, "data", GIB);
+        machine.fails("set kernel parameter kernel.kexec_load_disabled", kind);
+        assert_eq!(boot(&machine).result.is_err(), refused, "{kind}");
+    }
+}
+
+#[test]
+fn modules_are_locked_as_soon_as_the_last_one_is_loaded() {
+    let boot = on(facts());
+    let at = |request: &str| boot.asked.iter().position(|asked| asked == request).unwrap();
+    let lock = at("set kernel parameter kernel.modules_disabled=1");
+    assert_eq!(at("load modules") + 1, lock);
+    assert!(lock < at("read image key"));
 }
 
 #[test]

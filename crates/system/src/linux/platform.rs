@@ -4,6 +4,7 @@
 //! reboot(2). Decides nothing about what it finds.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -85,6 +86,15 @@ impl Platform for Linux {
     fn uptime(&self) -> Duration {
         // The clock exists on every kernel since 2.6.39; zero is the honest answer on one without.
         clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default()
+    }
+
+    fn set_kernel_parameter(&self, name: &str, value: &str) -> Result<()> {
+        // An absent parameter is an error: the file system makes no files, but a test's folder would.
+        fs::OpenOptions::new()
+            .write(true)
+            .open(self.paths.proc.join("sys").join(name.replace('.', "/")))
+            .and_then(|mut file| file.write_all(format!("{value}\n").as_bytes()))
+            .map_err(|e| SystemError::io("set kernel parameter", name, e))
     }
 
     fn set_hostname(&self, name: &str) -> Result<()> {
@@ -199,6 +209,17 @@ mod tests {
         assert!(!machine(root.path()).secure_execution());
         write(root.path(), "sys/firmware/uv/prot_virt_guest", "1\n");
         assert!(machine(root.path()).secure_execution());
+    }
+
+    #[test]
+    fn a_kernel_parameter_is_a_file_that_must_exist() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), "proc/sys/net/core/known", "2\n");
+        machine(root.path()).set_kernel_parameter("net.core.known", "0").unwrap();
+        assert_eq!(fs::read_to_string(root.path().join("proc/sys/net/core/known")).unwrap(), "0\n");
+        let error = machine(root.path()).set_kernel_parameter("net.core.unknown", "0").unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+        assert!(error.to_string().contains("net.core.unknown"), "{error}");
     }
 
     #[test]

@@ -58,6 +58,10 @@ impl Platform for Recorder {
         self.state().facts.uptime
     }
 
+    fn set_kernel_parameter(&self, name: &str, value: &str) -> Result<()> {
+        self.ask(format!("set kernel parameter {name}={value}")).map(drop)
+    }
+
     fn set_hostname(&self, name: &str) -> Result<()> {
         self.ask(format!("set host name {name}")).map(drop)
     }
