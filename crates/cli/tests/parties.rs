@@ -149,8 +149,8 @@ fn the_auditors_key_is_checked_sealed_or_not() {
         let report = report(key, "--key image.key");
         assert_eq!((&report["verdict"], report["findings"].as_array().unwrap().len()), (&"boots".into(), 0));
     }
-    let unchecked = &report(&sealed, "")["unchecked"][2];
-    assert_eq!(unchecked["pointer"], "/attestationPublicKey", "{unchecked}");
+    let unchecked = report(&sealed, "")["unchecked"].as_array().unwrap().clone();
+    assert!(unchecked.iter().any(|gap| gap["pointer"] == "/attestationPublicKey"), "{unchecked:?}");
     for (key, code) in
         [("no-key", "HPL11002E"), (desk.token("contract-basic", "auditor", b"", b"x").as_str(), "HPL11001E")]
     {

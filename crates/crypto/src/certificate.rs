@@ -122,6 +122,10 @@ impl Certificate {
         Some(Self { x509, facts })
     }
 
+    pub(crate) fn x509(&self) -> &X509 {
+        &self.x509
+    }
+
     /// What may be told about it.
     pub fn facts(&self) -> &CertificateFacts {
         &self.facts

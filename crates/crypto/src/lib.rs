@@ -21,6 +21,7 @@ mod error;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod implicit_rejection;
+pub mod issuance;
 mod openssl_enc;
 pub mod passphrase;
 pub mod private_key;
