@@ -76,6 +76,17 @@ pub enum Source {
     Never,
 }
 
+/// What an encryption certificate is held against.
+#[derive(Debug, Default, Args)]
+pub struct Issuance {
+    /// Certificates above the encryption certificate, up to one that you trust; may be given several times.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub chain: Vec<PathBuf>,
+    /// Revocation list of one of them, PEM or DER; may be given several times.
+    #[arg(long, value_name = "FILE", requires = "chain")]
+    pub crl: Vec<PathBuf>,
+}
+
 /// Options of `check`.
 #[derive(Debug, Args)]
 pub struct Check {
@@ -91,6 +102,12 @@ pub struct Check {
     /// The disks of the guest, JSON (`countersign schema facts`): says also which disk is which volume.
     #[arg(long, value_name = "FILE")]
     pub facts: Option<PathBuf>,
+    /// Encryption certificate of the image, to be checked as well.
+    #[arg(long, value_name = "CERT")]
+    pub cert: Option<PathBuf>,
+    /// Above the certificate.
+    #[command(flatten)]
+    pub issuance: Issuance,
     /// The image takes signed contracts only.
     #[arg(long)]
     pub signed_only: bool,
@@ -122,6 +139,9 @@ pub struct Pack {
     /// Encryption certificate or public key of the image.
     #[arg(long, value_name = "CERT", required_unless_present = "plain")]
     pub cert: Option<PathBuf>,
+    /// Above the certificate.
+    #[command(flatten)]
+    pub issuance: Issuance,
     /// Do not seal: a contract that everybody can read, for tests.
     #[arg(long, conflicts_with = "cert")]
     pub plain: bool,
@@ -165,6 +185,9 @@ pub struct Seal {
     /// Encryption certificate or public key of the image.
     #[arg(long, value_name = "CERT")]
     pub cert: PathBuf,
+    /// Above the certificate.
+    #[command(flatten)]
+    pub issuance: Issuance,
     /// First part of the token.
     #[arg(long, value_enum, default_value_t = Prefix::HyperProtectBasic)]
     pub prefix: Prefix,

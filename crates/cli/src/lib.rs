@@ -10,6 +10,7 @@
 
 pub mod arguments;
 mod check;
+mod encryption;
 mod explain;
 mod files;
 mod folder;

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::arguments::Pack;
 use crate::folder::Folder;
-use crate::{Answer, check, files, note, seal, sign, time};
+use crate::{Answer, check, encryption, files, note, seal, sign, time};
 
 pub fn run(options: &Pack, out: &mut dyn Write) -> Result<Answer> {
     let folder = Folder::read(&options.folder)?;
@@ -48,7 +48,9 @@ pub fn run(options: &Pack, out: &mut dyn Write) -> Result<Answer> {
     let mut contract = match &options.cert {
         None => plain,
         Some(cert) => {
-            let recipient = seal::recipient(cert)?;
+            let Some(recipient) = encryption::recipient(cert, &options.issuance, time::now())? else {
+                return Ok(Answer::No);
+            };
             let token = |text: &str, section| seal::token(text, section, &recipient, options.prefix);
             let workload = token(folder.workload().expose(), sealed::SectionName::Workload)?;
             let env = token(folder.env().expose(), sealed::SectionName::Env)?;

@@ -1,19 +1,15 @@
 //! `seal` and `open`: a section's text to a token and back.
 
 use std::io::Write;
-use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::ValueEnum;
 use countersign_crypto::sealed::{SealedToken, SectionName};
 use countersign_crypto::section_token::SectionToken;
 use countersign_crypto::token::{self, Recipient, Token, Unopened};
 
 use crate::arguments::{Open, Prefix, Seal, Section};
-use crate::{Answer, files, note, time};
-
-/// How long before its end an encryption certificate is worth a warning: 30 days, in seconds.
-const SOON: i64 = 30 * 86_400;
+use crate::{Answer, encryption, files, note, time};
 
 impl From<Section> for SectionName {
     fn from(section: Section) -> SectionName {
@@ -26,7 +22,9 @@ impl From<Section> for SectionName {
 }
 
 pub fn seal(options: &Seal, out: &mut dyn Write) -> Result<Answer> {
-    let recipient = recipient(&options.cert)?;
+    let Some(recipient) = encryption::recipient(&options.cert, &options.issuance, time::now())? else {
+        return Ok(Answer::No);
+    };
     let text = files::text(options.file.as_deref())?;
     // Only a token v1 is bound to a section, and for that one the section was asked for.
     let section = options.section.map_or(SectionName::Env, SectionName::from);
@@ -70,21 +68,4 @@ pub fn open(options: &Open, out: &mut dyn Write) -> Result<Answer> {
     }
     note(&Unopened.to_string());
     Ok(Answer::No)
-}
-
-/// The image to seal to. A certificate that is over, or soon will be, is said: the image may be, too.
-pub fn recipient(path: &Path) -> Result<Recipient> {
-    let recipient =
-        Recipient::parse(&files::small_text(path)?).with_context(|| path.display().to_string())?;
-    let now = time::now();
-    match recipient.not_after() {
-        Some(end) if end < now => {
-            note(&format!("{}: the certificate is over since {}", path.display(), time::date(end)));
-        }
-        Some(end) if end - now < SOON => {
-            note(&format!("{}: the certificate ends on {}", path.display(), time::date(end)));
-        }
-        _ => {}
-    }
-    Ok(recipient)
 }

@@ -22,11 +22,6 @@ pub fn now() -> i64 {
     i64::try_from(since).unwrap_or(i64::MAX)
 }
 
-/// A date, `2027-01-31`, of a time in seconds since 1970.
-pub fn date(time: i64) -> String {
-    timestamp(time).chars().take_while(|letter| *letter != 'T').collect()
-}
-
 fn parse(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.parse::<i64>() {
         return Some(seconds);
@@ -70,6 +65,5 @@ mod tests {
         ] {
             assert_eq!(parse(text), expected, "{text}");
         }
-        assert_eq!(date(1_798_761_599), "2026-12-31");
     }
 }

@@ -22,7 +22,7 @@ fn full(material: &Material) -> Value {
             "env": {"NAME": "canary", "port": "canary"},
             "auths": {"r.example": {"username": "reader", "password": "canary"}},
             "volumes": {"v": {"mount": "/v", "seed": "canary-of-workload", "previousSeed": "canary-before"}},
-            "countersign": {"policy": {"unsigned": "accept"}}
+            "countersign": {"policy": {"unsigned": "accept", "env": ["OTHER", "type"], "log-servers": ["logs.example:6514"]}}
         },
         "env": {
             "type": "env",
@@ -172,6 +172,12 @@ fn no_other_verb_shows_a_secret() {
         "check folder --format json",
         "seal --cert image.crt folder/env.yaml",
         "seal --cert folder/env.yaml folder/env.yaml",
+        "seal --cert image.crt --prefix countersign-v1 --section env folder/env.yaml",
+        "seal --cert image.crt --chain folder/env.yaml folder/env.yaml",
+        "seal --cert image.crt --chain image.crt --crl folder/env.yaml folder/env.yaml",
+        "pack folder --cert image.crt --key signer.key --prefix countersign-v1",
+        "check folder --cert folder/env.yaml",
+        "check folder --cert image.crt --chain folder/env.yaml",
         "pack folder --cert image.crt --key signer.key -o sealed.yaml",
         "pack folder --cert image.crt --key image.key",
         "pack folder --cert image.crt --key folder/env.yaml",

@@ -33,7 +33,7 @@ use countersign_plan::volumes::{Action, settle};
 
 use crate::arguments::{Check, Format, Source};
 use crate::folder::Folder;
-use crate::{Answer, files, time};
+use crate::{Answer, encryption, files, time};
 use report::{Report, Reported, Stage, Unchecked, Verdict};
 
 /// What a check needs beside the contract.
@@ -47,6 +47,8 @@ pub struct Circumstances {
     pub facts: Option<Facts>,
     /// The image takes signed contracts only.
     pub signed_only: bool,
+    /// What is to be said about the image's encryption certificate.
+    pub encryption: Option<Finding>,
 }
 
 /// The texts in which findings count lines.
@@ -77,7 +79,11 @@ pub fn run(options: &Check, out: &mut dyn Write) -> Result<Answer> {
         }
     };
     let now = time::at(options.at.as_deref())?;
-    let circumstances = Circumstances { key, now, facts, signed_only: options.signed_only };
+    let encryption = match options.cert.as_deref() {
+        Some(cert) => encryption::finding(cert, &options.issuance, now)?,
+        None => None,
+    };
+    let circumstances = Circumstances { key, now, facts, signed_only: options.signed_only, encryption };
     let name = if options.contract == Path::new("-") {
         "standard input".to_owned()
     } else {
@@ -308,6 +314,7 @@ fn contract<'t>(bytes: &'t [u8], circumstances: &Circumstances) -> (Report, Sour
         }
     };
     progress.add_all(Stage::Parse, envelope.warnings());
+    progress.add_all(Stage::Unseal, circumstances.encryption.as_slice());
     let key = circumstances.key.as_ref();
     let env = progress.open(Stage::Unseal, envelope.env(), key, &mut sources.env);
     let signer = match &env {
@@ -337,6 +344,7 @@ fn draft<'t>(folder: &Folder, circumstances: &Circumstances) -> (Report, Sources
     let sources =
         Sources { contract: "", workload: Some(folder.workload_text()), env: Some(folder.env_text()) };
     let mut progress = Progress::default();
+    progress.add_all(Stage::Unseal, circumstances.encryption.as_slice());
     let mut tree = |stage, name, text: Option<&SectionText>| match SectionTree::unsealed(name, text?) {
         Ok(tree) => Some(tree),
         Err(refusal) => {

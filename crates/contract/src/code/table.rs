@@ -446,6 +446,22 @@ codes! {
         "the contract has ended"
         cause "the certificate in env.signingKey is over; the running guest goes on, the next start is refused"
         remedy "sign a new certificate for the key and seal the contract again";
+    EncryptionCertificateDates "HPL12112E" ENCRYPTION_CERTIFICATE_DATES Error
+        "the encryption certificate is not valid now"
+        cause "it has ended or has not begun, and whoever made the image no longer answers for its key"
+        remedy "take the certificate of a current image; to seal to this one all the same, give its bare public key";
+    EncryptionCertificateChain "HPL12113E" ENCRYPTION_CERTIFICATE_CHAIN Error
+        "the encryption certificate does not come from the authorities that were given"
+        cause "its issuer is not among the files of --chain, or a certificate there is over or may not issue the next"
+        remedy "give all certificates above it with --chain; if they are right, do not seal to this certificate";
+    EncryptionCertificateRevoked "HPL12114E" ENCRYPTION_CERTIFICATE_REVOKED Error
+        "the encryption certificate was revoked"
+        cause "it, or one above it, is on a revocation list"
+        remedy "do not seal to this image; take the certificate of another";
+    RevocationListUnusable "HPL12115E" REVOCATION_LIST Error
+        "a revocation list cannot be used"
+        cause "no certificate of --chain signed it, or its time is over"
+        remedy "fetch the list again from the address in the certificate, and give its issuer with --chain";
     CheckStarted "HPL13000I" VERIFY_DISK_ENCRYPTION Info
         "checking the encryption of all volumes"
         cause "an hour has passed, the guest has started, or somebody asked for it"
