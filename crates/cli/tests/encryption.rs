@@ -77,7 +77,7 @@ fn the_certificate_is_held_against_what_is_given() {
         "--cert image.crt".to_owned(),
         "--cert image.crt --chain signer.crt".to_owned(),
         format!("--cert image.crt {whole}"),
-        format!("--cert image.crt --chain root.crt --chain signer.crt --crl good.crl --crl root.crl"),
+        "--cert image.crt --chain root.crt --chain signer.crt --crl good.crl --crl root.crl".to_owned(),
         format!("--cert image.crt {whole} --crl good.der"),
         "--cert image.pub".to_owned(),
     ] {
