@@ -115,27 +115,15 @@ impl Archive {
     /// [`ArchiveError`].
     pub fn parse(text: &str) -> Result<Archive, ArchiveError> {
         let packed = from_base64(text)?;
-        // Reading one byte beyond the limit tells a full archive from one that is too large.
-        let mut stream = GzDecoder::new(packed.as_slice()).take(MAX_BYTES as u64 + 1);
-        let mut tape = Zeroizing::new(Vec::new());
-        stream.read_to_end(&mut tape).map_err(|_| ArchiveError::Stream)?;
-        if tape.len() > MAX_BYTES {
-            return Err(ArchiveError::TooLarge);
-        }
-        if !stream.into_inner().into_inner().is_empty() {
-            return Err(ArchiveError::Stream);
-        }
-        // A tar archive ends with blocks of zeroes; without them it was cut.
-        if tape.len() < 1024
-            || tape.len() % 512 != 0
-            || tape[tape.len() - 1024..].iter().any(|byte| *byte != 0)
-        {
-            return Err(ArchiveError::Stream);
-        }
-        Self::from_tar(&tape)
+        let mut tape = Tape::new(GzDecoder::new(packed.as_slice()));
+        let archive = Self::from_tar(&mut tape);
+        // A stream that is too long or broken is that first, whatever its entries seemed to be.
+        tape.finish()?;
+        archive
     }
 
-    fn from_tar(tape: &[u8]) -> Result<Archive, ArchiveError> {
+    /// Takes the entries from the stream one by one, so that what is unpacked lies in memory once.
+    fn from_tar(tape: &mut Tape<'_>) -> Result<Archive, ArchiveError> {
         let mut items: BTreeMap<String, Item> = BTreeMap::new();
         let mut explicit: std::collections::BTreeSet<String> = std::collections::BTreeSet::new();
         let mut reader = tar::Archive::new(tape);
@@ -164,8 +152,9 @@ impl Archive {
             let content = if folder {
                 None
             } else {
-                let mut content = Zeroizing::new(Vec::with_capacity(bounded(entry.size(), tape.len())?));
-                entry.read_to_end(&mut content).map_err(|_| ArchiveError::Stream)?;
+                // Sized once: neither a copy nor a smaller buffer is left behind unwiped.
+                let mut content = Zeroizing::new(vec![0; bounded(entry.size())?]);
+                entry.read_exact(&mut content).map_err(|_| ArchiveError::Stream)?;
                 Some(content)
             };
             let mode = entry.header().mode().map_err(|_| ArchiveError::Stream)?;
@@ -201,6 +190,11 @@ impl Archive {
         self.items.iter().map(|(path, item)| (path.as_str(), item))
     }
 
+    /// As [`Archive::items`], without copying what is in the files.
+    pub fn into_items(self) -> impl Iterator<Item = (String, Item)> {
+        self.items.into_iter()
+    }
+
     /// The content of a file.
     pub fn file(&self, path: &str) -> Option<&[u8]> {
         match self.items.get(path) {
@@ -223,9 +217,59 @@ impl Archive {
     }
 }
 
-/// The size of an entry; more than the tape holds means that the tape was cut.
-fn bounded(size: u64, tape: usize) -> Result<usize, ArchiveError> {
-    usize::try_from(size).ok().filter(|size| *size <= tape).ok_or(ArchiveError::Stream)
+/// The size of an entry; more than a whole archive may hold means that the stream ends before it does.
+fn bounded(size: u64) -> Result<usize, ArchiveError> {
+    usize::try_from(size).ok().filter(|size| *size <= MAX_BYTES).ok_or(ArchiveError::Stream)
+}
+
+/// How the last bytes of a tar archive end it: two blocks of zeroes.
+const END: usize = 1024;
+
+/// The unpacked stream: counts what is read, and keeps the last bytes.
+struct Tape<'p> {
+    stream: GzDecoder<&'p [u8]>,
+    len: usize,
+    /// At most [`END`] bytes.
+    last: Zeroizing<Vec<u8>>,
+    broken: bool,
+}
+
+impl<'p> Tape<'p> {
+    fn new(stream: GzDecoder<&'p [u8]>) -> Self {
+        Self { stream, len: 0, last: Zeroizing::new(Vec::with_capacity(2 * END)), broken: false }
+    }
+
+    /// Reads what the entries left.
+    ///
+    /// # Errors
+    /// [`ArchiveError::TooLarge`]; [`ArchiveError::Stream`] when the stream is broken, does not end a tar archive, or
+    /// is followed by something.
+    fn finish(&mut self) -> Result<(), ArchiveError> {
+        let mut rest = Zeroizing::new(vec![0; 64 << 10]);
+        while !self.broken && self.len <= MAX_BYTES && self.read(&mut rest).is_ok_and(|read| read > 0) {}
+        if self.len > MAX_BYTES {
+            return Err(ArchiveError::TooLarge);
+        }
+        let ended = self.len % 512 == 0 && self.last.len() == END && self.last.iter().all(|byte| *byte == 0);
+        let followed = !self.stream.get_ref().is_empty();
+        if self.broken || followed || !ended { Err(ArchiveError::Stream) } else { Ok(()) }
+    }
+}
+
+impl Read for Tape<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.len > MAX_BYTES {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        let read = self.stream.read(buffer).inspect_err(|_| self.broken = true)?;
+        self.len += read;
+        let new = &buffer[read.saturating_sub(END)..read];
+        let kept = (END - new.len()).min(self.last.len());
+        let dropped = self.last.len() - kept;
+        self.last.drain(..dropped);
+        self.last.extend_from_slice(new);
+        Ok(read)
+    }
 }
 
 /// Decodes standard base64, with or without padding; white space, and line breaks written as `\n` or `\r`, are

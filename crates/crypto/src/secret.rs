@@ -128,8 +128,12 @@ pub struct SecretBytes(SecretBox<[u8]>);
 redacted!(SecretBytes);
 
 impl SecretBytes {
-    /// Takes the bytes over: they are copied once, at their size, and the original is wiped.
+    /// Takes the bytes over. A vector without room to spare becomes the secret as it is; another is copied once, at its
+    /// size, and wiped.
     pub fn new(mut bytes: Vec<u8>) -> Self {
+        if bytes.len() == bytes.capacity() {
+            return Self(SecretBox::new(bytes.into_boxed_slice()));
+        }
         let secret = Self::copy_from(&bytes);
         bytes.zeroize();
         secret

@@ -125,7 +125,7 @@ pub fn render(contract: &Contract, guest: Guest<'_>) -> Result<Rendered, RenderR
     let mut files = Vec::new();
     let log = log_client(syslog, &mut files)?;
     let registries = registries(contract, &mut files)?;
-    compose_folder(contract, &archive, &mut files);
+    compose_folder(contract, archive, &mut files);
     files.extend(network::files(guest.network));
     let plan = HostPlan {
         version: guest.version.to_owned(),
@@ -196,17 +196,18 @@ fn registries(contract: &Contract, files: &mut Vec<File>) -> Result<Registries, 
 }
 
 /// The files of the archive, with the contract's environment joined to its `.env`.
-fn compose_folder(contract: &Contract, archive: &Archive, files: &mut Vec<File>) {
-    for (path, item) in archive.items() {
-        if let Item::File { content, executable } = item {
+fn compose_folder(contract: &Contract, archive: Archive, files: &mut Vec<File>) {
+    let environment = dotenv::render(archive.file(".env"), contract.environment().into_iter());
+    for (path, item) in archive.into_items() {
+        if let Item::File { mut content, executable } = item {
             if path != ".env" {
-                let mode = if *executable { 0o755 } else { 0o644 };
-                let content = SecretBytes::copy_from(content);
+                let mode = if executable { 0o755 } else { 0o644 };
+                // Moved, not copied: there may be 64 MiB of it.
+                let content = SecretBytes::new(std::mem::take(&mut *content));
                 files.push(File { path: format!("{COMPOSE_FOLDER}/{path}"), mode, content });
             }
         }
     }
-    let environment = dotenv::render(archive.file(".env"), contract.environment().into_iter());
     files.push(secret(format!("{COMPOSE_FOLDER}/.env"), environment));
 }
 

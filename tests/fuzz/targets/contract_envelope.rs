@@ -15,7 +15,9 @@ fuzz_target!(|bytes: &[u8]| {
     let keys_are_clean = tree.as_ref().is_ok_and(finding::keys_are_clean);
     let envelope = Envelope::parse(bytes);
     match &envelope {
-        Ok(envelope) => envelope.warnings().iter().for_each(|warning| finding::check(warning, keys_are_clean)),
+        Ok(envelope) => {
+            envelope.warnings().iter().for_each(|warning| finding::check(warning, keys_are_clean))
+        }
         Err(refusal) => finding::check_refusal(refusal, keys_are_clean),
     }
     let Ok(tree) = tree else {

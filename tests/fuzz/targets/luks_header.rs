@@ -8,7 +8,8 @@
 
 use countersign_fuzz::CANARY;
 use countersign_plan::luks2::{
-    HEADER_LIMIT, METADATA_LIMIT, Profile, ReadError, fuzz_header, judge, judge_interrupted, metadata_len, read,
+    HEADER_LIMIT, METADATA_LIMIT, Profile, ReadError, fuzz_header, judge, judge_interrupted, metadata_len,
+    read,
 };
 use libfuzzer_sys::fuzz_target;
 use openssl::sha::sha256;

@@ -30,7 +30,8 @@ impl Setting {
         static SETTING: OnceLock<Setting> = OnceLock::new();
         SETTING.get_or_init(|| {
             let material = Material::new();
-            let workload = "{type: workload, compose: {archive: AAAA}, volumes: {data: {seed: a-seed-of-the-workload}}}";
+            let workload =
+                "{type: workload, compose: {archive: AAAA}, volumes: {data: {seed: a-seed-of-the-workload}}}";
             let env = "{type: env, logging: {syslog: {hostname: h, server: '@ca@'}}, \
                        volumes: {data: {seed: a-seed-of-the-deployer}}}";
             Setting {

@@ -18,7 +18,9 @@ fuzz_target!(|input: &[u8]| {
         assert!(!certificates.is_empty());
         for certificate in &certificates {
             let facts = certificate.facts();
-            assert!(!facts.subject.chars().any(char::is_control) && !facts.issuer.chars().any(char::is_control));
+            assert!(
+                !facts.subject.chars().any(char::is_control) && !facts.issuer.chars().any(char::is_control)
+            );
             assert_eq!(facts.sha256_fingerprint.len(), 64);
         }
     }

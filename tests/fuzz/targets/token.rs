@@ -70,7 +70,8 @@ fn sealed(input: &[u8]) {
 
     let section = SECTIONS[usize::from(at) % SECTIONS.len()];
     let token = fuzz::seal_sealed(text, section, b"wrapped", CONTENT_KEY, [at; 12]).expect("memory");
-    let open = |token: &str, section| fuzz::open_sealed(&SealedToken::parse(token).ok()?, section, CONTENT_KEY);
+    let open =
+        |token: &str, section| fuzz::open_sealed(&SealedToken::parse(token).ok()?, section, CONTENT_KEY);
     assert_eq!(open(&token, section).expect("it opens").expose(), text);
     for other in SECTIONS {
         assert!(other == section || open(&token, other).is_none(), "a moved token opened");
@@ -79,7 +80,10 @@ fn sealed(input: &[u8]) {
     let mut bytes = STANDARD.decode(last).expect("base64");
     let place = usize::from(at) % bytes.len();
     bytes[place] ^= flip.max(1);
-    assert!(open(&format!("{start}.{}", STANDARD.encode(&bytes)), section).is_none(), "an altered token opened");
+    assert!(
+        open(&format!("{start}.{}", STANDARD.encode(&bytes)), section).is_none(),
+        "an altered token opened"
+    );
 }
 
 fn unpadded(padded: &[u8]) {

@@ -1,50 +1,20 @@
-//! Measures the way from bytes to plan for contracts of up to 1 MiB, in the most laborious shapes that are legal.
+//! Contracts of up to 1 MiB in the most laborious shapes that are legal, and the way from bytes to plan.
 //!
-//! Prints a JSON array, one object a shape: name, size in bytes, milliseconds (median), and how it ended: `plan`, or the
-//! code of the refusal. Certificates and archives come from the openssl and tar programs. Run by `qemu/bench`; it judges
-//! nothing. The shapes are those of `crates/contract/tests/contracts.rs`, and archives beside them.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+//! Certificates and archives come from the openssl and tar programs. The shapes are those of
+//! `crates/contract/tests/contracts.rs`, and archives beside them.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
 
 use countersign_contract::envelope::Envelope;
 use countersign_contract::model::Contract;
 use countersign_contract::refusal::Refusal;
 use countersign_contract::schema;
 use countersign_plan::render::{Guest, render};
-use serde_json::json;
-
-/// The bound of a contract, in bytes.
-const LIMIT: usize = 1 << 20;
-
-/// Each shape is measured so often.
-const ROUNDS: usize = 5;
-
-fn main() {
-    let folder = tempfile::tempdir().unwrap();
-    let material = Material::new(folder.path());
-    let shapes: Vec<_> = shapes(&material).into_iter().map(|(name, text)| measured(name, &text)).collect();
-    println!("{}", serde_json::to_string_pretty(&shapes).unwrap());
-}
-
-fn measured(name: &str, text: &str) -> serde_json::Value {
-    assert!(text.len() <= LIMIT, "{name}: {} bytes are too many", text.len());
-    let mut times = Vec::new();
-    let mut end = String::new();
-    for _ in 0..ROUNDS {
-        let start = Instant::now();
-        end = plan(text.as_bytes());
-        times.push(start.elapsed().as_secs_f64() * 1000.0);
-    }
-    times.sort_by(f64::total_cmp);
-    json!({"name": name, "bytes": text.len(), "ms": (times[ROUNDS / 2] * 10.0).round() / 10.0, "end": end})
-}
 
 /// What the stages parse and validate do when the sections are not sealed.
-fn plan(bytes: &[u8]) -> String {
+pub fn plan(bytes: &[u8]) -> String {
     let first = |refusals: Vec<Refusal>| {
         refusals.first().map_or_else(String::new, |refusal| refusal.code().as_str().to_owned())
     };
@@ -63,7 +33,8 @@ fn plan(bytes: &[u8]) -> String {
     }
 }
 
-fn shapes(material: &Material) -> Vec<(&'static str, String)> {
+/// Every shape with its name.
+pub fn all(material: &Material) -> Vec<(&'static str, String)> {
     let base = |workload: &str, env: &str| material.contract(&material.small, workload, env);
     let many = |count: usize, entry: &dyn Fn(usize) -> String| (0..count).map(entry).collect::<String>();
     let variables =
@@ -89,7 +60,7 @@ fn shapes(material: &Material) -> Vec<(&'static str, String)> {
 }
 
 /// Certificates and archives as a contract holds them.
-struct Material {
+pub struct Material {
     authority: String,
     certificate: String,
     key: String,
@@ -99,7 +70,8 @@ struct Material {
 }
 
 impl Material {
-    fn new(folder: &Path) -> Self {
+    /// Made in `folder`.
+    pub fn new(folder: &Path) -> Self {
         for name in ["authority", "client"] {
             let words = format!(
                 "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=bench \
@@ -137,7 +109,8 @@ impl Material {
         }
     }
 
-    fn contract(&self, archive: &str, workload: &str, env: &str) -> String {
+    /// A contract with this archive and these lines in its sections.
+    pub fn contract(&self, archive: &str, workload: &str, env: &str) -> String {
         let Self { authority, certificate, key, .. } = self;
         format!(
             "workload:\n  type: workload\n  compose: {{archive: {archive}}}\n{workload}\nenv:\n  type: env\n  \
