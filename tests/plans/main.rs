@@ -57,7 +57,7 @@ fn volumes(contract: &Contract, case: &Path) -> Value {
     let one = |volume| match settle(volume, &assigned, &facts) {
         Ok((disk, Action::Open { device })) => json!({"disk": disk, "open": device}),
         Ok((disk, Action::CreateOnDisk)) => json!({"disk": disk, "create": "on the disk"}),
-        Ok((disk, Action::CreateOnPartition { device })) => json!({"disk": disk, "create": device}),
+        Ok((disk, Action::CreateOnPartition { device, .. })) => json!({"disk": disk, "create": device}),
         Err(refusal) => json!({"refused": refusal.code.as_str(), "message": refusal.message}),
     };
     contract

@@ -31,5 +31,6 @@ pub mod section_token;
 pub mod signature;
 mod text_form;
 pub mod token;
+pub mod volume_key;
 
 pub use error::LibraryError;

@@ -9,11 +9,29 @@ pub const HEAD_BYTES: usize = 16 << 20;
 /// Bytes to read from the end of a device: backup partition tables, RAID and ZFS labels.
 pub const TAIL_BYTES: usize = 1 << 20;
 
+/// The first bytes of a disk or partition while a volume is being made on it. They are written before anything else
+/// and replaced last, by what makes the rest a partition table or a container: where they stand, nothing was ever
+/// handed to a workload.
+pub const UNFINISHED: &[u8] = b"countersign: this volume is being made, nothing was stored on it yet\n";
+/// The same for the partition `data` while the disk around it is being parted.
+pub const UNFINISHED_DISK: &[u8] = b"countersign: this disk is being parted, nothing was stored on it yet\n";
+
+/// A first format that was cut short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfinished {
+    /// Of a container; what is around it is not known.
+    Container,
+    /// Of the whole disk: partition table and both partitions are ours.
+    Disk,
+}
+
 /// What a block device holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// All header regions are zero.
     Blank,
+    /// A first format that was cut short, and nothing that anyone stored.
+    Unfinished(Unfinished),
     /// A LUKS header, of the version given.
     Luks(u16),
     /// Something with a known signature.
@@ -61,6 +79,10 @@ const HEAD: &[Signature] = &[
     signature("an MBR partition table or a boot sector", 510, &[0x55, 0xaa]),
 ];
 
+/// Where the secondary copy of a LUKS2 header may begin (on-disk format specification 1.1, section 2.1).
+const LUKS2_SECONDARY: [usize; 9] =
+    [0x4000, 0x8000, 0x1_0000, 0x2_0000, 0x4_0000, 0x8_0000, 0x10_0000, 0x20_0000, 0x40_0000];
+
 /// Signatures counted back from the end.
 const TAIL: &[Signature] = &[
     signature("the backup of a GPT partition table", 512, b"EFI PART"),
@@ -75,9 +97,20 @@ pub fn classify(head: &[u8], tail: &[u8]) -> Content {
     if is_zero(head) && is_zero(tail) {
         return Content::Blank;
     }
+    for (mark, unfinished) in [(UNFINISHED, Unfinished::Container), (UNFINISHED_DISK, Unfinished::Disk)] {
+        // A mark fills its block: whatever stands behind it there was not written by us.
+        if head.starts_with(mark) && head.get(mark.len()..4096).is_some_and(is_zero) {
+            return Content::Unfinished(unfinished);
+        }
+    }
     if head.starts_with(b"LUKS\xba\xbe") {
         let version = head.get(6..8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u16::from_be_bytes);
         return Content::Luks(version);
+    }
+    // The primary copy is destroyed, the secondary stands: a header that may be repaired, not a blank disk.
+    if LUKS2_SECONDARY.iter().any(|at| head.get(*at..).is_some_and(|rest| rest.starts_with(b"SKUL\xba\xbe")))
+    {
+        return Content::Luks(2);
     }
     for found in HEAD {
         if head.get(found.offset..).is_some_and(|rest| rest.starts_with(found.magic)) {
@@ -131,6 +164,32 @@ mod tests {
         let mut tail = vec![0; TAIL_BYTES];
         tail[17] = 1;
         assert_eq!(classify(&[0; 4096], &tail), Content::Unknown);
+    }
+
+    #[test]
+    fn a_format_cut_short_is_known_by_its_whole_first_block() {
+        for (mark, expected) in [(UNFINISHED, Unfinished::Container), (UNFINISHED_DISK, Unfinished::Disk)] {
+            let mut head = vec![0; 1 << 20];
+            head[..mark.len()].copy_from_slice(mark);
+            // What the format had already written behind it does not matter.
+            head[4096] = 1;
+            assert_eq!(classify(&head, &[1; 4096]), Content::Unfinished(expected));
+            assert_eq!(classify(&head[..4096], &[]), Content::Unfinished(expected));
+            head[4095] = 1;
+            assert_eq!(classify(&head, &[0; 4096]), Content::Unknown);
+            head[4095] = 0;
+            head[3] ^= 1;
+            assert_eq!(classify(&head, &[0; 4096]), Content::Unknown);
+        }
+    }
+
+    #[test]
+    fn a_second_header_copy_is_a_header() {
+        for at in LUKS2_SECONDARY {
+            let mut head = vec![0; HEAD_BYTES];
+            head[at..at + 6].copy_from_slice(b"SKUL\xba\xbe");
+            assert_eq!(classify(&head, &[0; 4096]), Content::Luks(2));
+        }
     }
 
     #[test]

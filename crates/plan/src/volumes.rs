@@ -7,9 +7,11 @@
 //! |---|---|---|
 //! | none | LUKS | open the whole disk (volumes made before spring 2023) |
 //! | none | blank | new volume: GPT with `metadata` and `data`, LUKS2 on `data` |
+//! | none | a first format that was cut short | the same, afresh |
 //! | none | anything else | refuse |
 //! | `metadata`, `data` | LUKS on `data` | open `data` |
 //! | `metadata`, `data` | `data` blank | LUKS2 on `data` (parted beforehand, or a first format that was cut short) |
+//! | `metadata`, `data` | a first format that was cut short on `data` | the same, afresh |
 //! | `metadata`, `data` | anything else on `data` | refuse |
 //! | any other number | | refuse |
 
@@ -18,12 +20,14 @@ use std::collections::BTreeMap;
 use countersign_contract::code::Code;
 use countersign_contract::model::{Initialize, Volume};
 
-use crate::content::Content;
+use crate::content::{Content, Unfinished};
 use crate::devices::Assignment;
 use crate::facts::{DiskFacts, Facts, PartitionFacts};
 
 /// Bytes of the `metadata` partition of a new volume.
 pub const METADATA_BYTES: u64 = 100 << 20;
+/// Where `data` begins on a disk that is parted here, in bytes.
+pub const DATA_OFFSET: u64 = (1 << 20) + METADATA_BYTES;
 /// The smallest disk for a new volume: `metadata`, a LUKS2 header, and room for a file system.
 pub const LEAST_DISK_BYTES: u64 = 256 << 20;
 
@@ -41,6 +45,8 @@ pub enum Action {
     CreateOnPartition {
         /// The partition called `data`.
         device: String,
+        /// The partition called `metadata`, where its file system is still to be made.
+        metadata: Option<String>,
     },
 }
 
@@ -171,7 +177,10 @@ pub fn decide(disk: &DiskFacts, initialize: Initialize) -> Result<Action, Volume
             if judge(&data.name, &data.content, initialize)? {
                 Ok(Action::Open { device: data.name.clone() })
             } else {
-                Ok(Action::CreateOnPartition { device: data.name.clone() })
+                // Only a table that we made ourselves says what `metadata` holds.
+                let ours = data.content == Content::Unfinished(Unfinished::Disk);
+                let metadata = ours.then(|| metadata.name.clone());
+                Ok(Action::CreateOnPartition { device: data.name.clone(), metadata })
             }
         }
         other => Err(VolumeRefusal::Partitions { device: disk.name.clone(), count: other.len() }),
@@ -183,8 +192,8 @@ fn judge(device: &str, content: &Content, initialize: Initialize) -> Result<bool
     let occupied = |found| VolumeRefusal::Occupied { device: device.to_owned(), found };
     match content {
         Content::Luks(_) => Ok(true),
-        Content::Blank if initialize == Initialize::IfBlank => Ok(false),
-        Content::Blank => Err(VolumeRefusal::Blank { device: device.to_owned() }),
+        Content::Blank | Content::Unfinished(_) if initialize == Initialize::IfBlank => Ok(false),
+        Content::Blank | Content::Unfinished(_) => Err(VolumeRefusal::Blank { device: device.to_owned() }),
         Content::Known(found) => Err(occupied(found)),
         Content::Unknown => Err(occupied("bytes that are not zero")),
     }
@@ -237,7 +246,14 @@ mod tests {
             Err(VolumeRefusal::Occupied { device: "vdb".into(), found: "bytes that are not zero" })
         );
         assert_eq!(decide(&parted(Content::Luks(2))), Ok(Action::Open { device: "vdb2".into() }));
-        assert_eq!(decide(&parted(Content::Blank)), Ok(Action::CreateOnPartition { device: "vdb2".into() }));
+        let device = || "vdb2".to_owned();
+        for blank in [Content::Blank, Content::Unfinished(Unfinished::Container)] {
+            let action = Action::CreateOnPartition { device: device(), metadata: None };
+            assert_eq!(decide(&parted(blank)), Ok(action));
+        }
+        let action = Action::CreateOnPartition { device: device(), metadata: Some("vdb1".into()) };
+        assert_eq!(decide(&parted(Content::Unfinished(Unfinished::Disk))), Ok(action));
+        assert_eq!(decide(&disk(Content::Unfinished(Unfinished::Disk), vec![])), Ok(Action::CreateOnDisk));
         assert_eq!(
             decide(&parted(Content::Unknown)),
             Err(VolumeRefusal::Occupied { device: "vdb2".into(), found: "bytes that are not zero" })

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use countersign_crypto::secret::{SecretBytes, VolumePassphrase};
+use countersign_crypto::volume_key::VolumeKey;
 
 use crate::error::Result;
 
@@ -103,9 +104,9 @@ pub trait Disks {
     fn number(&self, device: &Path) -> Result<String>;
     /// Reads exactly `length` bytes at `offset`, fewer only at the end of the device.
     fn read(&self, device: &Path, offset: u64, length: usize) -> Result<Vec<u8>>;
-    /// Writes the header of a new container to the start of `device` and waits until the device holds it: first
-    /// everything behind the first 4096 bytes, then those, so that a power cut in between leaves no header.
-    fn commit_header(&self, device: &Path, header: &[u8]) -> Result<()>;
+    /// Writes `bytes` at `offset` and waits until the device holds them: what is written later cannot reach it
+    /// earlier.
+    fn write_disk(&self, device: &Path, offset: u64, bytes: &[u8]) -> Result<()>;
     /// Writes a GPT with the two partitions of a data volume: `metadata` (bytes given), then `data` on the
     /// rest; waits until the kernel shows both.
     fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<[Partition; 2]>;
@@ -137,6 +138,15 @@ pub enum OpenError {
     System(#[from] crate::error::SystemError),
 }
 
+/// Whether the blocks that a file system frees are told to the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Discard {
+    /// They stay as they are.
+    Kept,
+    /// The host learns which blocks are in use.
+    Told,
+}
+
 /// Encrypted volumes (libcryptsetup).
 pub trait Luks {
     /// Makes the header of a new LUKS2 container (aes-xts-plain64, 512-bit key, argon2id) for `device`, key slots
@@ -146,16 +156,34 @@ pub trait Luks {
         device: &Path,
         parameters: &LuksParameters,
         passphrase: &VolumePassphrase,
-    ) -> Result<Vec<u8>>;
-    /// Opens `device` as `/dev/mapper/<name>` with the header copy in `header` (guest memory), never with the one
-    /// on the device; returns the mapped device.
+    ) -> Result<(Vec<u8>, VolumeKey)>;
+    /// Derives the volume key from the header copy in `header` (guest memory). Nothing is mapped or written.
+    fn volume_key(
+        &self,
+        device: &Path,
+        header: &[u8],
+        passphrase: &VolumePassphrase,
+    ) -> std::result::Result<VolumeKey, OpenError>;
+    /// Maps `device` as `/dev/mapper/<name>` by the header copy in `header` (guest memory), never by the one on the
+    /// device; returns the mapped device.
     fn open(
         &self,
         device: &Path,
         header: &[u8],
         name: &str,
+        key: &VolumeKey,
+        discard: Discard,
+    ) -> Result<PathBuf>;
+    /// A copy of `header` with one key slot more, which opens with `passphrase`, and without the slots `old`.
+    /// Nothing is written to a device.
+    fn replace_slots(
+        &self,
+        header: &[u8],
+        key: &VolumeKey,
+        parameters: &LuksParameters,
         passphrase: &VolumePassphrase,
-    ) -> std::result::Result<PathBuf, OpenError>;
+        old: &[u8],
+    ) -> Result<Vec<u8>>;
     /// The kernel's table of a mapped device, one target a line as `dmsetup table` prints it, keys masked.
     fn table(&self, name: &str) -> Result<String>;
     /// Takes a mapped device down.

@@ -2,8 +2,9 @@
 //!
 //! It holds the facts that a test gives it (disks with their bytes, manifest, key, time), answers from them, and has
 //! no effect outside its own memory. What it does is as simple as the stages allow: a partition's bytes are its own
-//! and not those of its disk, a file system has no content, a container opens if its header is one that was made
-//! here or announced by [`Recorder::knows`] and the passphrase is that one's.
+//! and not those of its disk, but for the first block of `data` when a disk is parted; a file system has no content;
+//! a container opens if its header is one that was made here or announced by [`Recorder::knows`] and the passphrase
+//! is that one's.
 //!
 //! Time passes only in [`crate::ports::Disks::wait_for_disk`], in the waits of [`crate::ports_host::Network`] and by
 //! [`Recorder::passes`].
@@ -17,6 +18,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use countersign_crypto::digest::sha256_hex;
+use countersign_crypto::volume_key::VolumeKey;
 
 use crate::error::{Result, SystemError};
 use crate::ports::{Disk, Partition, Severity};
@@ -45,6 +49,8 @@ pub struct Facts {
     pub manifest: Vec<u8>,
     /// What [`crate::ports::Luks::format`] returns; empty for a mark that only this double opens.
     pub new_header: Vec<u8>,
+    /// What [`crate::ports::Luks::replace_slots`] returns.
+    pub rotated_header: Vec<u8>,
     /// Addresses that the guest gets; none for a network without DHCP.
     pub addresses: Vec<IpAddr>,
     /// Name servers that it learns.
@@ -68,6 +74,7 @@ impl Default for Facts {
             image_key: Vec::new(),
             manifest: Vec::new(),
             new_header: Vec::new(),
+            rotated_header: Vec::new(),
             addresses: vec![IpAddr::from([192, 0, 2, 15])],
             name_servers: vec![IpAddr::from([192, 0, 2, 3])],
             search_domains: Vec::new(),
@@ -89,8 +96,10 @@ struct State {
     late_disks: VecDeque<(Duration, Disk)>,
     /// Bytes by device and offset; what is not there is zero.
     content: BTreeMap<PathBuf, BTreeMap<u64, Vec<u8>>>,
-    /// Passphrases by the UUID of the header.
-    passphrases: BTreeMap<String, String>,
+    /// Headers, each with its passphrase.
+    known: Vec<(Vec<u8>, String)>,
+    /// Bytes that [`crate::ports::Disks::write_disk`] still writes before the power fails.
+    bytes_left: Option<usize>,
     tables: BTreeMap<String, String>,
     mapped: BTreeMap<String, Mapped>,
     /// Beginning of the request, the error, the uptime from which it is over.
@@ -163,7 +172,13 @@ impl Recorder {
 
     /// Lets a header that the test made elsewhere open with this passphrase.
     pub fn knows(&self, header: &[u8], passphrase: &str) {
-        self.state().passphrases.insert(uuid(header), passphrase.to_owned());
+        self.state().known.push((header.to_vec(), passphrase.to_owned()));
+    }
+
+    /// The power fails when this many bytes more were written by [`crate::ports::Disks::write_disk`]: the write
+    /// that reaches them is cut short, it and every later one fail.
+    pub fn cut_power_after(&self, bytes: usize) {
+        self.state().bytes_left = Some(bytes);
     }
 
     /// The kernel shows this table for a mapped device, whatever was opened.
@@ -218,10 +233,21 @@ impl Recorder {
         self.state().later_log_server = Some((uptime, answer));
     }
 
+    /// What [`crate::ports::Luks::replace_slots`] returns from now on.
+    pub fn set_rotated_header(&self, header: &[u8]) {
+        self.state().facts.rotated_header = header.to_vec();
+    }
+
+    /// Nothing fails any more.
+    pub fn heals(&self) {
+        self.state().failures.clear();
+    }
+
     /// The machine goes through a power-off: disks stay, what was asked, mapped, said and written in memory goes.
     pub fn reboot(&self) {
         let mut state = self.state();
         let state = &mut *state;
+        state.bytes_left = None;
         state.mapped.clear();
         state.asked.clear();
         state.lines.clear();
@@ -283,6 +309,32 @@ fn uuid(header: &[u8]) -> String {
     String::from_utf8_lossy(field).trim_end_matches('\0').to_owned()
 }
 
+/// The volume key that belongs to a header here: one for each UUID.
+fn key(header: &[u8]) -> VolumeKey {
+    VolumeKey::copy_from(sha256_hex(uuid(header).as_bytes()).as_bytes())
+}
+
+/// Both copies of binary header and JSON area of a header with the usual 16 KiB each.
+const METADATA: usize = 0x8000;
+
+/// What the primary copy says: all but its salt and checksum, which a repair makes anew.
+const SAYS: [std::ops::Range<usize>; 3] = [0..104, 168..448, 4096..0x4000];
+
+fn same_metadata(known: &[u8], header: &[u8]) -> bool {
+    SAYS.into_iter().all(|range| {
+        let range = range.start..range.end.min(known.len());
+        header.get(range.clone()) == known.get(range)
+    })
+}
+
+/// Whether the key slots that `known` has are there; what lies elsewhere does not matter.
+fn same_material(known: &[u8], header: &[u8]) -> bool {
+    let blocks = known.chunks(4096).enumerate().skip(METADATA / 4096);
+    blocks
+        .filter(|(_, block)| block.iter().any(|byte| *byte != 0))
+        .all(|(number, block)| header.get(number * 4096..number * 4096 + block.len()) == Some(block))
+}
+
 impl State {
     /// How a request fails now, if the test said so.
     fn failure(&self, request: &str) -> Option<io::ErrorKind> {
@@ -292,7 +344,17 @@ impl State {
         self.failures.iter().find(fails).map(|(_, kind, _)| *kind)
     }
 
+    /// How much of a write of this length still happens; none if the power stays.
+    fn power_cut(&mut self, length: usize) -> Option<usize> {
+        let left = self.bytes_left?;
+        self.bytes_left = Some(left.saturating_sub(length));
+        (left < length).then_some(left)
+    }
+
     fn put(&mut self, device: &Path, offset: u64, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         let extents = self.content.entry(device.to_owned()).or_default();
         let end = offset + bytes.len() as u64;
         for (at, mut extent) in std::mem::take(extents) {

@@ -41,8 +41,9 @@ impl Ready {
     /// Runs the stage.
     ///
     /// # Errors
-    /// `HPL11100E` without a contract disk, `HPL11101E` for one that cannot be read, `HPL05002E` without
-    /// `user-data`, `HPL11102E` for a host name that is none, `HPL13100E` for a `network-config` that cannot be used.
+    /// `HPL11100E` without a contract disk, `HPL11101E` for one that is none, `HPL07108E` for a disk that cannot be
+    /// read, `HPL05002E` without `user-data`, `HPL11102E` for a host name that is none, `HPL13100E` for a
+    /// `network-config` that cannot be used.
     pub fn locate<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Located, Failure> {
         log.stage(Stage::Locate, |_| {
             let disk = find(system)?;
@@ -139,5 +140,5 @@ fn read<S: Initramfs>(system: &S, disk: &Disk, length: usize) -> Result<Vec<u8>,
 }
 
 fn unreadable(error: SystemError) -> Failure {
-    Failure::machine(Stage::Locate, Code::CidataInvalid, error)
+    Failure::machine(Stage::Locate, Code::DiskUnreadable, error)
 }

@@ -129,7 +129,7 @@ fn a_contract_disk_without_user_data_holds_no_contract() {
 fn a_disk_that_cannot_be_read_is_named() {
     let machine = machine(&Contract::good());
     machine.fails("read /dev/vda", io::ErrorKind::TimedOut);
-    ends(&machine, Code::CidataInvalid, "/dev/vda");
+    ends(&machine, Code::DiskUnreadable, "/dev/vda");
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod pipeline;
 mod policy;
 mod preflight;
 mod root;
+mod rotation;
 mod sealed;
 mod start;
 mod truth_table;

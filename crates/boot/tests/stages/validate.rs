@@ -99,9 +99,9 @@ fn a_mount_point_of_the_guest_itself_is_refused() {
 fn a_field_that_is_not_acted_on_is_refused_by_name() {
     for (contract, pointer, hint) in [
         (
-            Contract::good().with_env("    previousSeed: an-older-seed-01\n"),
-            "/env/volumes/data/previousSeed",
-            "keep the seed that the volume was made with",
+            Contract::good().with_env("    kmsTimeout: 10\n"),
+            "/env/volumes/data/kmsTimeout",
+            "remove the field, nothing is waited for",
         ),
         (Contract::good().with_env("host-attestation: {}\n"), "/env/host-attestation", "remove the field"),
         (

@@ -125,7 +125,7 @@ fn volume(volume: &Volume, settled: Option<&(String, Action)>) -> VolumePlan {
         action: settled.map(|(disk, action)| match action {
             Action::Open { device } => format!("open the volume on {device}"),
             Action::CreateOnDisk => format!("make a new volume on the blank disk {disk}"),
-            Action::CreateOnPartition { device } => {
+            Action::CreateOnPartition { device, .. } => {
                 format!("make a new volume on the blank partition {device}")
             }
         }),

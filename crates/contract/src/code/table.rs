@@ -277,7 +277,7 @@ codes! {
     VolumeOccupied "HPL07102E" VOLUME_OCCUPIED Error
         "the disk of a volume holds something that is not a volume"
         cause "only a disk whose header regions are all zero is made into a volume"
-        remedy "attach the right disk; to give this one away, overwrite its first 16 MiB and last 1 MiB with zeros";
+        remedy "attach the right disk; to give this one away, overwrite its first 128 MiB and last 1 MiB with zeros";
     VolumeBlank "HPL07103E" VOLUME_BLANK Error
         "the disk of a volume is blank and must not be initialised"
         cause "the contract says initialize: never, and there is no volume to open"
@@ -306,6 +306,18 @@ codes! {
         "the volume opened with the workload's seed before the deployer's"
         cause "it was made by a tool that joins the seeds in the other order"
         remedy "nothing to do; the volume stays usable";
+    HeaderRepaired "HPL07110W" VOLUME_HEADER_REPAIRED Warning
+        "one of the two copies of a volume's header was broken and is made anew from the other"
+        cause "the power failed while the header was written, or the disk or the host changed one copy"
+        remedy "nothing to do after a power failure; otherwise look at the disk, and keep a header backup";
+    SeedsChanged "HPL07111I" VOLUME_SEEDS_CHANGED Info
+        "the volume opens with the new seeds only"
+        cause "the contract has previousSeed, and the volume opened with the seeds until now"
+        remedy "take previousSeed out of the next contract";
+    SeedChangeFailed "HPL07112E" VOLUME_SEED_CHANGE Error
+        "the seeds of a volume could not be changed"
+        cause "the volume is of an old format whose header cannot be changed safely, or the device failed"
+        remedy "copy the data to a new volume, or boot with the old seeds; the volume opens with the old or the new ones";
     ComposeFailed "HPL08004E" DOCKER_COMMAND Error
         "the compose project did not start"
         cause "the compose program reported an error; its last line is in the message"

@@ -29,8 +29,6 @@ const TABLE: &[(SectionName, &[&str], When, &str)] = &[
     (Workload, &["auths", "*", "insecure"], True, "registries are reached over TLS only"),
     (Env, &["auths", "*", "insecure"], True, "registries are reached over TLS only"),
     (Workload, &["volumes", "*", "filesystem"], Other("ext4"), "use ext4"),
-    (Workload, &["volumes", "*", "previousSeed"], Present, "keep the seed that the volume was made with"),
-    (Env, &["volumes", "*", "previousSeed"], Present, "keep the seed that the volume was made with"),
     (Env, &["volumes", "*", "uv-secret-id"], Present, "give a seed"),
     (Env, &["volumes", "*", "uv-previous-secret-id"], Present, "give a seed"),
     (Env, &["volumes", "*", "kms"], Present, "a volume is protected by its two seeds"),

@@ -61,6 +61,17 @@ pub(super) struct BinaryHeader<'b> {
 }
 
 impl BinaryHeader<'_> {
+    /// SHA-256 over what both copies say: sequence number, UUID, label, subsystem, JSON text.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        let mut sha256 = Sha256::new();
+        sha256.update(&self.sequence.to_be_bytes());
+        for part in [self.uuid.as_bytes(), self.label, self.subsystem, self.json] {
+            sha256.update(&(part.len() as u64).to_be_bytes());
+            sha256.update(part);
+        }
+        sha256.finish()
+    }
+
     /// Whether two copies say the same; salt, place and checksum differ by design.
     pub(super) fn same_content(&self, other: &BinaryHeader<'_>) -> bool {
         self.header_size == other.header_size
@@ -128,6 +139,19 @@ pub(super) fn read_copy(
     let area = &whole[BINARY_LEN..];
     let json = until_zero(area).ok_or_else(|| HeaderFault::new(Rule::JsonEnd, Place::Json(Vec::new())))?;
     Ok(BinaryHeader { header_size, sequence: number(SEQID), uuid, label, subsystem, json })
+}
+
+/// Makes one copy into the other: magic, place and checksum are those of `copy` at `offset` afterwards. `whole` is
+/// a copy that [`read_copy`] accepted.
+pub(super) fn readdress(whole: &mut [u8], copy: HeaderCopy, offset: u64) {
+    let magic = match copy {
+        HeaderCopy::Primary => PRIMARY_MAGIC,
+        HeaderCopy::Secondary => SECONDARY_MAGIC,
+    };
+    whole[..magic.len()].copy_from_slice(&magic);
+    whole[HDR_OFFSET.1..HDR_OFFSET.1 + HDR_OFFSET.2].copy_from_slice(&offset.to_be_bytes());
+    let checksum = checksum(whole);
+    whole[CSUM.1..CSUM.1 + CSUM_LEN].copy_from_slice(&checksum);
 }
 
 /// SHA-256 over a header copy with its checksum field taken as zero.

@@ -88,6 +88,9 @@ pub(super) fn luks2(
         (Some((data_offset, sector_size)), Some(key_size)) => Some(Accepted {
             version: LuksVersion::Luks2,
             uuid: header.uuid.clone(),
+            copy_len: u64::from(header.header_size),
+            sequence: header.sequence,
+            digest: header.digest,
             key_size,
             sector_size,
             data_offset,
@@ -144,7 +147,11 @@ fn keyslots(
         }
         keyslot_area(own, *number, *key_size, profile, area, &mut used, faults);
         if let Some(kdf) = keyslot_kdf(kdf, *number, profile, faults) {
-            slots.push((Slot { number: *number, kdf }, *key_size));
+            let area = match own {
+                Area::Raw { offset, size, .. } => (*offset, *size),
+                Area::Other => (0, 0),
+            };
+            slots.push((Slot { number: *number, kdf, area }, *key_size));
         }
     }
     slots

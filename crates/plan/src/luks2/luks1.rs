@@ -42,6 +42,7 @@ pub struct Luks1Header {
     key_size: u32,
     digest_iterations: u32,
     uuid: String,
+    digest: [u8; 32],
     slots: Vec<RawSlot>,
 }
 
@@ -96,6 +97,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Luks1Header, HeaderFault> {
         key_size: number(108),
         digest_iterations: number(164),
         uuid,
+        digest: countersign_crypto::digest::sha256(raw),
         slots: slots.collect(),
     })
 }
@@ -145,7 +147,8 @@ pub(super) fn judge(
             let iterations = u64::from(slot.iterations);
             let bounds = profile.pbkdf2.unwrap_or(profile.digest_iterations);
             faults.within(iterations, bounds, Rule::Luks1SlotIterations, at("iterations"));
-            slots.push(Slot { number, kdf: SlotKdf::Pbkdf2 { iterations } });
+            let area = (u64::from(slot.offset) * SECTOR, material);
+            slots.push(Slot { number, kdf: SlotKdf::Pbkdf2 { iterations }, area });
         }
     }
     let most = if profile.two_keyslots { 2 } else { 1 };
@@ -156,6 +159,9 @@ pub(super) fn judge(
     faults.verdict(Some(Accepted {
         version: LuksVersion::Luks1,
         uuid: header.uuid.clone(),
+        copy_len: 0,
+        sequence: 0,
+        digest: header.digest,
         key_size,
         sector_size: SECTOR,
         data_offset: payload,

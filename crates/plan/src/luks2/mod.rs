@@ -26,6 +26,7 @@ mod luks1;
 mod metadata;
 mod profile;
 mod reader;
+pub mod rewrite;
 pub mod table;
 mod verdict;
 
@@ -49,6 +50,7 @@ pub struct Luks2Header {
     header_size: u32,
     sequence: u64,
     uuid: String,
+    digest: [u8; 32],
     metadata: Metadata,
 }
 
@@ -58,6 +60,7 @@ impl Luks2Header {
             header_size: copy.header_size,
             sequence: copy.sequence,
             uuid: copy.uuid.clone(),
+            digest: copy.digest(),
             metadata: metadata::read(copy.json)?,
         })
     }
@@ -263,8 +266,13 @@ pub fn fuzz_header(input: &[u8]) -> bool {
         |header: &Header| profiles.iter().any(|profile| judge(header, profile, device_size).is_ok());
     let whole = metadata_len(input) <= METADATA_LIMIT && read(input).is_ok_and(|header| accepted(&header));
     let text = metadata::read(input).is_ok_and(|metadata| {
-        let uuid = String::new();
-        accepted(&Header::Luks2(Luks2Header { header_size: HEADER_SIZES[0], sequence: 1, uuid, metadata }))
+        accepted(&Header::Luks2(Luks2Header {
+            header_size: HEADER_SIZES[0],
+            sequence: 1,
+            uuid: String::new(),
+            digest: [0; 32],
+            metadata,
+        }))
     });
     whole || text
 }

@@ -35,12 +35,18 @@ pub enum SlotKdf {
 pub struct Slot {
     pub(super) number: u8,
     pub(super) kdf: SlotKdf,
+    pub(super) area: (u64, u64),
 }
 
 impl Slot {
     /// The number of the key slot, 0 to 31.
     pub fn number(&self) -> u8 {
         self.number
+    }
+
+    /// Where its key material lies on the device, and its length, in bytes.
+    pub fn area(&self) -> (u64, u64) {
+        self.area
     }
 
     /// How its key is derived.
@@ -54,6 +60,9 @@ impl Slot {
 pub struct Accepted {
     pub(super) version: LuksVersion,
     pub(super) uuid: String,
+    pub(super) copy_len: u64,
+    pub(super) sequence: u64,
+    pub(super) digest: [u8; 32],
     pub(super) key_size: u64,
     pub(super) sector_size: u64,
     pub(super) data_offset: u64,
@@ -72,6 +81,21 @@ impl Accepted {
     /// The UUID, 36 lower-case characters.
     pub fn uuid(&self) -> &str {
         &self.uuid
+    }
+
+    /// Bytes of one of the two copies of the header's metadata; 0 for LUKS1, which has one.
+    pub fn copy_len(&self) -> u64 {
+        self.copy_len
+    }
+
+    /// How often the header was written, 1 and up; 0 for LUKS1, which does not count.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// SHA-256 of what the header says, the same for both copies: two headers with one digest are one header.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
     }
 
     /// Bytes of the volume key: 32 or 64.

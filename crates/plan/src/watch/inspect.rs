@@ -9,7 +9,7 @@ use countersign_contract::code::Code;
 
 use super::mounts::{self, Mount};
 use super::{Flags, Mapping, WatchedVolume};
-use crate::luks2::{self, Header};
+use crate::luks2;
 
 /// Something is not as the initramfs left it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,15 +83,6 @@ pub fn header(subject: &str, expected: &WatchedVolume, bytes: &[u8]) -> Option<D
         let expectation = format!("expected {expected} key slots in the luks header, found {found}");
         Deviation::new(Code::HeaderChanged, subject, expectation)
     })
-}
-
-/// Identity and key slots of a header that was just opened or made.
-///
-/// # Errors
-/// Those of the reader.
-pub fn identity(bytes: &[u8]) -> Result<(String, usize), luks2::ReadError> {
-    let header: Header = luks2::read(bytes)?;
-    Ok((header.uuid().to_owned(), header.key_slots()))
 }
 
 fn words(flags: Flags) -> String {

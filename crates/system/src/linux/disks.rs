@@ -29,9 +29,6 @@ const MAXIMUM_SERIAL: usize = 256;
 /// How long the kernel may take to show new partitions, an emulated guest included.
 const PARTITIONS_DEADLINE: Duration = Duration::from_secs(60);
 
-/// What makes the rest a container; written last.
-const FIRST_BLOCK: usize = 4096;
-
 /// The unit of sizes in sysfs, whatever the disk's own blocks are.
 const SYSFS_SECTOR: u64 = 512;
 
@@ -79,18 +76,13 @@ impl Disks for Linux {
             .map_err(|e| SystemError::io("read disk", device.display().to_string(), e))
     }
 
-    fn commit_header(&self, device: &Path, header: &[u8]) -> Result<()> {
-        let commit = || -> io::Result<()> {
-            let (first, rest) = header.split_at_checked(FIRST_BLOCK).ok_or_else(|| {
-                io::Error::new(io::ErrorKind::InvalidInput, "expected a header of more than 4096 bytes")
-            })?;
+    fn write_disk(&self, device: &Path, offset: u64, bytes: &[u8]) -> Result<()> {
+        let write = || -> io::Result<()> {
             let file = OpenOptions::new().write(true).open(device)?;
-            file.write_all_at(rest, FIRST_BLOCK as u64)?;
-            file.sync_all()?;
-            file.write_all_at(first, 0)?;
+            file.write_all_at(bytes, offset)?;
             file.sync_all()
         };
-        commit().map_err(|e| SystemError::io("write volume header", device.display().to_string(), e))
+        write().map_err(|e| SystemError::io("write disk", device.display().to_string(), e))
     }
 
     fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<[Partition; 2]> {
@@ -325,19 +317,16 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_committed_whole_and_nothing_behind_it_changes() {
+    fn what_is_written_lies_at_its_place_and_nowhere_else() {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), [7; 16384]).unwrap();
-        let header: Vec<u8> = (0..8192u32).map(|i| (i % 251) as u8).collect();
         let machine = Linux::new();
-        machine.commit_header(file.path(), &header).unwrap();
-        let content = fs::read(file.path()).unwrap();
-        assert_eq!((&content[..8192], &content[8192..]), (&header[..], &[7; 8192][..]));
-        assert_eq!(
-            machine.commit_header(file.path(), &header[..100]).unwrap_err().kind(),
-            io::ErrorKind::InvalidInput
-        );
-        assert_eq!(fs::read(file.path()).unwrap(), content);
+        machine.write_disk(file.path(), 4096, &[9; 100]).unwrap();
+        let mut expected = [7; 16384];
+        expected[4096..4196].fill(9);
+        assert_eq!(fs::read(file.path()).unwrap(), expected);
+        let error = machine.write_disk(Path::new("/nowhere/vdb"), 0, &[0]).unwrap_err();
+        assert!(error.to_string().starts_with("write disk /nowhere/vdb: "), "{error}");
         assert_eq!(machine.size(file.path()).unwrap(), 16384);
         assert_eq!(machine.number(file.path()).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }

@@ -4,7 +4,8 @@
 //! device: the caller hands over the copy that it has checked. Whether a header is acceptable is not asked
 //! here. A new header is made in guest memory too, and it is the caller's to write it.
 //!
-//! The passphrase goes to the library by reference and is copied nowhere on this side. The volume key reaches
+//! The passphrase goes to the library by reference and is copied nowhere on this side. The volume key is derived
+//! once, kept in a type of its own until the volume's record is checked, and wiped. It reaches
 //! dm-crypt by a key of the type "logon", which user space cannot read, in the keyring of a thread that ends
 //! with the opening; the keyring and the key go with it, and the kernel's table shows a name instead of a key.
 
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use countersign_crypto::secret::VolumePassphrase;
+use countersign_crypto::volume_key::VolumeKey;
 use libcryptsetup_rs::consts::flags::{CryptActivate, CryptPbkdf, CryptVolumeKey};
 use libcryptsetup_rs::consts::vals::{CryptKdf, CryptLogLevel, EncryptionFormat};
 use libcryptsetup_rs::{
@@ -24,13 +26,17 @@ use libcryptsetup_rs::{
     set_log_callback,
 };
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use zeroize::Zeroizing;
 
 use super::{Linux, device_mapper, random};
 use crate::error::{Result, SystemError};
-use crate::ports::{Luks, LuksParameters, OpenError};
+use crate::ports::{Discard, Luks, LuksParameters, OpenError};
 
 /// 512 bits: two AES-256 keys of the XTS mode.
 pub(super) const KEY_BYTES: usize = 64;
+
+/// Room for the key of any volume that is accepted.
+const LARGEST_KEY_BYTES: usize = 64;
 
 /// Both header copies and the key slots; the data begins behind them.
 const HEADER_BYTES: u64 = 16 << 20;
@@ -47,15 +53,42 @@ impl Luks for Linux {
         device: &Path,
         parameters: &LuksParameters,
         passphrase: &VolumePassphrase,
-    ) -> Result<Vec<u8>> {
+    ) -> Result<(Vec<u8>, VolumeKey)> {
         listen_to_library();
         let failed = |e| SystemError::io("format volume", device.display().to_string(), e);
-        // The library reads its key material from /dev/urandom, which does not wait.
+        // The library reads its salts from /dev/urandom, which does not wait.
         random::wait_until_seeded().map_err(failed)?;
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        random::fill(key.as_mut()).map_err(failed)?;
         let mut file = in_memory(&[]).map_err(failed)?;
-        format(&by_descriptor(&file), device, parameters, passphrase)
+        format(&by_descriptor(&file), device, parameters, key.as_ref(), passphrase)
             .map_err(|e| failure("format volume", device, e))?;
-        used_part(&mut file).map_err(failed)
+        Ok((used_part(&mut file).map_err(failed)?, VolumeKey::copy_from(key.as_ref())))
+    }
+
+    fn volume_key(
+        &self,
+        device: &Path,
+        header: &[u8],
+        passphrase: &VolumePassphrase,
+    ) -> std::result::Result<VolumeKey, OpenError> {
+        listen_to_library();
+        let file = in_memory(header)
+            .map_err(|e| SystemError::io("keep volume header", device.display().to_string(), e))?;
+        let mut key = Zeroizing::new([0; LARGEST_KEY_BYTES]);
+        let mut derive = || {
+            let mut volume: CryptDevice = CryptInit::init(&by_descriptor(&file))?;
+            // No type: the one of the header, which the caller has checked.
+            volume.context_handle().load::<()>(None, None)?;
+            volume.volume_key_handle().get(None, key.as_mut(), Some(passphrase.expose().as_bytes()))
+        };
+        match derive() {
+            Ok((_, length)) => Ok(VolumeKey::copy_from(&key[..length])),
+            Err(LibcryptErr::IOError(error)) if error.raw_os_error() == Some(libc::EPERM) => {
+                Err(OpenError::WrongPassphrase)
+            }
+            Err(error) => Err(failure("open volume", device, error).into()),
+        }
     }
 
     fn open(
@@ -63,11 +96,57 @@ impl Luks for Linux {
         device: &Path,
         header: &[u8],
         name: &str,
-        passphrase: &VolumePassphrase,
-    ) -> std::result::Result<PathBuf, OpenError> {
+        key: &VolumeKey,
+        discard: Discard,
+    ) -> Result<PathBuf> {
         listen_to_library();
-        in_thread_of_its_own(|| unlock(device, header, Some(name), passphrase))?;
+        let file = in_memory(header)
+            .map_err(|e| SystemError::io("keep volume header", device.display().to_string(), e))?;
+        // Flags that the header would switch on are the host's wish, not the contract's.
+        let mut flags = CryptActivate::IGNORE_PERSISTENT;
+        if discard == Discard::Told {
+            flags |= CryptActivate::ALLOW_DISCARDS;
+        }
+        in_thread_of_its_own(|| {
+            let path = by_descriptor(&file);
+            let activate = || {
+                let mut volume: CryptDevice =
+                    CryptInit::init_with_data_device(Either::Right((&path, device)))?;
+                volume.context_handle().load::<()>(None, None)?;
+                volume.activate_handle().activate_by_volume_key(Some(name), Some(key.expose()), flags)
+            };
+            activate().map_err(|error| failure("open volume", device, error))
+        })?;
         Ok(self.mapped(name))
+    }
+
+    fn replace_slots(
+        &self,
+        header: &[u8],
+        key: &VolumeKey,
+        parameters: &LuksParameters,
+        passphrase: &VolumePassphrase,
+        old: &[u8],
+    ) -> Result<Vec<u8>> {
+        const COPY: &str = "header in memory";
+        listen_to_library();
+        let failed = |e| SystemError::io("replace key slots", COPY, e);
+        random::wait_until_seeded().map_err(failed)?;
+        let mut file = in_memory(header).map_err(failed)?;
+        let replace = || {
+            let mut volume: CryptDevice = CryptInit::init(&by_descriptor(&file))?;
+            volume.context_handle().load::<()>(None, None)?;
+            volume.settings_handle().set_pbkdf_type(&argon2id(parameters))?;
+            volume.keyslot_handle().add_by_key(
+                None,
+                Some(Either::Left(key.expose())),
+                passphrase.expose().as_bytes(),
+                CryptVolumeKey::empty(),
+            )?;
+            old.iter().try_for_each(|slot| volume.keyslot_handle().destroy(u32::from(*slot)))
+        };
+        replace().map_err(|e| failure("replace key slots", Path::new(COPY), e))?;
+        used_part(&mut file).map_err(failed)
     }
 
     fn table(&self, name: &str) -> Result<String> {
@@ -93,21 +172,13 @@ fn format(
     header: &Path,
     device: &Path,
     parameters: &LuksParameters,
+    key: &[u8],
     passphrase: &VolumePassphrase,
 ) -> std::result::Result<(), LibcryptErr> {
     let mut volume = CryptInit::init(header)?;
     volume.set_data_offset(HEADER_BYTES / LIBRARY_SECTOR)?;
     let luks2 = CryptParamsLuks2 {
-        pbkdf: Some(CryptPbkdfType {
-            type_: CryptKdf::Argon2Id,
-            hash: String::from("sha256"),
-            time_ms: 0,
-            iterations: parameters.passes,
-            max_memory_kb: parameters.memory_kib,
-            parallel_threads: parameters.lanes,
-            // The costs as given: a benchmark would take seconds and let a slow moment weaken the volume.
-            flags: CryptPbkdf::NO_BENCHMARK,
-        }),
+        pbkdf: Some(argon2id(parameters)),
         integrity: None,
         integrity_params: None,
         data_alignment: 0,
@@ -121,7 +192,7 @@ fn format(
         EncryptionFormat::Luks2,
         ("aes", "xts-plain64"),
         None,
-        Either::Right(KEY_BYTES),
+        Either::Left(key),
         Some(&mut luks2),
     )?;
     volume.keyslot_handle().add_by_key(
@@ -133,34 +204,16 @@ fn format(
     Ok(())
 }
 
-/// Opens `device` under `name` with the header copy; without a name only tries the passphrase.
-fn unlock(
-    device: &Path,
-    header: &[u8],
-    name: Option<&str>,
-    passphrase: &VolumePassphrase,
-) -> std::result::Result<(), OpenError> {
-    let file = in_memory(header)
-        .map_err(|e| SystemError::io("keep volume header", device.display().to_string(), e))?;
-    let path = by_descriptor(&file);
-    let unlock = || {
-        let mut volume: CryptDevice = CryptInit::init_with_data_device(Either::Right((&path, device)))?;
-        // No type: the one of the header, which the caller has checked.
-        volume.context_handle().load::<()>(None, None)?;
-        volume.activate_handle().activate_by_passphrase(
-            name,
-            None,
-            passphrase.expose().as_bytes(),
-            // Flags that the header would switch on are the host's wish, not the contract's.
-            CryptActivate::IGNORE_PERSISTENT,
-        )
-    };
-    match unlock() {
-        Ok(_) => Ok(()),
-        Err(LibcryptErr::IOError(error)) if error.raw_os_error() == Some(libc::EPERM) => {
-            Err(OpenError::WrongPassphrase)
-        }
-        Err(error) => Err(failure("open volume", device, error).into()),
+/// The costs as given: a benchmark would take seconds and let a slow moment weaken the volume.
+fn argon2id(parameters: &LuksParameters) -> CryptPbkdfType {
+    CryptPbkdfType {
+        type_: CryptKdf::Argon2Id,
+        hash: String::from("sha256"),
+        time_ms: 0,
+        iterations: parameters.passes,
+        max_memory_kb: parameters.memory_kib,
+        parallel_threads: parameters.lanes,
+        flags: CryptPbkdf::NO_BENCHMARK,
     }
 }
 
@@ -199,15 +252,13 @@ fn by_descriptor(file: &File) -> PathBuf {
 }
 
 /// Runs `work` in a new thread, whose keyring ends with it.
-fn in_thread_of_its_own<T: Send>(
-    work: impl FnOnce() -> std::result::Result<T, OpenError> + Send,
-) -> std::result::Result<T, OpenError> {
+fn in_thread_of_its_own<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .spawn_scoped(scope, work)
             .map_err(|e| SystemError::io("start thread", "open volume", e))?;
         thread.join().unwrap_or_else(|_| {
-            Err(SystemError::new("open volume", "libcryptsetup", "ended without an answer").into())
+            Err(SystemError::new("open volume", "libcryptsetup", "ended without an answer"))
         })
     })
 }

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use countersign_crypto::secret::{SecretBytes, VolumePassphrase};
+use countersign_crypto::volume_key::VolumeKey;
 
-use super::{Mapped, Recorder, State, uuid};
+use super::{Mapped, Recorder, State, key, same_material, same_metadata, uuid};
 use crate::error::{Result, SystemError};
 use crate::ports::{
-    Disk, Disks, Durability, Files, Filesystem, Filesystems, Luks, LuksParameters, Mapper, MountFlags,
-    OpenError, Partition, Platform, Report, Sealed, Severity, Verity,
+    Discard, Disk, Disks, Durability, Files, Filesystem, Filesystems, Luks, LuksParameters, Mapper,
+    MountFlags, OpenError, Partition, Platform, Report, Sealed, Severity, Verity,
 };
 
 /// Where the partitions of a new table begin and what they are multiples of.
@@ -126,11 +127,16 @@ impl Disks for Recorder {
         Ok(state.get(device, offset, length.min(left)))
     }
 
-    fn commit_header(&self, device: &Path, header: &[u8]) -> Result<()> {
-        let mut state = self.ask(format!("commit header to {}", device.display()))?;
+    fn write_disk(&self, device: &Path, offset: u64, bytes: &[u8]) -> Result<()> {
+        let request = format!("write disk {} at {offset} bytes={}", device.display(), bytes.len());
+        let mut state = self.ask(request)?;
         writable(&state, device)?;
-        state.put(device, 0, header);
-        Ok(())
+        let length = state.power_cut(bytes.len());
+        state.put(device, offset, &bytes[..length.unwrap_or(bytes.len())]);
+        match length {
+            Some(_) => Err(SystemError::new("write disk", device.display().to_string(), "power cut")),
+            None => Ok(()),
+        }
     }
 
     fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<[Partition; 2]> {
@@ -146,6 +152,8 @@ impl Disks for Recorder {
         let rest = (disk.size / MIB * MIB).saturating_sub(metadata_bytes + 2 * MIB);
         let partitions = [at(1, "metadata", metadata_bytes), at(2, "data", rest)];
         state.put(&disk.path, 512, b"EFI PART");
+        let start = state.get(&disk.path, metadata_bytes + MIB, 4096);
+        state.put(&partitions[1].path, 0, &start);
         if let Some(known) = state.disks.iter_mut().find(|known| known.path == disk.path) {
             known.partitions = partitions.to_vec();
         }
@@ -159,7 +167,7 @@ impl Luks for Recorder {
         device: &Path,
         parameters: &LuksParameters,
         passphrase: &VolumePassphrase,
-    ) -> Result<Vec<u8>> {
+    ) -> Result<(Vec<u8>, VolumeKey)> {
         let LuksParameters { label, memory_kib, passes, lanes, sector_size } = parameters;
         let mut state = self.ask(format!(
             "format {} label={label} memory_kib={memory_kib} passes={passes} lanes={lanes} sector_size={sector_size}",
@@ -170,11 +178,27 @@ impl Luks for Recorder {
             // The marks by which anything recognises LUKS2, and an identity.
             header = vec![0; 2 * 4096];
             header[..8].copy_from_slice(b"LUKS\xba\xbe\0\x02");
-            let uuid = format!("00000000-0000-4000-8000-{:012}", state.passphrases.len());
+            let uuid = format!("00000000-0000-4000-8000-{:012}", state.known.len());
             header[168..][..uuid.len()].copy_from_slice(uuid.as_bytes());
         }
-        state.passphrases.insert(uuid(&header), passphrase.expose().to_owned());
-        Ok(header)
+        state.known.push((header.clone(), passphrase.expose().to_owned()));
+        let key = key(&header);
+        Ok((header, key))
+    }
+
+    fn volume_key(
+        &self,
+        device: &Path,
+        header: &[u8],
+        passphrase: &VolumePassphrase,
+    ) -> std::result::Result<VolumeKey, OpenError> {
+        let state = self.ask(format!("derive key of {}", device.display()))?;
+        let mut same = state.known.iter().filter(|(known, _)| same_metadata(known, header)).peekable();
+        same.peek().ok_or_else(|| absent("open volume", device))?;
+        match same.any(|(known, own)| own == passphrase.expose() && same_material(known, header)) {
+            true => Ok(key(header)),
+            false => Err(OpenError::WrongPassphrase),
+        }
     }
 
     fn open(
@@ -182,21 +206,37 @@ impl Luks for Recorder {
         device: &Path,
         header: &[u8],
         name: &str,
-        passphrase: &VolumePassphrase,
-    ) -> std::result::Result<PathBuf, OpenError> {
-        let mut state = self.ask(format!("open {} as {name}", device.display()))?;
-        let uuid = uuid(header);
-        let known = state.passphrases.get(&uuid).ok_or_else(|| absent("open volume", device))?;
-        if known != passphrase.expose() {
-            return Err(OpenError::WrongPassphrase);
+        with: &VolumeKey,
+        discard: Discard,
+    ) -> Result<PathBuf> {
+        let discards = if discard == Discard::Told { " allow_discards" } else { "" };
+        let mut state = self.ask(format!("open {} as {name}{discards}", device.display()))?;
+        if with.expose() != key(header).expose() {
+            return Err(absent("open volume", device));
         }
         let sectors = (state.size(device).unwrap_or_default() / 512).saturating_sub(HEADER_SECTORS);
         let number = state.number(device).unwrap_or_default();
+        let uuid = uuid(header);
+        let count = 1 + usize::from(discard == Discard::Told);
         let table = format!(
             "0 {sectors} crypt aes-xts-plain64 :64:logon:cryptsetup:{uuid}-d0 0 {number} {HEADER_SECTORS} \
-             1 sector_size:4096"
+             {count}{discards} sector_size:4096"
         );
         Ok(map(&mut state, name, sectors * 512, table))
+    }
+
+    fn replace_slots(
+        &self,
+        _: &[u8],
+        _: &VolumeKey,
+        _: &LuksParameters,
+        passphrase: &VolumePassphrase,
+        old: &[u8],
+    ) -> Result<Vec<u8>> {
+        let mut state = self.ask(format!("replace key slots {old:?}"))?;
+        let header = state.facts.rotated_header.clone();
+        state.known.push((header.clone(), passphrase.expose().to_owned()));
+        Ok(header)
     }
 
     fn table(&self, name: &str) -> Result<String> {

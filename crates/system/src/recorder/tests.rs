@@ -4,6 +4,7 @@ use super::*;
 use crate::ports::*;
 use crate::ports_host::*;
 use countersign_crypto::secret::VolumePassphrase;
+use countersign_crypto::volume_key::VolumeKey;
 
 const GIB: u64 = 1 << 30;
 
@@ -28,10 +29,10 @@ fn requests_are_written_down_in_order_and_in_words() {
     let disk = &machine.disks().unwrap()[0];
     let [metadata, data] = machine.partition(disk, 100 << 20).unwrap();
     assert_eq!((metadata.size, data.size), (100 << 20, GIB - (102 << 20)));
-    let header = machine.format(&data.path, &parameters(), &passphrase("secret")).unwrap();
-    let mapped = machine.open(&data.path, &header, "volume-data", &passphrase("secret")).unwrap();
+    let (header, key) = machine.format(&data.path, &parameters(), &passphrase("secret")).unwrap();
+    let mapped = machine.open(&data.path, &header, "volume-data", &key, Discard::Kept).unwrap();
     machine.make(Filesystem::Ext4, &mapped, "data", Durability::Persistent).unwrap();
-    machine.commit_header(&data.path, &header).unwrap();
+    machine.write_disk(&data.path, 0, &header).unwrap();
     let flags = MountFlags { nosuid: true, nodev: true, ..MountFlags::default() };
     machine.mount(Filesystem::Ext4, &mapped, Path::new("/volumes/data"), flags).unwrap();
     assert_eq!(
@@ -42,7 +43,7 @@ fn requests_are_written_down_in_order_and_in_words() {
             "format /dev/vdb2 label=data memory_kib=65536 passes=4 lanes=4 sector_size=4096",
             "open /dev/vdb2 as volume-data",
             "make ext4 /dev/mapper/volume-data label=data persistent",
-            "commit header to /dev/vdb2",
+            "write disk /dev/vdb2 at 0 bytes=8192",
             "mount ext4 /dev/mapper/volume-data at /volumes/data nosuid nodev",
         ]
     );
@@ -55,17 +56,18 @@ fn a_container_opens_with_its_passphrase_only_also_after_a_reboot() {
     let machine = Recorder::new(Facts::default());
     machine.attach("/dev/vdb", "", GIB);
     let device = Path::new("/dev/vdb");
-    let header = machine.format(device, &parameters(), &passphrase("right")).unwrap();
+    let (header, _) = machine.format(device, &parameters(), &passphrase("right")).unwrap();
     assert!(machine.bytes("/dev/vdb", 8192).iter().all(|byte| *byte == 0), "formatting wrote to the device");
-    machine.commit_header(device, &header).unwrap();
+    machine.write_disk(device, 0, &header).unwrap();
     machine.reboot();
     assert!(machine.asked().is_empty());
     let header = machine.read(device, 0, 8192).unwrap();
     assert!(header.starts_with(b"LUKS\xba\xbe"));
-    let wrong = machine.open(device, &header, "v", &passphrase("wrong"));
+    let wrong = machine.volume_key(device, &header, &passphrase("wrong"));
     assert!(matches!(wrong, Err(OpenError::WrongPassphrase)));
     assert!(machine.table("v").is_err());
-    machine.open(device, &header, "v", &passphrase("right")).unwrap();
+    let key = machine.volume_key(device, &header, &passphrase("right")).unwrap();
+    machine.open(device, &header, "v", &key, Discard::Kept).unwrap();
     let table = machine.table("v").unwrap();
     assert!(table.starts_with("0 2064384 crypt aes-xts-plain64 :64:logon:cryptsetup:0"), "{table}");
     assert!(table.contains(" 0 253:0 32768 1 sector_size:4096"), "{table}");
@@ -73,7 +75,10 @@ fn a_container_opens_with_its_passphrase_only_also_after_a_reboot() {
     assert_eq!(machine.table("v").unwrap(), "0 1 crypt null");
     machine.close("v").unwrap();
     assert!(machine.close("v").is_err());
-    assert!(matches!(machine.open(device, &[0; 4096], "v", &passphrase("right")), Err(OpenError::System(_))));
+    let unknown = machine.volume_key(device, &[0; 4096], &passphrase("right"));
+    assert!(matches!(unknown, Err(OpenError::System(_))));
+    let other = VolumeKey::copy_from(b"of another volume");
+    assert!(machine.open(device, &header, "v", &other, Discard::Kept).is_err());
 }
 
 #[test]
@@ -117,10 +122,23 @@ fn bytes_are_those_put_last_and_zero_elsewhere() {
 }
 
 #[test]
+fn a_power_cut_ends_a_write_in_the_middle() {
+    let machine = Recorder::new(Facts::default());
+    machine.attach("/dev/vdb", "", GIB);
+    machine.cut_power_after(5);
+    machine.write_disk(Path::new("/dev/vdb"), 0, b"abc").unwrap();
+    machine.write_disk(Path::new("/dev/vdb"), 8, b"defg").unwrap_err();
+    machine.write_disk(Path::new("/dev/vdb"), 16, b"h").unwrap_err();
+    assert_eq!(machine.bytes("/dev/vdb", 20), b"abc\0\0\0\0\0de\0\0\0\0\0\0\0\0\0\0");
+    machine.reboot();
+    machine.write_disk(Path::new("/dev/vdb"), 16, b"h").unwrap();
+}
+
+#[test]
 fn a_read_only_disk_takes_no_header_and_no_table() {
     let machine = Recorder::new(Facts::default());
     machine.attach_disk(Disk { read_only: true, ..disk("/dev/vdb", "", GIB) });
-    let refused = machine.commit_header(Path::new("/dev/vdb"), b"x").unwrap_err();
+    let refused = machine.write_disk(Path::new("/dev/vdb"), 0, b"x").unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::ReadOnlyFilesystem);
     let disk = &machine.disks().unwrap()[0];
     assert_eq!(machine.partition(disk, 1 << 20).unwrap_err().kind(), io::ErrorKind::ReadOnlyFilesystem);

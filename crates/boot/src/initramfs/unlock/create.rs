@@ -1,19 +1,25 @@
 //! Making a volume on a blank device.
 //!
-//! The header is made in guest memory, the file system behind it, and the header reaches the disk last: a power
-//! cut before that leaves a blank head, and the next boot begins afresh.
+//! A mark that says so stands in the first block of the disk or partition while a volume is being made on it. The
+//! header is made in guest memory, the file system behind it, and the header reaches the disk last, its first block
+//! in place of the mark. A power cut before that leaves the mark, and the next boot begins afresh; the workload has
+//! had nothing in its hands yet.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
 use countersign_contract::model::Volume;
-use countersign_system::error::SystemError;
-use countersign_system::ports::{Durability, Initramfs, LuksParameters, OpenError};
+use countersign_plan::content::Unfinished;
+use countersign_plan::luks2::Profile;
+use countersign_plan::luks2::rewrite::{self, Write};
+use countersign_plan::volumes::{DATA_OFFSET, METADATA_BYTES};
+use countersign_system::ports::{Disk, Durability, Filesystem, Initramfs, LuksParameters};
 
 use crate::failure::Failure;
 
-use super::watched::identified;
-use super::{Opened, Order, failed, filesystem, mapper_name, passphrase};
+use super::open::{self, Opened};
+use super::seeds::{self, Age};
+use super::{failed, filesystem};
 
 /// Argon2id as RFC 9106 section 4 recommends where memory is short (64 MiB, 4 lanes), with 4 passes instead of 3, the
 /// fewest that libcryptsetup takes.
@@ -21,27 +27,49 @@ const ARGON2ID: (u32, u32, u32) = (64 << 10, 4, 4);
 /// Sector size of new containers: that of the file systems above, so that one block is one encryption.
 const SECTOR_BYTES: u32 = 4096;
 
+/// How a key slot of ours is made.
+pub(super) fn parameters(volume: &Volume) -> LuksParameters {
+    let (memory_kib, passes, lanes) = ARGON2ID;
+    let label = volume.options().label().unwrap_or(volume.name()).to_owned();
+    LuksParameters { label, memory_kib, passes, lanes, sector_size: SECTOR_BYTES }
+}
+
+/// Parts a blank disk; returns the partition for the container.
+pub(super) fn part<S: Initramfs>(system: &S, volume: &Volume, disk: &Disk) -> Result<PathBuf, Failure> {
+    let failed = |error| failed(volume, Code::PartitioningFailed, &error);
+    // The kernel shows no partition before the table's last write, which replaces the first of these marks; by then
+    // the second stands where `data` begins.
+    for offset in [0, DATA_OFFSET] {
+        let mark = rewrite::unfinished(Unfinished::Disk, offset);
+        system.write_disk(&disk.path, mark.offset, &mark.bytes).map_err(failed)?;
+    }
+    let [metadata, data] = system.partition(disk, METADATA_BYTES).map_err(failed)?;
+    make_metadata(system, volume, &metadata.path)?;
+    Ok(data.path)
+}
+
+/// Makes the file system of the partition `metadata`.
+pub(super) fn make_metadata<S: Initramfs>(system: &S, volume: &Volume, device: &Path) -> Result<(), Failure> {
+    system
+        .make(Filesystem::Ext4, device, "metadata", Durability::Persistent)
+        .map_err(|error| failed(volume, Code::PartitioningFailed, &error))
+}
+
 /// Makes a container and its file system; the header is written last.
 pub(super) fn create<S: Initramfs>(system: &S, volume: &Volume, device: &Path) -> Result<Opened, Failure> {
     let not_made = |error| failed(volume, Code::LuksFormatFailed, &error);
-    let (memory_kib, passes, lanes) = ARGON2ID;
-    let label = volume.options().label().unwrap_or(volume.name());
-    let parameters =
-        LuksParameters { label: label.to_owned(), memory_kib, passes, lanes, sector_size: SECTOR_BYTES };
-    let passphrase = passphrase(volume, Order::DeployerFirst)?;
-    let header = system.format(device, &parameters, &passphrase).map_err(not_made)?;
-    let identity = identified(volume, &header)?;
-    let mapped = match system.open(device, &header, &mapper_name(volume), &passphrase) {
-        Ok(mapped) => mapped,
-        Err(OpenError::System(error)) => return Err(not_made(error)),
-        Err(OpenError::WrongPassphrase) => {
-            let device = device.display().to_string();
-            return Err(not_made(SystemError::new("open", device, "the new header does not open")));
-        }
-    };
+    let write = |write: &Write| system.write_disk(device, write.offset, &write.bytes).map_err(not_made);
+    write(&rewrite::unfinished(Unfinished::Container, 0))?;
+    let parameters = parameters(volume);
+    let passphrase = seeds::current(volume)?;
+    let (header, key) = system.format(device, &parameters, &passphrase).map_err(not_made)?;
+    drop(passphrase);
+    let size = system.size(device).map_err(not_made)?;
+    let accepted = open::accept(volume, &header, &Profile::countersign(), size)?;
+    let mapped = open::map(system, volume, device, &header, &accepted, &key)?;
     system
-        .make(filesystem(volume), &mapped, label, Durability::Persistent)
+        .make(filesystem(volume), &mapped, &parameters.label, Durability::Persistent)
         .map_err(|error| failed(volume, Code::CreateFileSystemFailed, &error))?;
-    system.commit_header(device, &header).map_err(not_made)?;
-    Ok(Opened { mapped, device: device.to_owned(), identity })
+    rewrite::first(&header).iter().try_for_each(write)?;
+    Ok(Opened { device: device.to_owned(), mapped, header, accepted, key, age: Age::Current, repair: None })
 }

@@ -7,6 +7,8 @@ mod create;
 mod find;
 mod open;
 mod probe;
+mod rotate;
+mod seeds;
 mod watched;
 
 use std::fmt::Display;
@@ -14,11 +16,10 @@ use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
 use countersign_contract::model::{FileSystem, MountOption, Volume};
-use countersign_crypto::secret::VolumePassphrase;
-use countersign_plan::volumes::{Action, METADATA_BYTES};
+use countersign_plan::volumes::Action;
 use countersign_plan::watch::WatchedVolume;
 use countersign_system::error::SystemError;
-use countersign_system::ports::{Durability, Filesystem, Initramfs, MountFlags};
+use countersign_system::ports::{Filesystem, Initramfs, MountFlags};
 
 use crate::failure::Failure;
 use crate::log::{Log, Summary};
@@ -41,16 +42,6 @@ pub(super) struct Mounted {
     pub(super) mount: String,
     /// What the daemon will compare with.
     watched: WatchedVolume,
-}
-
-/// A container that is open.
-struct Opened {
-    /// The mapped device.
-    mapped: PathBuf,
-    /// The encrypted device below.
-    device: PathBuf,
-    /// UUID and number of key slots of the header that was opened.
-    identity: (String, usize),
 }
 
 /// All volumes are open; contract and seeds are gone.
@@ -97,29 +88,34 @@ fn bring_up<S: Initramfs>(
 ) -> Result<Mounted, Failure> {
     let Decided { volume, disk, action } = decided;
     let name = volume.name();
-    let opened = match action {
+    let node = |device: &String| Path::new("/dev").join(device);
+    let mut opened = match action {
         Action::Open { device } => {
             log.say(&format!("opening volume {name} on {device}"));
-            open::open(system, log, volume, &Path::new("/dev").join(device))?
+            open::open(system, log, volume, &node(device))?
         }
         Action::CreateOnDisk => {
             log.say(&format!("making volume {name} on {}", disk.path.display()));
-            let failed = |error| failed(volume, Code::PartitioningFailed, &error);
-            let [metadata, data] = system.partition(disk, METADATA_BYTES).map_err(failed)?;
-            system
-                .make(Filesystem::Ext4, &metadata.path, "metadata", Durability::Persistent)
-                .map_err(failed)?;
-            create::create(system, volume, &data.path)?
+            let data = create::part(system, volume, disk)?;
+            create::create(system, volume, &data)?
         }
-        Action::CreateOnPartition { device } => {
+        Action::CreateOnPartition { device, metadata } => {
             log.say(&format!("making volume {name} on {device}"));
-            create::create(system, volume, &Path::new("/dev").join(device))?
+            if let Some(metadata) = metadata {
+                create::make_metadata(system, volume, &node(metadata))?;
+            }
+            create::create(system, volume, &node(device))?
         }
     };
     let staged = Path::new(STAGED).join(name);
     system
         .mount(filesystem(volume), &opened.mapped, &staged, flags(volume))
         .map_err(|error| failed(volume, Code::MountFailed, &error))?;
+    open::repair(system, log, volume, &mut opened)?;
+    if let Some(new) = rotate::prepare(system, volume, &opened)? {
+        rotate::commit(system, log, volume, &mut opened, new)?;
+    }
+    rotate::wipe(system, volume, &opened)?;
     log.say(&format!("{}: volume {name}: {}", Code::VolumeMounted, Code::VolumeMounted.text()));
     let watched = watched::watched(system, volume, &opened)?;
     Ok(Mounted { staged, mount: volume.mount().to_owned(), watched })
@@ -151,27 +147,6 @@ fn flags(volume: &Volume) -> MountFlags {
         nodev: true,
         noexec: has(MountOption::NoExecute),
     }
-}
-
-/// Which seed comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
-    DeployerFirst,
-    WorkloadFirst,
-}
-
-fn passphrase(volume: &Volume, order: Order) -> Result<VolumePassphrase, Failure> {
-    let derive = match order {
-        Order::DeployerFirst => VolumePassphrase::derive,
-        Order::WorkloadFirst => VolumePassphrase::derive_workload_first,
-    };
-    // A contract whose deployer gives something else than a seed was refused at `validate`.
-    let deployer = volume.deployer_seed().ok_or_else(|| {
-        let message = format!("volume {}: expected a seed in env", volume.name());
-        Failure::machine(Stage::Unlock, Code::UnsupportedField, message)
-    })?;
-    derive(deployer, volume.workload_seed())
-        .map_err(|error| Failure::machine(Stage::Unlock, Code::BootInternal, error))
 }
 
 /// Name of the mapped device below `/dev/mapper`.

@@ -1,72 +1,146 @@
 //! Opening a volume that exists.
 //!
 //! The header comes from the host, so it is read into guest memory once, judged there, and that very copy is
-//! opened; afterwards the kernel's own table is compared with what was judged.
+//! opened; afterwards the kernel's own table is compared with what was judged. Where a power cut left one of the two
+//! header copies broken, the copy in memory is repaired first and judged then; the disk is repaired by [`repair`],
+//! once the volume is known to be the right one.
 
-use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
 use countersign_contract::model::Volume;
-use countersign_plan::luks2;
-use countersign_plan::luks2::table::{CryptTable, expected_table};
+use countersign_crypto::volume_key::VolumeKey;
+use countersign_plan::luks2::rewrite::{self, Write};
+use countersign_plan::luks2::table::{CryptTable, TableFlag, expected_table};
+use countersign_plan::luks2::{self, Accepted, Profile, ReadError};
 use countersign_system::error::SystemError;
-use countersign_system::ports::{Initramfs, OpenError};
+use countersign_system::ports::{Discard, Initramfs, OpenError};
 
 use crate::failure::Failure;
 use crate::log::Log;
 use crate::stage::Stage;
 
-use super::watched::identified;
-use super::{Opened, Order, failed, header_refused, mapper_name, passphrase};
+use super::seeds::{self, Age, Order};
+use super::{failed, header_refused, mapper_name};
 
-/// Judges the header, opens its copy with the seeds in either order, compares the kernel's table.
+/// A volume that is mapped.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// The partition or disk with the container.
+    pub(super) device: PathBuf,
+    /// The mapped device.
+    pub(super) mapped: PathBuf,
+    /// The header that was judged and opened.
+    pub(super) header: Vec<u8>,
+    pub(super) accepted: Accepted,
+    pub(super) key: VolumeKey,
+    /// Which seeds opened it.
+    pub(super) age: Age,
+    /// A header copy that is still broken on the disk.
+    pub(super) repair: Option<Write>,
+}
+
+/// Judges the header, finds the seeds that open its copy, maps the volume, compares the kernel's table.
 pub(super) fn open<S: Initramfs>(
     system: &S,
     log: &mut Log<'_, S>,
     volume: &Volume,
     device: &Path,
 ) -> Result<Opened, Failure> {
-    let (header, accepted) = judge(system, volume, device)?;
-    let name = mapper_name(volume);
-    for order in [Order::DeployerFirst, Order::WorkloadFirst] {
-        match system.open(device, &header, &name, &passphrase(volume, order)?) {
-            Ok(mapped) => {
-                if order == Order::WorkloadFirst {
-                    let (code, name) = (Code::SeedOrder, volume.name());
-                    log.warn_text(format!("{code}: volume {name}: {}", code.text()));
-                }
-                compare_table(system, volume, device, &name, &accepted)?;
-                let identity = identified(volume, &header)?;
-                return Ok(Opened { mapped, device: device.to_owned(), identity });
-            }
-            Err(OpenError::WrongPassphrase) => {}
+    let Judged { header, accepted, repair } = judge(system, volume, device)?;
+    for candidate in seeds::candidates(volume)? {
+        let key = match system.volume_key(device, &header, &candidate.passphrase()?) {
+            Ok(key) => key,
+            Err(OpenError::WrongPassphrase) => continue,
             Err(OpenError::System(error)) => return Err(failed(volume, Code::LuksOpenFailed, &error)),
+        };
+        if candidate.order == Order::WorkloadFirst && candidate.age == Age::Current {
+            let (code, name) = (Code::SeedOrder, volume.name());
+            log.warn_text(format!("{code}: volume {name}: {}", code.text()));
         }
+        let mapped = map(system, volume, device, &header, &accepted, &key)?;
+        let (device, age) = (device.to_owned(), candidate.age);
+        return Ok(Opened { device, mapped, header, accepted, key, age, repair });
     }
     let message = format!("volume {}: expected the seeds that it was made with", volume.name());
     Err(Failure::machine(Stage::Unlock, Code::LuksOpenFailed, message))
 }
 
-/// Reads the header into guest memory, each byte once, and holds it against the profile.
-fn judge<S: Initramfs>(
+/// Maps a container and compares the kernel's table with what was judged.
+pub(super) fn map<S: Initramfs>(
     system: &S,
     volume: &Volume,
     device: &Path,
-) -> Result<(Vec<u8>, luks2::Accepted), Failure> {
-    let refused = |fault: &dyn Display| header_refused(volume, fault);
-    let failed = |error: SystemError| header_refused(volume, &error);
-    let size = system.size(device).map_err(failed)?;
-    let mut header = system.read(device, 0, luks2::PROBE_LEN).map_err(failed)?;
+    header: &[u8],
+    accepted: &Accepted,
+    key: &VolumeKey,
+) -> Result<PathBuf, Failure> {
+    let name = mapper_name(volume);
+    let mapped = system
+        .open(device, header, &name, key, discard(volume))
+        .map_err(|error| failed(volume, Code::LuksOpenFailed, &error))?;
+    compare_table(system, volume, device, &name, accepted)?;
+    Ok(mapped)
+}
+
+/// Writes the header copy that a power cut left broken.
+pub(super) fn repair<S: Initramfs>(
+    system: &S,
+    log: &mut Log<'_, S>,
+    volume: &Volume,
+    opened: &mut Opened,
+) -> Result<(), Failure> {
+    if let Some(write) = opened.repair.take() {
+        let (code, name) = (Code::HeaderRepaired, volume.name());
+        log.warn_text(format!("{code}: volume {name}: {}", code.text()));
+        system
+            .write_disk(&opened.device, write.offset, &write.bytes)
+            .map_err(|error| failed(volume, Code::LuksOpenFailed, &error))?;
+    }
+    Ok(())
+}
+
+struct Judged {
+    header: Vec<u8>,
+    accepted: Accepted,
+    repair: Option<Write>,
+}
+
+/// Reads the header into guest memory, each byte once, and holds it against the profile.
+fn judge<S: Initramfs>(system: &S, volume: &Volume, device: &Path) -> Result<Judged, Failure> {
+    let unreadable = |error: SystemError| failed(volume, Code::DiskUnreadable, &error);
+    let size = system.size(device).map_err(unreadable)?;
+    let mut header = system.read(device, 0, luks2::PROBE_LEN).map_err(unreadable)?;
     let metadata = luks2::metadata_len(&header).min(size);
-    append(system, device, &mut header, metadata).map_err(failed)?;
-    let parsed = luks2::read(&header).map_err(|error| refused(&error))?;
-    let accepted = luks2::judge(&parsed, &luks2::Profile::compatible(), size).map_err(|faults| {
+    append(system, device, &mut header, metadata).map_err(unreadable)?;
+    let repair = match luks2::read(&header) {
+        Err(ReadError::Interrupted(interrupted)) => Some(rewrite::repair(&header, &interrupted)),
+        _ => None,
+    };
+    if let Some(repair) = &repair {
+        repair.apply(&mut header);
+    }
+    let profile = match seeds::changing(volume) {
+        true => Profile::compatible().during_rotation(),
+        false => Profile::compatible(),
+    };
+    let accepted = accept(volume, &header, &profile, size)?;
+    append(system, device, &mut header, accepted.material_len()).map_err(unreadable)?;
+    Ok(Judged { header, accepted, repair })
+}
+
+/// Holds a header against a profile.
+pub(super) fn accept(
+    volume: &Volume,
+    header: &[u8],
+    profile: &Profile,
+    size: u64,
+) -> Result<Accepted, Failure> {
+    let parsed = luks2::read(header).map_err(|error| header_refused(volume, &error))?;
+    luks2::judge(&parsed, profile, size).map_err(|faults| {
         let all: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        refused(&all.join("; "))
-    })?;
-    append(system, device, &mut header, accepted.material_len()).map_err(failed)?;
-    Ok((header, accepted))
+        header_refused(volume, &all.join("; "))
+    })
 }
 
 /// Reads on behind what is there already, up to `length` bytes in all.
@@ -90,9 +164,9 @@ fn compare_table<S: Initramfs>(
     volume: &Volume,
     device: &Path,
     name: &str,
-    accepted: &luks2::Accepted,
+    accepted: &Accepted,
 ) -> Result<(), Failure> {
-    let refusal = match faults(system, device, name, accepted) {
+    let refusal = match faults(system, volume, device, name, accepted) {
         Ok(faults) if faults.is_empty() => return Ok(()),
         Ok(faults) => header_refused(volume, &faults.join("; ")),
         Err(error) => header_refused(volume, &error),
@@ -105,16 +179,25 @@ fn compare_table<S: Initramfs>(
 /// How the kernel's table differs from what was judged.
 fn faults<S: Initramfs>(
     system: &S,
+    volume: &Volume,
     device: &Path,
     name: &str,
-    accepted: &luks2::Accepted,
+    accepted: &Accepted,
 ) -> Result<Vec<String>, SystemError> {
     let size = system.size(device)?;
     let number = system.number(device)?;
     let line = system.table(name)?;
+    let mut expected = expected_table(accepted, size);
+    if discard(volume) == Discard::Told {
+        expected = expected.with_flag(TableFlag::AllowDiscards);
+    }
     let faults = match CryptTable::parse(&line) {
-        Ok(table) => expected_table(accepted, size).compare(&table, &number).err().unwrap_or_default(),
+        Ok(table) => expected.compare(&table, &number).err().unwrap_or_default(),
         Err(fault) => vec![fault],
     };
     Ok(faults.iter().map(ToString::to_string).collect())
+}
+
+fn discard(volume: &Volume) -> Discard {
+    if volume.options().discard() { Discard::Told } else { Discard::Kept }
 }

@@ -2,6 +2,7 @@
 
 use countersign_plan::content::{Content, HEAD_BYTES, TAIL_BYTES, classify};
 use countersign_plan::facts::{DiskFacts, Facts, PartitionFacts};
+use countersign_plan::volumes::DATA_OFFSET;
 use countersign_system::error::Result;
 use countersign_system::ports::{Disk, Initramfs, Partition};
 use std::path::Path;
@@ -32,20 +33,27 @@ fn disk_facts<S: Initramfs>(system: &S, disk: &Disk) -> Result<DiskFacts> {
         size: disk.size,
         read_only: disk.read_only,
         // What a parted disk holds is said by its partitions.
-        content: if partitions.is_empty() {
-            content(system, &disk.path, disk.size)?
-        } else {
-            Content::Unknown
-        },
+        content: if partitions.is_empty() { whole_disk(system, disk)? } else { Content::Unknown },
         partitions,
     })
+}
+
+/// The content of a disk without partitions. Blank is one only where `data` would begin, too: what stands there would
+/// be overwritten, and after a power cut in between it would be taken for somebody's.
+fn whole_disk<S: Initramfs>(system: &S, disk: &Disk) -> Result<Content> {
+    let content = content(system, &disk.path, disk.size)?;
+    if content == Content::Blank {
+        let data = system.read(&disk.path, DATA_OFFSET, HEAD_BYTES)?;
+        return Ok(classify(&data, &[]));
+    }
+    Ok(content)
 }
 
 fn content<S: Initramfs>(system: &S, device: &Path, size: u64) -> Result<Content> {
     // A LUKS header says so in its first bytes; only what might be formatted is read in full.
     let start = system.read(device, 0, 4096)?;
-    if let luks @ Content::Luks(_) = classify(&start, &[]) {
-        return Ok(luks);
+    if let known @ (Content::Luks(_) | Content::Unfinished(_)) = classify(&start, &[]) {
+        return Ok(known);
     }
     let head = system.read(device, 0, HEAD_BYTES)?;
     let tail = system.read(device, size.saturating_sub(TAIL_BYTES as u64), TAIL_BYTES)?;

@@ -4,13 +4,13 @@
 
 use countersign_contract::code::Code;
 use countersign_contract::model::Volume;
-use countersign_plan::watch::inspect::identity;
 use countersign_plan::watch::{Flags, Mapping, WatchedVolume};
 use countersign_system::ports::{Initramfs, MountFlags};
 
 use crate::failure::Failure;
 
-use super::{Opened, failed, flags, header_refused, mapper_name};
+use super::open::Opened;
+use super::{failed, flags, mapper_name};
 
 /// The record of a volume.
 pub(super) fn watched<S: Initramfs>(
@@ -21,19 +21,13 @@ pub(super) fn watched<S: Initramfs>(
     let name = mapper_name(volume);
     let table = system.table(&name).map_err(|error| failed(volume, Code::LuksOpenFailed, &error))?;
     let MountFlags { read_only, nosuid, nodev, noexec } = flags(volume);
-    let (uuid, key_slots) = opened.identity.clone();
     Ok(WatchedVolume {
         name: volume.name().to_owned(),
         mount: volume.mount().to_owned(),
         flags: Flags { read_only, nosuid, nodev, noexec },
         mapping: Mapping { name, table },
         device: opened.device.display().to_string(),
-        uuid,
-        key_slots,
+        uuid: opened.accepted.uuid().to_owned(),
+        key_slots: opened.accepted.slots().len(),
     })
-}
-
-/// UUID and key slots of the header that a volume was opened with.
-pub(super) fn identified(volume: &Volume, header: &[u8]) -> Result<(String, usize), Failure> {
-    identity(header).map_err(|error| header_refused(volume, &error))
 }

@@ -90,6 +90,53 @@ pub fn header() -> &'static [u8] {
         run(&mut command);
         let mut bytes = std::fs::read(volume).unwrap();
         bytes.truncate(16 << 20);
+        // cryptsetup leaves noise where no key slot is.
+        bytes[FIRST_SLOT.end..].fill(0);
+        bytes
+    })
+}
+
+/// The bytes of the first key slot's material.
+pub const FIRST_SLOT: std::ops::Range<usize> = 0x8000..0x8000 + 258_048;
+
+/// The same volume after cryptsetup gave it a second key slot and removed the first.
+pub fn rotated() -> &'static [u8] {
+    static HEADER: OnceLock<Vec<u8>> = OnceLock::new();
+    HEADER.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let volume = folder.path().join("volume");
+        std::fs::write(&volume, header()).unwrap();
+        std::fs::File::options().write(true).open(&volume).unwrap().set_len(64 * MIB).unwrap();
+        std::fs::write(folder.path().join("key"), "not asked for").unwrap();
+        std::fs::write(folder.path().join("new"), "not asked for either").unwrap();
+        let costs = "--pbkdf argon2id --pbkdf-memory 65536 --pbkdf-force-iterations 4 --pbkdf-parallel 2";
+        for arguments in
+            [&format!("luksAddKey --key-file key {costs} volume new"), "luksKillSlot --key-file new volume 0"]
+        {
+            let arguments = arguments.split_whitespace();
+            run(Command::new("cryptsetup").arg("--batch-mode").args(arguments).current_dir(folder.path()));
+        }
+        let mut bytes = std::fs::read(volume).unwrap();
+        bytes.truncate(16 << 20);
+        // cryptsetup leaves noise where the removed slot was.
+        bytes[FIRST_SLOT].fill(0);
+        bytes
+    })
+}
+
+/// The header of a LUKS1 volume, data at 2 MiB.
+pub fn luks1() -> &'static [u8] {
+    static HEADER: OnceLock<Vec<u8>> = OnceLock::new();
+    HEADER.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let volume = folder.path().join("volume");
+        std::fs::File::create(&volume).unwrap().set_len(8 * MIB).unwrap();
+        std::fs::write(folder.path().join("key"), "not asked for").unwrap();
+        let arguments = "luksFormat --batch-mode --type luks1 --cipher aes-xts-plain64 --key-size 512 \
+             --pbkdf-force-iterations 1000 --key-file key volume";
+        run(Command::new("cryptsetup").args(arguments.split_whitespace()).current_dir(folder.path()));
+        let mut bytes = std::fs::read(volume).unwrap();
+        bytes.truncate(2 << 20);
         bytes
     })
 }
@@ -120,7 +167,7 @@ pub fn machine_with_good_volume(contract: &Contract) -> Recorder {
 }
 
 /// Requests that change a disk.
-const WRITES: [&str; 6] = ["partition ", "format ", "make ext4", "make xfs", "make btrfs", "commit header"];
+const WRITES: [&str; 6] = ["partition ", "format ", "make ext4", "make xfs", "make btrfs", "write disk"];
 
 /// What a boot did.
 pub struct Boot {

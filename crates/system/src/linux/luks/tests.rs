@@ -27,13 +27,16 @@ fn volume() -> tempfile::NamedTempFile {
     let file = tempfile::NamedTempFile::new().unwrap();
     file.as_file().set_len(32 * MIB).unwrap();
     let machine = Linux::new();
-    let header = machine.format(file.path(), &parameters(), &passphrase("the passphrase")).unwrap();
+    let (header, key) = machine.format(file.path(), &parameters(), &passphrase("the passphrase")).unwrap();
+    assert_eq!(key.expose().len(), KEY_BYTES);
+    let derived = machine.volume_key(file.path(), &header, &passphrase("the passphrase")).unwrap();
+    assert_eq!(derived.expose(), key.expose());
     assert_eq!(header.len(), HEADER);
     assert!(
         std::fs::read(file.path()).unwrap().iter().all(|byte| *byte == 0),
         "formatting wrote to the device"
     );
-    machine.commit_header(file.path(), &header).unwrap();
+    machine.write_disk(file.path(), 0, &header).unwrap();
     assert_eq!(std::fs::metadata(file.path()).unwrap().len(), 32 * MIB);
     file
 }
@@ -100,8 +103,9 @@ fn a_volume_made_by_cryptsetup_opens_with_the_header_copy() {
     let header = std::fs::read(file.path()).unwrap()[..HEADER].to_vec();
     // What is on the device from now on does not matter.
     std::fs::write(file.path(), vec![0xa5; 32 << 20]).unwrap();
-    in_thread_of_its_own(|| unlock(file.path(), &header, None, &passphrase("the passphrase"))).unwrap();
-    let wrong = in_thread_of_its_own(|| unlock(file.path(), &header, None, &passphrase("another")));
+    let machine = Linux::new();
+    machine.volume_key(file.path(), &header, &passphrase("the passphrase")).unwrap();
+    let wrong = machine.volume_key(file.path(), &header, &passphrase("another"));
     assert!(matches!(wrong, Err(OpenError::WrongPassphrase)), "{wrong:?}");
     // The device was not written to.
     assert!(std::fs::read(file.path()).unwrap().iter().all(|byte| *byte == 0xa5));
@@ -110,9 +114,49 @@ fn a_volume_made_by_cryptsetup_opens_with_the_header_copy() {
 #[test]
 fn a_header_that_is_none_is_no_wrong_passphrase() {
     let file = volume();
-    let error = unlock(file.path(), &vec![0; HEADER], None, &passphrase("the passphrase")).unwrap_err();
+    let none = Linux::new().volume_key(file.path(), &vec![0; HEADER], &passphrase("the passphrase"));
+    let error = none.unwrap_err();
     let OpenError::System(error) = error else { panic!("{error:?}") };
     assert!(error.to_string().starts_with("open volume "), "{error}");
     let error = Linux::new().format(Path::new("/nowhere"), &parameters(), &passphrase("x")).unwrap_err();
     assert!(error.to_string().starts_with("format volume /nowhere: "), "{error}");
+}
+
+#[test]
+fn the_volume_key_is_the_one_that_cryptsetup_shows() {
+    let file = volume();
+    let header = std::fs::read(file.path()).unwrap()[..HEADER].to_vec();
+    let key = Linux::new().volume_key(file.path(), &header, &passphrase("the passphrase")).unwrap();
+    let dump = ["luksDump", "--dump-volume-key", "--batch-mode", "--key-file", "-"];
+    let (ok, text) = cryptsetup(&dump, file.path(), "the passphrase");
+    assert!(ok);
+    let text: String = String::from_utf8(text).unwrap();
+    let digits: String =
+        text.split("MK dump:").nth(1).unwrap().chars().filter(char::is_ascii_hexdigit).collect();
+    assert_eq!(countersign_crypto::digest::hex(key.expose()), digits);
+}
+
+#[test]
+fn a_replaced_key_slot_opens_with_the_new_passphrase_only() {
+    let file = volume();
+    let header = std::fs::read(file.path()).unwrap()[..HEADER].to_vec();
+    let machine = Linux::new();
+    let key = machine.volume_key(file.path(), &header, &passphrase("the passphrase")).unwrap();
+    let new = machine.replace_slots(&header, &key, &parameters(), &passphrase("the new one"), &[0]).unwrap();
+    // The device has not changed; the new header is a whole one of its own.
+    assert_eq!(std::fs::read(file.path()).unwrap()[..HEADER], header);
+    machine.write_disk(file.path(), 0, &new).unwrap();
+    let open = ["open", "--test-passphrase", "--key-file", "-"];
+    assert!(cryptsetup(&open, file.path(), "the new one").0);
+    assert!(!cryptsetup(&open, file.path(), "the passphrase").0);
+    let (_, json) = cryptsetup(&["luksDump", "--dump-json-metadata"], file.path(), "");
+    let metadata: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    let slots: Vec<&String> = metadata["keyslots"].as_object().unwrap().keys().collect();
+    assert_eq!(slots, ["1"]);
+    assert_eq!(metadata["keyslots"]["1"]["kdf"]["time"], 5);
+    let same = machine.volume_key(file.path(), &new, &passphrase("the new one")).unwrap();
+    assert_eq!(same.expose(), key.expose());
+    // A slot is made only by who has the volume key.
+    let other = VolumeKey::copy_from(&[7; KEY_BYTES]);
+    machine.replace_slots(&header, &other, &parameters(), &passphrase("x"), &[0]).unwrap_err();
 }
