@@ -1,4 +1,5 @@
 //! What the tests of several packages share: inputs that are made at test time, never shipped.
 
+pub mod lab;
 pub mod luks2_mutants;
 pub mod luks2_volumes;

@@ -32,17 +32,55 @@ pub struct Drive {
     pub serial: String,
     /// Whether the guest is kept from writing.
     pub read_only: bool,
+    /// What is between the image and the guest.
+    pub layer: Layer,
+}
+
+/// What a host may put between an image and the guest; see QEMU's `blockdev` options of these names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Layer {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// Every write and flush is also written to this file, in the form of the kernel's dm-log-writes.
+    LogWrites(PathBuf),
+    /// Requests of a kind fail with an I/O error, those of the whole disk or those that touch one sector of 512 bytes.
+    Faulty {
+        /// Which.
+        kind: Request,
+        /// Where, everywhere if absent.
+        sector: Option<u64>,
+    },
+    /// No more bytes a second are read.
+    SlowReads(u64),
+}
+
+/// A kind of request to a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// Reads.
+    Read,
+    /// Writes.
+    Write,
+    /// Flushes.
+    Flush,
 }
 
 impl Drive {
     /// A disk that the guest may write.
     pub fn writable(path: impl Into<PathBuf>, serial: impl Into<String>) -> Self {
-        Self { path: path.into(), serial: serial.into(), read_only: false }
+        Self { path: path.into(), serial: serial.into(), read_only: false, layer: Layer::Plain }
     }
 
     /// A disk that the guest may only read.
     pub fn read_only(path: impl Into<PathBuf>, serial: impl Into<String>) -> Self {
-        Self { path: path.into(), serial: serial.into(), read_only: true }
+        Self { read_only: true, ..Self::writable(path, serial) }
+    }
+
+    /// The disk with something between it and the guest.
+    #[must_use]
+    pub fn behind(self, layer: Layer) -> Self {
+        Self { layer, ..self }
     }
 }
 
@@ -144,13 +182,36 @@ pub fn disk(index: usize, drive: &Drive) -> Result<Vec<String>> {
     let read_only = if drive.read_only { "on" } else { "off" };
     Ok(words(&[
         "-drive",
-        &format!(
-            "if=none,id=disk{index},file={},format=raw,read-only={read_only},discard=unmap",
-            option_value(&drive.path)?
-        ),
+        &format!("if=none,id=disk{index},{},read-only={read_only},discard=unmap", image(drive)?),
         "-device",
         &format!("virtio-blk-ccw,drive=disk{index},serial={serial},iommu_platform=off"),
     ]))
+}
+
+/// The options that lead to the image.
+fn image(drive: &Drive) -> Result<String> {
+    let path = option_value(&drive.path)?;
+    Ok(match &drive.layer {
+        Layer::Plain => format!("file={path},format=raw"),
+        Layer::SlowReads(bytes) => format!("file={path},format=raw,throttling.bps-read={bytes}"),
+        Layer::LogWrites(log) => format!(
+            "driver=blklogwrites,file.driver=raw,file.file.driver=file,file.file.filename={path},\
+             log.driver=raw,log.file.driver=file,log.file.filename={},log-super-update-interval=1",
+            option_value(log)?
+        ),
+        Layer::Faulty { kind, sector } => {
+            let kind = match kind {
+                Request::Read => "read",
+                Request::Write => "write",
+                Request::Flush => "flush",
+            };
+            let sector = sector.map_or_else(String::new, |sector| format!(",inject-error.0.sector={sector}"));
+            format!(
+                "driver=blkdebug,image.driver=raw,image.file.driver=file,image.file.filename={path},\
+                 inject-error.0.event=none,inject-error.0.iotype={kind},inject-error.0.errno=5{sector}"
+            )
+        }
+    })
 }
 
 fn words(words: &[&str]) -> Vec<String> {
@@ -215,6 +276,23 @@ mod tests {
             ]
         );
         assert!(disk(0, &Drive::writable("/a", "data")).unwrap()[1].contains("read-only=off"));
+    }
+
+    #[test]
+    fn a_layer_stands_between_image_and_guest() {
+        let drive = |layer| disk(0, &Drive::writable("/a", "data").behind(layer)).unwrap()[1].clone();
+        assert!(drive(Layer::SlowReads(9)).contains("file=/a,format=raw,throttling.bps-read=9,"));
+        let logged = drive(Layer::LogWrites("/l,1".into()));
+        assert!(
+            logged
+                .contains("driver=blklogwrites,file.driver=raw,file.file.driver=file,file.file.filename=/a,")
+        );
+        assert!(logged.contains(",log.file.filename=/l,,1,log-super-update-interval=1,read-only=off"));
+        let faulty = drive(Layer::Faulty { kind: Request::Flush, sector: Some(7) });
+        assert!(
+            faulty.contains("inject-error.0.iotype=flush,inject-error.0.errno=5,inject-error.0.sector=7,")
+        );
+        assert!(!drive(Layer::Faulty { kind: Request::Read, sector: None }).contains("sector="));
     }
 
     #[test]

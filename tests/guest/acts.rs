@@ -1,0 +1,108 @@
+//! What the lab does by hand: copies, programs, files, marks. See [`Act`].
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use countersign_system::linux::Linux;
+use countersign_system::ports::Disks;
+use countersign_tests::lab::{Act, Answer, MARK_AT, mark, pattern};
+
+use super::Result;
+use super::machine::VOLUMES;
+
+/// The device of the machine's disk with a serial number.
+pub fn disk(linux: &Linux, serial: &str) -> Result<PathBuf> {
+    let found = linux.disks()?.into_iter().find(|disk| disk.serial == serial);
+    found.map(|disk| disk.path).ok_or_else(|| format!("no disk {serial}").into())
+}
+
+/// Does it; what it finds goes into the answer.
+pub fn act(linux: &Linux, act: &Act, answer: &mut Answer) -> Result<()> {
+    match act {
+        Act::Copy { from, to, length } => {
+            let mut bytes = vec![0; usize::try_from(*length)?];
+            File::open(disk(linux, &from.0)?)?.read_exact_at(&mut bytes, from.1)?;
+            let target = File::options().write(true).open(disk(linux, &to.0)?)?;
+            target.write_all_at(&bytes, to.1)?;
+            target.sync_all()?;
+        }
+        Act::Run { words, input } => answer.output.push(program(linux, words, input)?),
+        Act::Write { path, length } => write(&file(path), *length)?,
+        Act::Look { folder } => look(&file(folder), answer)?,
+        Act::Workload { folder, disk: serial, files, length } => {
+            let marked = File::options().write(true).open(disk(linux, serial)?)?;
+            for number in 0..*files {
+                write(&file(folder).join(number.to_string()), *length)?;
+                marked.write_all_at(&mark(number), MARK_AT)?;
+                marked.sync_all()?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn file(path: &str) -> PathBuf {
+    PathBuf::from(path.replace("{volume}", VOLUMES))
+}
+
+fn program(linux: &Linux, words: &[String], input: &str) -> Result<String> {
+    let mut plain = Vec::new();
+    for word in words {
+        plain.push(match word.strip_prefix("{disk:").and_then(|rest| rest.split_once('}')) {
+            Some((serial, rest)) => format!("{}{rest}", disk(linux, serial)?.display()),
+            None => word.clone(),
+        });
+    }
+    let (name, arguments) = plain.split_first().ok_or("a program without a name")?;
+    let mut child = Command::new(name)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("{name}: {error}"))?;
+    if let Some(mut pipe) = child.stdin.take() {
+        // A program that reads no input is judged by its status.
+        let _ = pipe.write_all(input.as_bytes());
+    }
+    let ended = child.wait_with_output()?;
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    if ended.status.success() { Ok(text) } else { Err(format!("{name}: {}: {text}", ended.status).into()) }
+}
+
+/// A new file of the pattern of its name, on the disk with its name when this returns.
+fn write(path: &Path, length: usize) -> Result<()> {
+    let folder = path.parent().ok_or("a file without a folder")?;
+    fs::create_dir_all(folder)?;
+    let mut file = File::create_new(path)?;
+    file.write_all(&pattern(&name(path), length))?;
+    file.sync_all()?;
+    File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
+fn look(folder: &Path, answer: &mut Answer) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            continue;
+        }
+        let name = name(&path);
+        // A sector that cannot be read is a broken file, not the end of the case.
+        match fs::read(&path) {
+            Ok(bytes) if bytes == pattern(&name, bytes.len()) => {
+                answer.files.insert(name, bytes.len());
+            }
+            _ => answer.broken.push(name),
+        }
+    }
+    Ok(())
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

@@ -1,0 +1,294 @@
+//! The ports of a boot in the lab: disks, volumes and file systems are the machine's, the rest is left out.
+//!
+//! What differs from the shipped wiring, all of it: a boot sees only the disks of its case; the wait for a disk that
+//! never comes is not waited out, its clock jumps; guest OS, scratch and handover do nothing; what is said is kept.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use countersign_crypto::secret::{SecretBytes, VolumePassphrase};
+use countersign_system::error::{Result, SystemError};
+use countersign_system::linux::{Linux, Paths};
+use countersign_system::ports::{
+    Disk, Disks, Durability, Files, Filesystem, Filesystems, Luks, LuksParameters, Mapper, MountFlags,
+    OpenError, Partition, Platform, Report, Sealed, Severity, Verity,
+};
+use countersign_tests::lab::{Answer, Boot};
+
+/// Where the stage mounts volumes.
+pub const VOLUMES: &str = "/volumes";
+
+/// Serial number of the guest OS, which is not there.
+const GUEST_OS: &str = "lab-os";
+
+/// Modules of the shipped list that no volume needs: a module costs 25 ms, for its signature.
+const UNUSED: [&str; 14] = [
+    "uvdevice",
+    "virtio_net",
+    "net_failover",
+    "failover",
+    "dm_verity",
+    "reed_solomon",
+    "af_packet",
+    "erofs",
+    "overlay",
+    "veth",
+    "bridge",
+    "stp",
+    "llc",
+    "nf",
+];
+
+/// Real time that one wait for a disk may take.
+const SHORT: Duration = Duration::from_millis(50);
+
+/// Loads the modules of the shipped list that volumes need.
+pub fn load_modules() -> std::result::Result<usize, Box<dyn std::error::Error>> {
+    let list = std::fs::read_to_string("/etc/countersign/modules")?;
+    let needed = |line: &&str| {
+        let name = line.rsplit('/').next().unwrap_or_default();
+        !UNUSED.iter().any(|unused| name.starts_with(unused))
+    };
+    let list: String = list.lines().filter(needed).map(|line| format!("{line}\n")).collect();
+    std::fs::create_dir_all("/run/lab")?;
+    std::fs::write("/run/lab/modules", list)?;
+    let paths = Paths { configuration: "/run/lab".into(), ..Paths::default() };
+    Ok(Linux::with_paths(paths).load_modules()?)
+}
+
+/// What the boot did, counted.
+#[derive(Debug, Default)]
+struct Counts {
+    lines: Vec<String>,
+    derivations: u32,
+    formats: u32,
+    waited: Duration,
+    unlock: Option<(Duration, Duration)>,
+}
+
+/// The machine as one boot sees it.
+#[derive(Debug)]
+pub struct Machine {
+    linux: Linux,
+    boot: Boot,
+    image_key: String,
+    counts: Mutex<Counts>,
+}
+
+impl Machine {
+    pub fn new(boot: Boot, image_key: String) -> Machine {
+        Machine { linux: Linux::new(), boot, image_key, counts: Mutex::default() }
+    }
+
+    /// Writes down what was counted.
+    pub fn tell(self, answer: &mut Answer) {
+        let counts = self.counts.into_inner().unwrap_or_else(PoisonError::into_inner);
+        answer.lines = counts.lines;
+        answer.derivations = counts.derivations;
+        answer.formats = counts.formats;
+        if let Some((start, end)) = counts.unlock {
+            answer.unlock_ms = u64::try_from(end.saturating_sub(start).as_millis()).unwrap_or(u64::MAX);
+        }
+    }
+
+    fn count<T>(&self, change: impl FnOnce(&mut Counts) -> T) -> T {
+        change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn real_uptime(&self) -> Duration {
+        self.linux.uptime()
+    }
+}
+
+impl Report for Machine {
+    fn line(&self, _: Severity, text: &str) {
+        let now = self.real_uptime();
+        self.count(|counts| {
+            if text == "countersign: stage=unlock state=start" {
+                counts.unlock = Some((now, now));
+            } else if text.starts_with("countersign: stage=unlock ")
+                || text.starts_with("countersign: stage=root ")
+            {
+                if let Some((_, end)) = counts.unlock.as_mut().filter(|(start, end)| start == end) {
+                    *end = now;
+                }
+            }
+            counts.lines.push(text.to_owned());
+        });
+    }
+}
+
+impl Platform for Machine {
+    fn memory_bytes(&self) -> Result<u64> {
+        self.linux.memory_bytes()
+    }
+    fn kernel_release(&self) -> Result<String> {
+        self.linux.kernel_release()
+    }
+    fn secure_execution(&self) -> bool {
+        self.linux.secure_execution()
+    }
+    fn mount_kernel_filesystems(&self) -> Result<()> {
+        Ok(())
+    }
+    fn load_modules(&self) -> Result<usize> {
+        Ok(0)
+    }
+    fn missing_programs(&self) -> Vec<PathBuf> {
+        self.linux.missing_programs()
+    }
+    fn unix_time(&self) -> i64 {
+        self.linux.unix_time()
+    }
+    fn uptime(&self) -> Duration {
+        self.real_uptime() + self.count(|counts| counts.waited)
+    }
+    fn set_hostname(&self, _: &str) -> Result<()> {
+        Ok(())
+    }
+    fn set_kernel_parameter(&self, name: &str, value: &str) -> Result<()> {
+        self.linux.set_kernel_parameter(name, value)
+    }
+    fn power_off(&self) {}
+}
+
+impl Sealed for Machine {
+    fn image_key(&self) -> Result<SecretBytes> {
+        Ok(SecretBytes::copy_from(self.image_key.as_bytes()))
+    }
+    fn manifest(&self) -> Result<Vec<u8>> {
+        let manifest = serde_json::json!({
+            "version": "lab",
+            "root": {
+                "serial": GUEST_OS, "data_blocks": 1, "block_size": 4096, "hash_offset": 4096,
+                "salt": "00", "root_hash": "00", "algorithm": "sha256"
+            },
+            "scratch": { "serial": "lab-scratch" }
+        });
+        Ok(manifest.to_string().into_bytes())
+    }
+    fn forget_image_key(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Disks for Machine {
+    fn disks(&self) -> Result<Vec<Disk>> {
+        let mut shown = Vec::new();
+        for mut disk in self.linux.disks()? {
+            if disk.serial == self.boot.contract {
+                shown.push(disk);
+            } else if let Some((_, called)) =
+                self.boot.disks.iter().find(|(serial, _)| *serial == disk.serial)
+            {
+                disk.serial.clone_from(called);
+                shown.push(disk);
+            }
+        }
+        shown.push(Disk {
+            path: "/dev/null".into(),
+            serial: GUEST_OS.to_owned(),
+            size: 0,
+            read_only: true,
+            partitions: Vec::new(),
+        });
+        Ok(shown)
+    }
+    fn wait_for_disk(&self, timeout: Duration) -> Result<bool> {
+        let came = self.linux.wait_for_disk(timeout.min(SHORT))?;
+        if !came {
+            self.count(|counts| counts.waited += timeout);
+        }
+        Ok(came)
+    }
+    fn size(&self, device: &Path) -> Result<u64> {
+        self.linux.size(device)
+    }
+    fn number(&self, device: &Path) -> Result<String> {
+        self.linux.number(device)
+    }
+    fn read(&self, device: &Path, offset: u64, length: usize) -> Result<Vec<u8>> {
+        self.linux.read(device, offset, length)
+    }
+    fn commit_header(&self, device: &Path, header: &[u8]) -> Result<()> {
+        self.linux.commit_header(device, header)
+    }
+    fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<[Partition; 2]> {
+        self.linux.partition(disk, metadata_bytes)
+    }
+}
+
+impl Luks for Machine {
+    fn format(
+        &self,
+        device: &Path,
+        parameters: &LuksParameters,
+        passphrase: &VolumePassphrase,
+    ) -> Result<Vec<u8>> {
+        self.count(|counts| counts.formats += 1);
+        self.linux.format(device, parameters, passphrase)
+    }
+    fn open(
+        &self,
+        device: &Path,
+        header: &[u8],
+        name: &str,
+        passphrase: &VolumePassphrase,
+    ) -> std::result::Result<PathBuf, OpenError> {
+        self.count(|counts| counts.derivations += 1);
+        self.linux.open(device, header, name, passphrase)
+    }
+    fn table(&self, name: &str) -> Result<String> {
+        self.linux.table(name)
+    }
+    fn close(&self, name: &str) -> Result<()> {
+        self.linux.close(name)
+    }
+}
+
+impl Mapper for Machine {
+    fn open_verity(&self, device: &Path, _: &str, _: &Verity) -> Result<PathBuf> {
+        Ok(device.to_owned())
+    }
+    fn open_scratch(&self, device: &Path, _: &str) -> Result<PathBuf> {
+        Err(SystemError::new("open scratch space", device.display().to_string(), "the lab has none"))
+    }
+}
+
+impl Filesystems for Machine {
+    fn make(&self, filesystem: Filesystem, device: &Path, label: &str, durability: Durability) -> Result<()> {
+        self.linux.make(filesystem, device, label, durability)
+    }
+    fn mount(&self, filesystem: Filesystem, device: &Path, target: &Path, flags: MountFlags) -> Result<()> {
+        match filesystem {
+            Filesystem::Erofs | Filesystem::Tmpfs => Ok(()),
+            _ => self.linux.mount(filesystem, device, target, flags),
+        }
+    }
+    fn bind(&self, _: &Path, _: &Path, _: MountFlags) -> Result<()> {
+        Ok(())
+    }
+    /// Volumes stay where the stage mounted them.
+    fn move_mount(&self, _: &Path, _: &Path) -> Result<()> {
+        Ok(())
+    }
+    fn unmount(&self, target: &Path) -> Result<()> {
+        self.linux.unmount(target)
+    }
+}
+
+impl Files for Machine {
+    fn make_directory(&self, _: &Path, _: u32) -> Result<()> {
+        Ok(())
+    }
+    fn write(&self, _: &Path, _: u32, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+    fn symlink(&self, _: &Path, _: &Path) -> Result<()> {
+        Ok(())
+    }
+    fn switch_root(&self, _: &Path, _: &Path) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,153 @@
+//! `volume-lab`: process 1 of a bare guest that runs the boot over and over on disks that the tests prepare.
+//!
+//! It is the shipped code, started by its only entrance, `initramfs::boot`, on ports that pass everything about
+//! disks, volumes and file systems on to the real machine ([`machine`]). So a volume opens here, as everywhere, only
+//! from a contract that went through all stages, and nothing in the shipped program knows of tests. What a boot needs
+//! besides volumes (guest OS, scratch, handover) is left out; sections of the contract travel in the clear, so no
+//! time goes into opening tokens.
+//!
+//! Never shipped: built with the feature `guest` of the tests' package only.
+
+#![allow(missing_docs)]
+
+mod acts;
+mod machine;
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+
+use countersign_boot::initramfs;
+use countersign_system::linux::Linux;
+use countersign_system::ports::{Disks, Filesystems, Luks, Platform};
+use countersign_tests::lab::{Answer, Case, END, PREFIX, SCRIPT, Script};
+
+use machine::{Machine, VOLUMES};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() {
+    let linux = Linux::new();
+    if let Err(error) = linux.mount_kernel_filesystems().map_err(Into::into).and_then(|()| run(&linux)) {
+        say(&format!("{PREFIX}trouble {error}"));
+    }
+    linux.power_off();
+}
+
+fn run(linux: &Linux) -> Result<()> {
+    machine::load_modules()?;
+    let script = script(linux)?;
+    for case in &script.cases {
+        let mut answer = Answer { name: case.name.clone(), ..Answer::default() };
+        if let Err(error) = one(linux, &script, case, &mut answer) {
+            answer.trouble = Some(error.to_string());
+        }
+        if let Err(error) = clean_up(linux) {
+            answer.trouble.get_or_insert(format!("after the case: {error}"));
+        }
+        say(&format!("{PREFIX}{}", serde_json::to_string(&answer)?));
+    }
+    say(END);
+    Ok(())
+}
+
+fn script(linux: &Linux) -> Result<Script> {
+    let disk = acts::disk(linux, SCRIPT)?;
+    let mut text = Vec::new();
+    File::open(disk)?.read_to_end(&mut text)?;
+    let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
+    Ok(serde_json::from_slice(&text[..end])?)
+}
+
+fn one(linux: &Linux, script: &Script, case: &Case, answer: &mut Answer) -> Result<()> {
+    for act in &case.before {
+        acts::act(linux, act, answer)?;
+    }
+    if let Some(boot) = &case.boot {
+        let before = written(linux, &boot.disks)?;
+        let machine = Machine::new(boot.clone(), script.image_key.clone());
+        let result = initramfs::boot(&machine);
+        machine.tell(answer);
+        answer.mapped = mapped()?;
+        answer.written = written(linux, &boot.disks)?
+            .into_iter()
+            .zip(before)
+            .map(|((serial, after), (_, before))| (serial, after - before))
+            .collect();
+        if let Err(failure) = result {
+            answer.code = Some(failure.code().to_string());
+            answer.stage = Some(failure.stage.name().to_owned());
+            return Ok(());
+        }
+    }
+    for act in &case.after {
+        acts::act(linux, act, answer)?;
+    }
+    Ok(())
+}
+
+/// Sectors written to each disk since the kernel's start, after everything that waits has been written.
+fn written(linux: &Linux, disks: &[(String, String)]) -> Result<Vec<(String, u64)>> {
+    let mut all = Vec::new();
+    for (serial, _) in disks {
+        let path = acts::disk(linux, serial)?;
+        // A disk that cannot flush is no trouble of the lab.
+        let _ = File::open(&path)?.sync_all();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let text = std::fs::read_to_string(Path::new("/sys/block").join(name).join("stat"))?;
+        // The seventh number of the kernel's Documentation/block/stat.rst.
+        let sectors = text.split_whitespace().nth(6).ok_or("expected seven numbers of a disk")?;
+        all.push((serial.clone(), sectors.parse()?));
+    }
+    Ok(all)
+}
+
+/// Names of the mapped devices.
+fn mapped() -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    if let Ok(entries) = std::fs::read_dir("/dev/mapper") {
+        for entry in entries {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if name != "control" {
+                names.push(name);
+            }
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Leaves nothing mounted and nothing mapped for the next case.
+fn clean_up(linux: &Linux) -> Result<()> {
+    let mounts = std::fs::read_to_string("/proc/self/mounts")?;
+    let mut targets: Vec<&str> = mounts
+        .lines()
+        .filter_map(|line| line.split(' ').nth(1))
+        .filter(|target| target.starts_with(VOLUMES) || target.starts_with("/mnt"))
+        .collect();
+    targets.sort_unstable();
+    for target in targets.into_iter().rev() {
+        linux.unmount(Path::new(target))?;
+    }
+    // Stacked devices: whoever is used by another goes in a later round.
+    let mut left = mapped()?;
+    while !left.is_empty() {
+        for name in &left {
+            let _ = linux.close(name);
+        }
+        let rest = mapped()?;
+        if rest.len() == left.len() {
+            return Err(format!("mapped devices stay: {}", rest.join(" ")).into());
+        }
+        left = rest;
+    }
+    linux.disks()?;
+    Ok(())
+}
+
+/// A line on the console.
+fn say(text: &str) {
+    if let Ok(mut console) = File::options().write(true).open("/dev/console") {
+        let _ = console.write_all(format!("{text}\n").as_bytes());
+    }
+}

@@ -1,0 +1,149 @@
+//! What the volume lab is told and what it answers: the words between the tests and the guest program `volume-lab`.
+//!
+//! A script is JSON on a disk with the serial number [`SCRIPT`]; each case is answered by one console line that
+//! begins with [`PREFIX`]. Says nothing about what is right: cases ask, answers tell, the tests judge.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Serial number of the disk that carries the script, ended by a NUL.
+pub const SCRIPT: &str = "script";
+/// Begins the line of an answer.
+pub const PREFIX: &str = "lab: ";
+/// The line after the last answer.
+pub const END: &str = "lab-end";
+/// Bytes of the sector that [`Act::Workload`] marks.
+pub const MARK_BYTES: usize = 512;
+/// Where [`Act::Workload`] marks: the room that a partition table leaves before the first partition.
+pub const MARK_AT: u64 = 512 << 10;
+
+/// All cases of one guest.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Script {
+    /// PEM text of the image key. Sections travel in the clear, but a guest without a key does not start.
+    pub image_key: String,
+    /// In order.
+    pub cases: Vec<Case>,
+}
+
+/// One run of the boot up to its end, with what is done before and after.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Case {
+    /// Name of the answer.
+    pub name: String,
+    /// Done first.
+    pub before: Vec<Act>,
+    /// The boot; without one the case is only its acts.
+    pub boot: Option<Boot>,
+    /// Done when the boot has opened its volumes.
+    pub after: Vec<Act>,
+}
+
+/// A boot from the contract's disk to the end of the initramfs.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Boot {
+    /// Serial number of the contract's disk.
+    pub contract: String,
+    /// The disks that this boot sees: serial number of the machine's disk, and the one it is shown with. Two may be
+    /// shown with the same.
+    pub disks: Vec<(String, String)>,
+}
+
+/// Something done by hand in the guest. Paths of files may begin with `{volume}`, the folder of the mounted volumes;
+/// arguments may hold `{disk:SERIAL}`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Act {
+    /// Copies bytes from disk to disk and waits until they are there.
+    Copy {
+        /// Serial number and offset of the source.
+        from: (String, u64),
+        /// Serial number and offset of the target.
+        to: (String, u64),
+        /// Bytes.
+        length: u64,
+    },
+    /// Runs a program to its end.
+    Run {
+        /// Absolute path, then arguments.
+        words: Vec<String>,
+        /// Standard input.
+        input: String,
+    },
+    /// Writes a file of the [`pattern`] of its path's last part, and waits until it is on the disk.
+    Write {
+        /// The file.
+        path: String,
+        /// Bytes.
+        length: usize,
+    },
+    /// Answers with the digests of the files in a folder that are as [`Act::Write`] leaves them.
+    Look {
+        /// The folder.
+        folder: String,
+    },
+    /// Writes files `0` to `files - 1` one after the other, each waited for, and after each its number as a mark at
+    /// [`MARK_AT`] of the disk: a cut behind mark *n* must leave the files up to *n*.
+    Workload {
+        /// The folder.
+        folder: String,
+        /// Serial number of the disk that is marked.
+        disk: String,
+        /// How many.
+        files: u32,
+        /// Bytes of each.
+        length: usize,
+    },
+}
+
+/// What came of a case.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Answer {
+    /// Name of the case.
+    pub name: String,
+    /// What kept the lab itself from doing the case.
+    pub trouble: Option<String>,
+    /// Message code of the refusal; none when the boot went through.
+    pub code: Option<String>,
+    /// Stage of the refusal.
+    pub stage: Option<String>,
+    /// Everything that the boot said, console order.
+    pub lines: Vec<String>,
+    /// From the start of `unlock` to its end or to the refusal, milliseconds.
+    pub unlock_ms: u64,
+    /// How often a header was opened with a passphrase: a key derivation each.
+    pub derivations: u32,
+    /// How often a header was made.
+    pub formats: u32,
+    /// Sectors written to each disk while the boot ran, by the machine's serial number.
+    pub written: BTreeMap<String, u64>,
+    /// Mapped devices there were when the boot had ended.
+    pub mapped: Vec<String>,
+    /// Whole files found by [`Act::Look`], by name, with their length.
+    pub files: BTreeMap<String, usize>,
+    /// Files found by [`Act::Look`] that are not as they were written.
+    pub broken: Vec<String>,
+    /// Output of each program, standard error included.
+    pub output: Vec<String>,
+}
+
+/// The bytes of a file called `name`: nothing that compresses or repeats, the same everywhere.
+#[must_use]
+pub fn pattern(name: &str, length: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(length + 32);
+    let mut block = openssl::sha::sha256(name.as_bytes());
+    while bytes.len() < length {
+        bytes.extend_from_slice(&block);
+        block = openssl::sha::sha256(&block);
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+/// The sector that says that file `number` is on the disk.
+#[must_use]
+pub fn mark(number: u32) -> Vec<u8> {
+    let mut sector = format!("countersign volume lab: file {number} is there").into_bytes();
+    sector.resize(MARK_BYTES, 0);
+    sector
+}

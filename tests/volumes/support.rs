@@ -1,0 +1,258 @@
+//! A lab: disks, contracts, a script; booting it gives the answers.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use countersign_tests::lab::{Act, Answer, Boot, Case, END, PREFIX, SCRIPT, Script};
+use countersign_vm::arguments::{Drive, Run};
+use countersign_vm::guest::{Guest, Logs};
+use countersign_vm::lab::contract::{
+    self, Contract, Delivery, Logging, Sealing, Section, Signature, Texts, Volume, volume_passphrase,
+};
+use countersign_vm::lab::disk;
+use countersign_vm::lab::keys::Keys;
+use countersign_vm::profile::Profile;
+
+/// The longest that one guest may take on a busy machine; a bound, not a claim.
+const GUEST: Duration = Duration::from_secs(1800);
+/// Key of the volume in the contracts, and the serial number its disk is shown with.
+pub const VOLUME: &str = "data";
+/// Serial number of the contract's disk where there is only one.
+pub const CONTRACT: &str = "contract";
+/// Bytes of a disk: the least that a new volume takes.
+pub const DISK: u64 = 256 << 20;
+/// Where the second partition of such a disk begins: 1 MiB of table, 100 MiB of `metadata`.
+pub const DATA_AT: u64 = 101 << 20;
+/// What a volume that opens quickly is made with; costs are not what is tested with it.
+pub const CHEAP: [&str; 4] = ["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"];
+fn work() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("volumes")
+}
+
+/// The file that `tests/run` built and named in the environment.
+fn built(name: &str) -> PathBuf {
+    PathBuf::from(std::env::var_os(name).unwrap_or_default())
+}
+
+/// One guest in the making.
+pub struct Lab {
+    name: String,
+    folder: tempfile::TempDir,
+    keys: Keys,
+    drives: Vec<Drive>,
+    script: Script,
+}
+
+impl Lab {
+    /// An empty lab; its serial log gets the name.
+    pub fn new(name: &str) -> Lab {
+        std::fs::create_dir_all(work()).unwrap();
+        let folder = tempfile::Builder::new().prefix("lab-").tempdir_in(work()).unwrap();
+        let keys = Keys::make(&work().with_file_name("boot").join("keys")).unwrap();
+        let image_key = std::fs::read_to_string(&keys.image.key).unwrap();
+        let script = Script { image_key, cases: Vec::new() };
+        Lab { name: name.to_owned(), folder, keys, drives: Vec::new(), script }
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A new blank disk, attached.
+    pub fn disk(&mut self, serial: &str, bytes: u64) -> PathBuf {
+        let path = disk::create(&self.folder().join(serial), bytes).unwrap();
+        self.attach(Drive::writable(&path, serial));
+        path
+    }
+
+    pub fn attach(&mut self, drive: Drive) {
+        self.drives.push(drive);
+    }
+
+    /// A contract with one volume, delivered as the disk [`CONTRACT`].
+    pub fn contract(&mut self, volume: &Volume) {
+        self.deliver(CONTRACT, &[(VOLUME, volume)], &[]);
+    }
+
+    /// Delivers a contract with these volumes, its texts edited, as the disk `serial`.
+    pub fn deliver(&mut self, serial: &str, volumes: &[(&str, &Volume)], edits: &[(Section, &str, &str)]) {
+        let mut texts = self.texts(volumes);
+        for (section, from, to) in edits {
+            texts.edit(*section, from, to).unwrap();
+        }
+        let delivery = Delivery {
+            workload: Sealing::Plain,
+            env: Sealing::Plain,
+            certificate: self.keys.image.certificate.clone(),
+            signer: self.keys.signing.key.clone(),
+            signature: Signature::Absent,
+            hostname: "lab".into(),
+            network_config: None,
+        };
+        let medium = contract::deliver(&texts, &delivery, &self.folder().join("media").join(serial)).unwrap();
+        self.attach(Drive::read_only(medium.image, serial));
+    }
+
+    fn texts(&self, volumes: &[(&str, &Volume)]) -> Texts {
+        let compose = self.folder().join("compose");
+        std::fs::create_dir_all(&compose).unwrap();
+        let image = format!("registry.example/none@sha256:{}", "0".repeat(64));
+        let text = format!("services:\n  none:\n    image: {image}\n");
+        std::fs::write(compose.join("docker-compose.yaml"), text).unwrap();
+        let pem = |path| contract::pem(path).unwrap();
+        let logging = &self.keys.logging;
+        Contract {
+            logging: Logging {
+                host: "log.countersign.test".into(),
+                port: 6514,
+                authority: pem(&logging.root.certificate),
+                certificate: pem(&logging.client.certificate),
+                key: pem(&logging.client.key),
+            },
+            signing_key: None,
+            registry_authority: None,
+            env: [].into(),
+            workload_env: [].into(),
+            auths: [].into(),
+            volumes: volumes.iter().map(|(key, volume)| ((*key).to_owned(), (*volume).clone())).collect(),
+            archive: contract::archive(&compose).unwrap(),
+        }
+        .texts()
+    }
+
+    pub fn case(&mut self, case: Case) {
+        self.script.cases.push(case);
+    }
+
+    /// Boots the guest with the cases so far; returns their answers, and is ready for the next cases.
+    pub fn boot(&mut self) -> Vec<Answer> {
+        let cases = std::mem::take(&mut self.script.cases);
+        let script = Script { cases, ..self.script.clone() };
+        let mut text = serde_json::to_vec(&script).unwrap();
+        text.push(0);
+        text.resize(text.len().next_multiple_of(4096), 0);
+        let path = self.folder().join("script.json");
+        std::fs::write(&path, text).unwrap();
+        let mut drives = vec![Drive::read_only(path, SCRIPT)];
+        drives.extend(self.drives.iter().cloned());
+        let run = Run {
+            kernel: built("COUNTERSIGN_KERNEL"),
+            initramfs: built("COUNTERSIGN_VOLUME_LAB"),
+            command_line: vec!["rdinit=/lab/init".into()],
+            drives,
+        };
+        let logs = Logs::new(work().join("logs"), &self.name);
+        let started = Instant::now();
+        let mut guest = Guest::boot(&Profile::named("bare").unwrap(), &run, &logs).unwrap();
+        let status = guest.wait_end(GUEST).unwrap();
+        let console = std::fs::read_to_string(logs.serial()).unwrap();
+        let lines: Vec<&str> = console.lines().map(str::trim_end).collect();
+        let told = format!("{} and {}", logs.serial().display(), logs.emulator().display());
+        assert!(status.success(), "the guest did not power itself off: {status}; see {told}");
+        assert!(lines.contains(&END), "the lab did not reach its end; see {told}");
+        let answers: Vec<Answer> = lines
+            .iter()
+            .filter_map(|line| line.strip_prefix(PREFIX))
+            .map(|json| serde_json::from_str(json).unwrap_or_else(|_| panic!("{json}")))
+            .collect();
+        let names = |cases: Vec<&String>| cases.into_iter().cloned().collect::<Vec<_>>();
+        assert_eq!(
+            names(answers.iter().map(|answer| &answer.name).collect()),
+            names(script.cases.iter().map(|case| &case.name).collect())
+        );
+        for answer in &answers {
+            assert_eq!(answer.trouble, None, "{answer:#?}");
+        }
+        println!("{}: {} cases in {:.1} s", self.name, answers.len(), started.elapsed().as_secs_f64());
+        answers
+    }
+}
+
+/// A volume with seeds of its own.
+pub fn volume(name: &str) -> Volume {
+    Volume {
+        mount: format!("/mnt/{name}"),
+        filesystem: "ext4".into(),
+        workload_seed: format!("workload-seed-of-{name}"),
+        env_seed: format!("deployer-seed-of-{name}"),
+    }
+}
+
+/// The documented passphrase.
+pub fn passphrase(volume: &Volume) -> String {
+    volume_passphrase(volume).unwrap()
+}
+
+/// The boot of a case: the disk `serial` shown as the volume's.
+pub fn boot(serial: &str) -> Option<Boot> {
+    Some(Boot { contract: CONTRACT.into(), disks: vec![(serial.into(), VOLUME.into())] })
+}
+
+/// A program of the lab.
+pub fn run(words: &[&str], input: &str) -> Act {
+    Act::Run { words: words.iter().map(|&word| word.to_owned()).collect(), input: input.to_owned() }
+}
+
+/// `cryptsetup` on a plain file of this machine, the passphrase on standard input.
+pub fn cryptsetup(words: &[&str], image: &Path, passphrase: &str) {
+    let mut child = Command::new("cryptsetup")
+        .args(["--batch-mode", "--key-file", "-"])
+        .args(words)
+        .arg(image)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(passphrase.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success(), "cryptsetup {words:?}");
+}
+
+/// Parts a disk by hand as the documents describe.
+pub fn part(image: &Path) {
+    let mut child = Command::new("sfdisk").arg("--quiet").arg(image).stdin(Stdio::piped()).spawn().unwrap();
+    let table = "label: gpt\nstart=1MiB, size=100MiB, name=metadata\nname=data\n";
+    child.stdin.take().unwrap().write_all(table.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+/// A disk with the two partitions and a container without file system on the second, all made here by hand.
+pub fn parted_container(image: &Path, words: &[&str], passphrase: &str) {
+    part(image);
+    // The container is made in a file of the partition's size: no device mapper is needed.
+    let inside = image.with_extension("inside");
+    File::create(&inside).unwrap().set_len(DISK - DATA_AT - (1 << 20)).unwrap();
+    let mut all = vec!["luksFormat", "--type", "luks2"];
+    all.extend(words);
+    cryptsetup(&all, &inside, passphrase);
+    copy_data(&inside, image, DATA_AT);
+    std::fs::remove_file(&inside).unwrap();
+}
+
+/// Copies what is not zero of `from` to `offset` of `to`.
+fn copy_data(from: &Path, to: &Path, offset: u64) {
+    use std::os::unix::fs::FileExt;
+    let (from, to) = (File::open(from).unwrap(), File::options().write(true).open(to).unwrap());
+    let mut block = vec![0; 1 << 20];
+    let size = from.metadata().unwrap().len();
+    for at in (0..size).step_by(block.len()) {
+        let length = block.len().min((size - at) as usize);
+        from.read_exact_at(&mut block[..length], at).unwrap();
+        if block[..length].iter().any(|byte| *byte != 0) {
+            to.write_all_at(&block[..length], offset + at).unwrap();
+        }
+    }
+}
+
+/// Refused at `unlock` with a code and a sentence; nothing mapped is left, nothing was written.
+pub fn assert_refused(answer: &Answer, code: &str, sentence: &str) {
+    assert_eq!(
+        (answer.stage.as_deref(), answer.code.as_deref()),
+        (Some("unlock"), Some(code)),
+        "{answer:#?}"
+    );
+    assert!(answer.lines.iter().any(|line| line.contains(sentence)), "no \"{sentence}\" in {answer:#?}");
+    assert!(answer.mapped.is_empty(), "{answer:#?}");
+    assert!(answer.written.values().all(|sectors| *sectors == 0), "{answer:#?}");
+}
