@@ -16,11 +16,12 @@ fn altered_signature_stops_at_verify() {
     let data = world.disk("data", DATA_DISK).unwrap();
     let before = disk::fingerprint(&data).unwrap();
 
-    let boot = refused(&world, "altered-signature", "bare", &world.keys.image, &medium, Some(&data));
+    let boot = refused(&world, "altered-signature", "single", &world.keys.image, &medium, Some(&data));
 
     boot.assert_ended(Stage::Verify, 14, &[("code", "HPL12001E"), ("pointer", "/env/signingKey")]);
     boot.assert_nothing_after(Stage::Verify);
     boot.assert_says("sign workload and env again, exactly as they stand in the contract");
+    boot.assert_told(&world, "HPL12001E /env/signingKey");
     boot.assert_closed_and_silent(&world);
     assert_eq!(disk::fingerprint(&data).unwrap(), before, "the data disk was written");
 }

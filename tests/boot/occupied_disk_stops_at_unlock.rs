@@ -17,11 +17,12 @@ fn occupied_disk_stops_at_unlock() {
     assert!(Command::new("mke2fs").args(["-q", "-t", "ext4"]).arg(&data).status().unwrap().success());
     let before = disk::fingerprint(&data).unwrap();
 
-    let boot = refused(&world, "occupied-disk", "bare", &world.keys.image, &medium, Some(&data));
+    let boot = refused(&world, "occupied-disk", "single", &world.keys.image, &medium, Some(&data));
 
     boot.assert_ended(Stage::Unlock, 17, &[("code", "HPL07102E")]);
     boot.assert_nothing_after(Stage::Unlock);
     boot.assert_says("found an ext2, ext3 or ext4 file system");
+    boot.assert_told(&world, "HPL07102E: volume data: ");
     boot.assert_closed_and_silent(&world);
     assert_eq!(disk::fingerprint(&data).unwrap(), before, "the data disk was written");
 }

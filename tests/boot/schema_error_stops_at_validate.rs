@@ -1,4 +1,5 @@
-//! A port that is not a number: the boot ends at `validate` and names pointer, line and column in the sealed text.
+//! A section of the wrong kind: the boot ends at `validate` and names pointer, line and column in the sealed text, on
+//! the console and, because the part `logging` is in order, at the log server.
 
 use countersign_vm::events::Stage;
 use countersign_vm::lab::contract::Section;
@@ -9,21 +10,20 @@ use crate::support::{refused, world};
 fn schema_error_stops_at_validate() {
     let mut world = world();
     let mut texts = world.contract().texts();
-    let port = format!("port: {}", world.syslog.port());
-    texts.edit(Section::Env, &port, "port: six-five-one-four").unwrap();
+    texts.edit(Section::Env, "type: env", "type: six-five-one-four").unwrap();
     let line = texts.env.lines().position(|line| line.contains("six-five-one-four")).unwrap();
     let column = texts.env.lines().nth(line).unwrap().find("six").unwrap() + 1;
     let delivery = world.delivery();
     let medium = world.deliver("schema", &texts, &delivery).unwrap();
 
-    let boot = refused(&world, "schema-error", "bare", &world.keys.image, &medium, None);
+    let boot = refused(&world, "schema-error", "single", &world.keys.image, &medium, None);
 
     boot.assert_ended(
         Stage::Validate,
         15,
         &[
             ("code", "HPL05001E"),
-            ("pointer", "/env/logging/syslog/port"),
+            ("pointer", "/env/type"),
             ("in", "env"),
             ("line", &(line + 1).to_string()),
             ("column", &column.to_string()),
@@ -31,5 +31,6 @@ fn schema_error_stops_at_validate() {
     );
     boot.assert_nothing_after(Stage::Validate);
     assert!(!boot.serial.contains("six-five-one-four"), "a value of the contract is on the console");
+    boot.assert_told(&world, "HPL05001E /env/type (env line ");
     boot.assert_closed_and_silent(&world);
 }

@@ -25,11 +25,12 @@ fn wrong_seed_leaves_the_disk_as_it_was() {
     let delivery = world.delivery();
     let medium = world.deliver("wrong-seed", &other.texts(), &delivery).unwrap();
 
-    let boot = refused(&world, "wrong-seed", "bare", &world.keys.image, &medium, Some(&data));
+    let boot = refused(&world, "wrong-seed", "single", &world.keys.image, &medium, Some(&data));
 
     boot.assert_ended(Stage::Unlock, 17, &[("code", "HPL02003E")]);
     boot.assert_nothing_after(Stage::Unlock);
     boot.assert_says("volume data: expected the seeds that it was made with");
+    boot.assert_told(&world, "HPL02003E: volume data: ");
     boot.assert_closed_and_silent(&world);
     assert_eq!(disk::fingerprint(&data).unwrap(), before, "the data disk was written");
 }

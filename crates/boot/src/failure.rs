@@ -59,6 +59,19 @@ impl Failure {
         Some(Failure { stage, cause: Box::new(Cause::Contract(first)), also: findings.collect() })
     }
 
+    /// Whether one of the findings is at or below `pointer`.
+    pub fn is_about(&self, pointer: &str) -> bool {
+        let first = match self.cause.as_ref() {
+            Cause::Contract(finding) => Some(finding),
+            Cause::Machine { .. } => None,
+        };
+        let below = |finding: &Finding| {
+            let rest = finding.pointer.as_str().strip_prefix(pointer);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        first.into_iter().chain(&self.also).any(below)
+    }
+
     /// The message code of the cause.
     pub fn code(&self) -> Code {
         match self.cause.as_ref() {

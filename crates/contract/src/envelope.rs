@@ -15,7 +15,7 @@ use crate::code::Code;
 use crate::nearest::nearest;
 use crate::place::{Lines, Mark, Origin, Place, Pointer, SectionName, Text, count};
 use crate::refusal::{Finding, MAX_REPORTED, Refusal};
-use crate::yaml::{self, Entry, Style, Value};
+use crate::yaml::{self, Data, Entry, Style, Value};
 
 /// The keys of the top level.
 const KEYS: [&str; 4] = ["workload", "env", "attestationPublicKey", "envWorkloadSignature"];
@@ -80,6 +80,27 @@ pub struct SectionTree {
     pub(crate) name: SectionName,
     pub(crate) text: Text,
     pub(crate) value: Value,
+}
+
+impl SectionTree {
+    /// A copy of `env` that holds its kind and `logging` and nothing else; wiped on drop.
+    pub fn log_part(&self) -> SectionTree {
+        let kind = Entry {
+            key: String::from("type").into(),
+            key_mark: self.value.mark(),
+            value: Value {
+                data: Data::Text(String::from("env").into(), Style::Quoted),
+                mark: self.value.mark(),
+            },
+        };
+        let logging = self.value.entry("logging").map(|entry| Entry {
+            key: entry.key.clone(),
+            key_mark: entry.key_mark,
+            value: entry.value.duplicate(),
+        });
+        let data = Data::Map(std::iter::once(kind).chain(logging).collect());
+        SectionTree { name: self.name, text: self.text, value: Value { data, mark: self.value.mark() } }
+    }
 }
 
 impl Envelope {

@@ -22,8 +22,8 @@ pub struct HostPlan {
     pub log: LogServer,
     /// Images to pull, each once.
     pub images: Vec<String>,
-    /// How registries are reached.
-    pub registries: Registries,
+    /// How registries are reached; nothing is pulled where this is absent.
+    pub registries: Option<Registries>,
     /// What is started.
     pub workload: Workload,
 }
@@ -58,6 +58,8 @@ pub struct Registries {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Workload {
+    /// Nothing: the boot failed, and the guest OS only reports it.
+    Nothing,
     /// A compose project.
     Compose {
         /// The project's name.

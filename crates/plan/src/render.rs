@@ -127,22 +127,50 @@ pub fn render(contract: &Contract, guest: Guest<'_>) -> Result<Rendered, RenderR
     let registries = registries(contract, &mut files)?;
     compose_folder(contract, archive, &mut files);
     files.extend(network::files(guest.network));
-    let plan = HostPlan {
+    let workload = Workload::Compose {
+        project: COMPOSE_PROJECT.to_owned(),
+        folder: COMPOSE_FOLDER.to_owned(),
+        file: format!("{COMPOSE_FOLDER}/{compose_file}"),
+    };
+    let plan = plan(guest, log, images, Some(registries), workload);
+    files.push(plan_file(&plan)?);
+    Ok(Rendered { files, plan })
+}
+
+/// Renders what the guest OS gets after a failed boot: network and log server, nothing of the workload.
+///
+/// # Errors
+/// [`RenderRefusal::NoClientCertificate`], or OpenSSL's.
+pub fn render_report(syslog: &Syslog, guest: Guest<'_>) -> Result<Rendered, RenderRefusal> {
+    let mut files = Vec::new();
+    let log = log_client(syslog, &mut files)?;
+    files.extend(network::files(guest.network));
+    let plan = plan(guest, log, Vec::new(), None, Workload::Nothing);
+    files.push(plan_file(&plan)?);
+    Ok(Rendered { files, plan })
+}
+
+fn plan(
+    guest: Guest<'_>,
+    log: LogServer,
+    images: Vec<String>,
+    registries: Option<Registries>,
+    workload: Workload,
+) -> HostPlan {
+    HostPlan {
         version: guest.version.to_owned(),
         hostname: guest.hostname.to_owned(),
         network_config: guest.network.is_some(),
         log,
         images,
         registries,
-        workload: Workload::Compose {
-            project: COMPOSE_PROJECT.to_owned(),
-            folder: COMPOSE_FOLDER.to_owned(),
-            file: format!("{COMPOSE_FOLDER}/{compose_file}"),
-        },
-    };
-    let json = serde_json::to_vec_pretty(&plan).map_err(|error| RenderRefusal::Plan(error.to_string()))?;
-    files.push(secret(format!("{HANDOVER}/plan.json"), SecretBytes::new(json)));
-    Ok(Rendered { files, plan })
+        workload,
+    }
+}
+
+fn plan_file(plan: &HostPlan) -> Result<File, RenderRefusal> {
+    let json = serde_json::to_vec_pretty(plan).map_err(|error| RenderRefusal::Plan(error.to_string()))?;
+    Ok(secret(format!("{HANDOVER}/plan.json"), SecretBytes::new(json)))
 }
 
 /// The compose file's name and the images it runs.

@@ -213,6 +213,9 @@ pub trait Mapper {
     fn open_verity(&self, device: &Path, name: &str, verity: &Verity) -> Result<PathBuf>;
     /// Opens `device` as `/dev/mapper/<name>` with plain dm-crypt and a fresh random key that is kept nowhere else.
     fn open_scratch(&self, device: &Path, name: &str) -> Result<PathBuf>;
+    /// Unmounts what is mounted at or below the folders, then closes every mapped device, volumes included. After an
+    /// error, some of it is still up.
+    fn take_down(&self, folders: &[&Path]) -> Result<()>;
 }
 
 /// A file system that we make or mount.
@@ -287,8 +290,9 @@ pub trait Files {
     fn write(&self, path: &Path, mode: u32, content: &[u8]) -> Result<()>;
     /// Makes a symbolic link.
     fn symlink(&self, target: &Path, link: &Path) -> Result<()>;
-    /// Makes `new_root` the root, deletes what the initramfs held, and executes `init`. Returns only on failure.
-    fn switch_root(&self, new_root: &Path, init: &Path) -> Result<()>;
+    /// Makes `new_root` the root, deletes what the initramfs held, and executes `init` with `arguments`. Returns only
+    /// on failure.
+    fn switch_root(&self, new_root: &Path, init: &Path, arguments: &[&str]) -> Result<()>;
 }
 
 /// Everything the initramfs stages need of the machine.

@@ -15,8 +15,12 @@ use crate::stage::Stage;
 
 pub(super) fn run<S: Host>(system: &S, log: &mut Log<'_, S>, plan: &HostPlan) -> Result<(), Failure> {
     log.stage(Stage::Images, |log| {
-        let credentials = Path::new(&plan.registries.credentials);
-        let authorities = plan.registries.authorities.as_deref().map(Path::new);
+        let registries = plan.registries.as_ref().ok_or_else(|| {
+            let message = "expected registries in the plan; this guest only reports a failed boot";
+            Failure::machine(Stage::Images, Code::HandoverFailed, message)
+        })?;
+        let credentials = Path::new(&registries.credentials);
+        let authorities = registries.authorities.as_deref().map(Path::new);
         for (index, image) in plan.images.iter().enumerate() {
             log.say(&format!("pulling image {} of {}", index + 1, plan.images.len()));
             system

@@ -12,7 +12,7 @@ use crate::stage::Stage;
 
 pub(super) fn run<S: Host>(system: &S, log: &mut Log<'_, S>, plan: &HostPlan) -> Result<(), Failure> {
     log.stage(Stage::Start, |_| {
-        let Workload::Compose { project, folder, file } = &plan.workload;
+        let Workload::Compose { project, folder, file } = &plan.workload else { return Err(nothing()) };
         let (folder, file) = (Path::new(folder), Path::new(file));
         let failed = |error| Failure::machine(Stage::Start, Code::ComposeFailed, error);
         system.compose_up(project, folder, file).map_err(failed)?;
@@ -20,4 +20,10 @@ pub(super) fn run<S: Host>(system: &S, log: &mut Log<'_, S>, plan: &HostPlan) ->
     })?;
     log.say(&format!("{}: {}", Code::ServiceSuccess, Code::ServiceSuccess.text()));
     Ok(())
+}
+
+/// No unit that could ask for this is part of the target that reports a failed boot.
+fn nothing() -> Failure {
+    let message = "expected a workload in the plan; this guest only reports a failed boot";
+    Failure::machine(Stage::Start, Code::HandoverFailed, message)
 }

@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use countersign_contract::code::Code;
+use countersign_plan::file::File;
 use countersign_plan::host::HANDOVER;
 use countersign_system::error::SystemError;
 use countersign_system::ports::Initramfs;
@@ -18,7 +19,7 @@ use crate::stage::Stage;
 use super::root::{NEW_ROOT, Rooted};
 
 /// The guest OS's own init.
-const INIT: &str = "/usr/lib/systemd/systemd";
+pub(super) const INIT: &str = "/usr/lib/systemd/systemd";
 
 /// `transcript.json`: what the boot did, without secrets.
 #[derive(Debug, Serialize)]
@@ -37,19 +38,7 @@ impl Rooted {
     pub fn handover<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<(), Failure> {
         let host = self.host;
         log.stage(Stage::Handover, |log| {
-            system.make_directory(Path::new(HANDOVER), 0o700).map_err(failed)?;
-            for file in &host.files {
-                // What is not memory-backed lies on scratch, that is, in the new root.
-                let path = if file.path.starts_with("/run/") {
-                    Path::new(&file.path).to_path_buf()
-                } else {
-                    Path::new(NEW_ROOT).join(file.path.trim_start_matches('/'))
-                };
-                if let Some(folder) = path.parent() {
-                    system.make_directory(folder, 0o755).map_err(failed)?;
-                }
-                system.write(&path, file.mode, file.content.expose()).map_err(failed)?;
-            }
+            write_files(system, &host.files)?;
             system.set_hostname(&host.plan.hostname).map_err(failed)?;
             let summary = Summary::new().with("files", host.files.len());
             let transcript = Transcript {
@@ -69,8 +58,25 @@ impl Rooted {
         })?;
         log.say(&format!("{}: {}", Code::BootEnded, Code::BootEnded.text()));
         drop(host);
-        system.switch_root(Path::new(NEW_ROOT), Path::new(INIT)).map_err(failed)
+        system.switch_root(Path::new(NEW_ROOT), Path::new(INIT), &[]).map_err(failed)
     }
+}
+
+/// Writes the files of a plan, those in `/run` into memory, all others into the new root.
+pub(super) fn write_files<S: Initramfs>(system: &S, files: &[File]) -> Result<(), Failure> {
+    system.make_directory(Path::new(HANDOVER), 0o700).map_err(failed)?;
+    for file in files {
+        let path = if file.path.starts_with("/run/") {
+            Path::new(&file.path).to_path_buf()
+        } else {
+            Path::new(NEW_ROOT).join(file.path.trim_start_matches('/'))
+        };
+        if let Some(folder) = path.parent() {
+            system.make_directory(folder, 0o755).map_err(failed)?;
+        }
+        system.write(&path, file.mode, file.content.expose()).map_err(failed)?;
+    }
+    Ok(())
 }
 
 fn failed(error: SystemError) -> Failure {

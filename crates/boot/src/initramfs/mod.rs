@@ -4,6 +4,7 @@
 //! volume opens only after `attest`, and nothing can be skipped, repeated or put in another order.
 
 mod attest;
+mod failure_mode;
 mod handover;
 mod kernel;
 mod locate;
@@ -20,27 +21,38 @@ use countersign_system::ports::Initramfs;
 use crate::failure::Failure;
 use crate::log::Log;
 
+use failure_mode::FailureMode;
+
 /// Boots. Returns only when the boot failed (or in tests, where nothing is switched to), with the failure already
-/// said and the image key gone.
+/// said and the image key gone. Where the log server can be told, the guest OS takes over for that (`failure_mode`)
+/// and nothing returns.
 ///
 /// # Errors
 /// The first cause.
 pub fn boot<S: Initramfs>(system: &S) -> Result<(), Failure> {
     let mut log = Log::new(system);
-    let result = stages(system, &mut log);
+    let mut failure_mode = None;
+    let result = stages(system, &mut log, &mut failure_mode);
     if let Err(failure) = &result {
-        // What cannot be forgotten is wiped by the power-off that follows.
-        let _ = system.forget_image_key();
+        let forgotten = system.forget_image_key();
         log.failed(failure);
+        // What cannot be forgotten is wiped by the power-off that follows, and nothing else runs before it.
+        if let (Some(failure_mode), Ok(())) = (failure_mode, forgotten) {
+            failure_mode.enter(system, &log, failure);
+        }
     }
     result
 }
 
-fn stages<S: Initramfs>(system: &S, log: &mut Log<'_, S>) -> Result<(), Failure> {
-    preflight::run(system, log)?
-        .locate(system, log)?
-        .parse(system, log)?
-        .unseal(system, log)?
+fn stages<S: Initramfs>(
+    system: &S,
+    log: &mut Log<'_, S>,
+    failure_mode: &mut Option<FailureMode>,
+) -> Result<(), Failure> {
+    let unsealed =
+        preflight::run(system, log)?.locate(system, log)?.parse(system, log)?.unseal(system, log)?;
+    *failure_mode = Some(FailureMode::of(&unsealed));
+    unsealed
         .verify(system, log)?
         .validate(system, log)?
         .attest(system, log)?

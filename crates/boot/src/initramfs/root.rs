@@ -23,7 +23,7 @@ use super::validate::HostFiles;
 /// Where the new root is put together.
 pub(super) const NEW_ROOT: &str = "/sysroot";
 /// Where the erofs image is mounted until the switch; the binds keep it.
-const IMAGE: &str = "/image";
+pub(super) const IMAGE: &str = "/image";
 /// The image's mapped device.
 const IMAGE_MAPPING: &str = "os";
 /// The scratch space's.
@@ -79,17 +79,7 @@ impl Unlocked {
         log.stage(Stage::Root, |_| {
             let disks = system.disks().map_err(scratch)?;
             let manifest = &host.manifest;
-            let scratch_kind = scratch_root(system, by_serial(&disks, &manifest.scratch.serial))?;
-            for (folder, mode) in FOLDERS {
-                system.make_directory(&new(folder), *mode).map_err(scratch)?;
-            }
-            for (target, link) in LINKS {
-                system.symlink(Path::new(target), &new(link)).map_err(scratch)?;
-            }
-            let read_only = read_only();
-            for folder in ["usr", "etc"] {
-                system.bind(&Path::new(IMAGE).join(folder), &new(folder), read_only).map_err(image)?;
-            }
+            let scratch_kind = lay_out(system, by_serial(&disks, &manifest.scratch.serial))?;
             for volume in &volumes {
                 let target = new(volume.mount.trim_start_matches('/'));
                 system
@@ -105,6 +95,22 @@ impl Unlocked {
             Ok((Rooted { host }, summary))
         })
     }
+}
+
+/// Puts the new root together, on the scratch disk or in memory; says which.
+pub(super) fn lay_out<S: Initramfs>(system: &S, disk: Option<&Disk>) -> Result<&'static str, Failure> {
+    let scratch_kind = scratch_root(system, disk)?;
+    for (folder, mode) in FOLDERS {
+        system.make_directory(&new(folder), *mode).map_err(scratch)?;
+    }
+    for (target, link) in LINKS {
+        system.symlink(Path::new(target), &new(link)).map_err(scratch)?;
+    }
+    let read_only = read_only();
+    for folder in ["usr", "etc"] {
+        system.bind(&Path::new(IMAGE).join(folder), &new(folder), read_only).map_err(image)?;
+    }
+    Ok(scratch_kind)
 }
 
 /// Opens and mounts the guest OS's image. Reads only, so it comes before the first byte is written anywhere: a

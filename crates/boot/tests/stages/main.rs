@@ -10,6 +10,7 @@ mod support;
 mod attest;
 mod codes;
 mod failure;
+mod failure_mode;
 mod handover;
 mod images;
 mod locate;

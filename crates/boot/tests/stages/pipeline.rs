@@ -223,10 +223,21 @@ fn every_request_that_fails_ends_the_boot_with_its_code() {
         machine.fails(request, io::ErrorKind::Other);
         let boot = boot(&machine);
         boot.assert_machine(*stage, *code, request.split(' ').next().unwrap());
-        // What failed is the last thing that was done; what follows is forgetting, and taking down a mapping.
-        let at = boot.asked.iter().rposition(|asked| asked.starts_with(request)).unwrap();
-        let undoes = |asked: &String| asked == "forget image key" || asked == "close volume-data";
-        assert!(boot.asked[at + 1..].iter().all(undoes), "{:?}", boot.asked);
+        // What failed is the last thing that was done; what follows is taking a mapping down, forgetting, and then
+        // failure mode.
+        let at = boot.asked.iter().position(|asked| asked.starts_with(request)).unwrap();
+        let then = boot.asked[at + 1..].iter().map(String::as_str);
+        let mut then = then.skip_while(|asked| *asked == "forget image key" || *asked == "close volume-data");
+        if let Some(next) = then.next() {
+            assert_eq!(next, "take down /volumes /sysroot /image and all mapped devices");
+        }
+        // Where the guest OS or its root is what failed, nobody is told; where the handover is, nobody is tried.
+        let needed =
+            ["open image", "mount erofs", "make directory /sysroot/var/tmp", "link", "bind /image/etc"];
+        let told = (Stage::Verify..=Stage::Root).contains(stage)
+            && *request != "forget image key"
+            && !needed.contains(request);
+        assert_eq!(boot.reports(), told, "{request}: {:?}", boot.asked);
         if *stage < Stage::Unlock {
             boot.assert_nothing_written();
         }

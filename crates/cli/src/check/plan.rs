@@ -66,7 +66,11 @@ pub struct VolumePlan {
 
 /// Puts the plan together. `disks` has one entry for each volume, in their order, or none at all.
 pub fn plan(contract: &Contract, signer: &Signer, host: &HostPlan, disks: &[(String, Action)]) -> Plan {
-    let Workload::Compose { file, .. } = &host.workload;
+    let file = match &host.workload {
+        Workload::Compose { file, .. } => file.as_str(),
+        // A plan of a contract always starts something.
+        Workload::Nothing => "",
+    };
     let (authorities, client) = match contract.logging() {
         Logging::Syslog(syslog) => (syslog.authorities(), syslog.client_certificates()),
         Logging::LogRouter(_) | Logging::LogDna(_) => (&[][..], &[][..]),
@@ -97,7 +101,7 @@ pub fn plan(contract: &Contract, signer: &Signer, host: &HostPlan, disks: &[(Str
             .enumerate()
             .map(|(index, entry)| volume(entry, disks.get(index)))
             .collect(),
-        compose: file.clone(),
+        compose: file.to_owned(),
     }
 }
 

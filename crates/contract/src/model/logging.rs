@@ -9,7 +9,9 @@ use countersign_crypto::secret::{ApiKey, LogClientKey};
 use super::read::Reader;
 use super::{material, missing};
 use crate::code::Code;
+use crate::envelope::SectionTree;
 use crate::refusal::{Finding, Refusal};
+use crate::schema;
 
 /// Port of syslog over TLS (RFC 5425), used where the contract names none.
 pub const SYSLOG_PORT: u16 = 6514;
@@ -93,6 +95,17 @@ impl LogRouter {
     /// Marks on every record.
     pub fn tags(&self) -> &[String] {
         &self.tags
+    }
+}
+
+/// The syslog server of a section that may be wrong in everything else ([`SectionTree::log_part`]); `None` where even
+/// this part breaks a rule, or names another kind of server.
+pub fn log_server(part: SectionTree) -> Option<Syslog> {
+    let checked = schema::check(part).ok()?;
+    let mut refusals = Vec::new();
+    match read(&Reader::section(checked.tree()), &mut refusals, &mut Vec::new())? {
+        Logging::Syslog(syslog) if refusals.is_empty() => Some(syslog),
+        _ => None,
     }
 }
 

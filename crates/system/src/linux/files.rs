@@ -40,8 +40,8 @@ impl Files for Linux {
         make().map_err(|e| SystemError::io("make symbolic link", link.display().to_string(), e))
     }
 
-    fn switch_root(&self, new_root: &Path, init: &Path) -> Result<()> {
-        switch_root::switch_root(&self.paths, new_root, init)
+    fn switch_root(&self, new_root: &Path, init: &Path, arguments: &[&str]) -> Result<()> {
+        switch_root::switch_root(&self.paths, new_root, init, arguments)
     }
 }
 

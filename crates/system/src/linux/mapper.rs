@@ -15,7 +15,7 @@ use libcryptsetup_rs::{
 use zeroize::Zeroizing;
 
 use super::luks::{KEY_BYTES, failure, listen_to_library};
-use super::{Linux, random};
+use super::{Linux, random, take_down};
 use crate::error::{Result, SystemError};
 use crate::ports::{Mapper, Verity};
 
@@ -39,6 +39,11 @@ impl Mapper for Linux {
         open_scratch(device, name, scratch_sector(size), &*key)
             .map_err(|e| failure("open scratch space", device, e))?;
         Ok(self.mapped(name))
+    }
+
+    fn take_down(&self, folders: &[&Path]) -> Result<()> {
+        take_down::take_down(self, folders)
+            .map_err(|e| SystemError::io("take down", "mounts and mapped devices", e))
     }
 }
 

@@ -23,6 +23,7 @@ mod random;
 mod report;
 mod sealed;
 mod switch_root;
+mod take_down;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;

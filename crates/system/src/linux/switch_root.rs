@@ -23,8 +23,8 @@ use crate::error::{Result, SystemError};
 /// `<linux/magic.h>`; nix has no name for it.
 const RAMFS_MAGIC: u32 = 0x8584_58f6;
 
-/// Makes `new_root` the root and executes `init` in it; returns only on failure.
-pub(super) fn switch_root(paths: &Paths, new_root: &Path, init: &Path) -> Result<()> {
+/// Makes `new_root` the root and executes `init` in it with `arguments`; returns only on failure.
+pub(super) fn switch_root(paths: &Paths, new_root: &Path, init: &Path, arguments: &[&str]) -> Result<()> {
     let failed = |operation, subject: &Path, e: io::Error| {
         SystemError::io(operation, subject.display().to_string(), e)
     };
@@ -44,7 +44,7 @@ pub(super) fn switch_root(paths: &Paths, new_root: &Path, init: &Path) -> Result
     delete_content(old_root).map_err(|e| failed("delete initramfs", Path::new("/"), e))?;
 
     // The environment that the kernel itself gives to a first process.
-    let error = Command::new(init).env_clear().env("HOME", "/").env("TERM", "linux").exec();
+    let error = Command::new(init).args(arguments).env_clear().env("HOME", "/").env("TERM", "linux").exec();
     Err(failed("execute", init, error))
 }
 
@@ -134,7 +134,8 @@ mod tests {
 
     #[test]
     fn only_process_1_may_delete_a_root() {
-        let error = switch_root(&Paths::default(), Path::new("/proc"), Path::new("/bin/true")).unwrap_err();
+        let error =
+            switch_root(&Paths::default(), Path::new("/proc"), Path::new("/bin/true"), &[]).unwrap_err();
         assert!(error.to_string().contains("expected to be process 1"), "{error}");
     }
 

@@ -266,6 +266,14 @@ impl Mapper for Recorder {
         let size = state.size(device).ok_or_else(|| absent("open scratch space", device))?;
         Ok(map(&mut state, name, size, format!("0 {} crypt", size / 512)))
     }
+
+    fn take_down(&self, folders: &[&Path]) -> Result<()> {
+        let names: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        let mut state = self.ask(format!("take down {} and all mapped devices", names.join(" ")))?;
+        state.mounts.retain(|(_, target, _)| !folders.iter().any(|folder| target.starts_with(folder)));
+        state.mapped.clear();
+        Ok(())
+    }
 }
 
 impl Filesystems for Recorder {
@@ -325,8 +333,11 @@ impl Files for Recorder {
     }
 
     /// Returns `Ok`, so that a test sees that the boot came this far.
-    fn switch_root(&self, new_root: &Path, init: &Path) -> Result<()> {
-        let request = format!("switch root to {} and execute {}", new_root.display(), init.display());
+    fn switch_root(&self, new_root: &Path, init: &Path, arguments: &[&str]) -> Result<()> {
+        let mut request = format!("switch root to {} and execute {}", new_root.display(), init.display());
+        for argument in arguments {
+            request.push_str(&format!(" {argument}"));
+        }
         let mut state = self.ask(request)?;
         // What lies in the new root is seen from there now, the rest not at all.
         state.mounts.retain_mut(|(_, target, _)| match target.strip_prefix(new_root) {

@@ -170,7 +170,7 @@ impl<'p> Daemon<'p> {
     }
 
     fn workload<S: Watched>(&mut self, system: &S) {
-        let Workload::Compose { project, .. } = &self.plan.workload;
+        let Workload::Compose { project, .. } = &self.plan.workload else { return };
         let list = system.containers(project).map_err(|error| error.to_string());
         match list.and_then(|list| self.containers.update(&list).map_err(str::to_owned)) {
             Ok(changes) => {

@@ -31,7 +31,7 @@ use super::validate::HostFiles;
 use find::{Decided, find};
 
 /// Where volumes are mounted until the new root exists.
-const STAGED: &str = "/volumes";
+pub(super) const STAGED: &str = "/volumes";
 
 /// A volume that is open and mounted at a place of passage.
 #[derive(Debug)]

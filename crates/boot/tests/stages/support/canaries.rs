@@ -54,7 +54,7 @@ pub fn assert_silent(boot: &Boot) {
         }
         let absent = |path: &&&str| !boot.files.contains_key(std::path::Path::new(**path));
         // Where a boot wrote the handover, the search found what belongs there: the canaries are alive.
-        if boot.files.contains_key(std::path::Path::new("/run/countersign/plan.json")) {
+        if boot.files.contains_key(std::path::Path::new("/run/countersign/transcript.json")) {
             assert_eq!(allowed.iter().find(absent), None, "{name}");
         }
     }

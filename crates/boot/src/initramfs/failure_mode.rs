@@ -1,0 +1,102 @@
+//! Failure mode: the guest OS comes up once more, only to tell the owner's log server why the boot failed.
+//!
+//! Possible from the moment `env` is open. Its part `logging` is kept aside, unread; it is read, against the schema and
+//! as strictly as ever, only when a later stage has failed. Where that part is not usable, where the guest OS does not
+//! open, or where something cannot be taken down, the console is all there is.
+//!
+//! What makes it safe to go on after a check has failed:
+//!
+//! - The image key and every seed are gone; volumes are unmounted and closed, and if that fails the boot ends here.
+//! - The guest OS is the one whose root hash is sealed in the initramfs, in memory: no disk is written.
+//! - The handover holds the cause, the log server, its client certificate and key, the interfaces. There is no
+//!   workload in it, no registry, no volume, and systemd starts a target that knows none of their units.
+//! - `env` may come from somebody who did not sign. He chose a server that learns what the host's console shows
+//!   anyway: codes, places, expectations, hints. The journal is not forwarded. A server that was itself refused, by the
+//!   schema or by the workload's policy, is told nothing.
+
+use std::path::Path;
+
+use countersign_contract::cidata::network_config::NetworkConfig;
+use countersign_contract::envelope::SectionTree;
+use countersign_contract::model::log_server;
+use countersign_plan::host::HANDOVER;
+use countersign_plan::image::ImageManifest;
+use countersign_plan::render::{Guest, render_report};
+use countersign_system::ports::{Initramfs, Severity};
+
+use crate::failure::Failure;
+use crate::log::Log;
+use crate::stage::Stage;
+
+use super::handover::{INIT, write_files};
+use super::root::{IMAGE, NEW_ROOT, lay_out, open_image};
+use super::unlock::STAGED;
+use super::unseal::Unsealed;
+
+/// The target of the guest OS that reports and powers off.
+const TARGET: &str = "--unit=countersign-failed.target";
+
+/// What failure mode needs, kept aside while the boot goes on.
+#[derive(Debug)]
+pub(super) struct FailureMode {
+    manifest: ImageManifest,
+    hostname: String,
+    network: Option<NetworkConfig>,
+    /// `env` without anything but `logging`.
+    logging: SectionTree,
+}
+
+impl FailureMode {
+    pub(super) fn of(unsealed: &Unsealed) -> FailureMode {
+        let origins = &unsealed.parsed.origins;
+        FailureMode {
+            manifest: origins.ready.manifest.clone(),
+            hostname: origins.hostname.clone(),
+            network: origins.network.clone(),
+            logging: unsealed.env.log_part(),
+        }
+    }
+
+    /// Starts the guest OS; returns where that is not possible, and in tests.
+    pub(super) fn enter<S: Initramfs>(self, system: &S, log: &Log<'_, S>, failure: &Failure) {
+        // What failed there is the very thing that would be needed, and its files are half written.
+        if failure.stage == Stage::Handover {
+            return;
+        }
+        if failure.is_about("/env/logging") {
+            system.line(Severity::Warning, "the log server is not told: it is what was refused");
+            return;
+        }
+        let Some(syslog) = log_server(self.logging) else {
+            system.line(Severity::Warning, "the log server cannot be told: its part of env is not usable");
+            return;
+        };
+        let guest = Guest {
+            version: &self.manifest.version,
+            hostname: &self.hostname,
+            network: self.network.as_ref(),
+        };
+        let start = || -> Result<(), String> {
+            let report = render_report(&syslog, guest).map_err(|refusal| refusal.to_string())?;
+            let folders = [STAGED, NEW_ROOT, IMAGE].map(Path::new);
+            system.take_down(&folders).map_err(|error| error.to_string())?;
+            open_image(system, &self.manifest).map_err(told)?;
+            log.say("the guest OS is started to tell the log server why, and for nothing else");
+            lay_out(system, None).map_err(told)?;
+            write_files(system, &report.files).map_err(told)?;
+            let cause = failure.lines().join("\n");
+            system
+                .write(&Path::new(HANDOVER).join("failure.txt"), 0o600, cause.as_bytes())
+                .and_then(|()| system.set_hostname(&self.hostname))
+                .and_then(|()| system.switch_root(Path::new(NEW_ROOT), Path::new(INIT), &[TARGET]))
+                .map_err(|error| error.to_string())
+        };
+        if let Err(error) = start() {
+            system.line(Severity::Warning, &format!("the log server cannot be told: {error}"));
+        }
+    }
+}
+
+fn told(failure: Failure) -> String {
+    failure.lines().join("; ")
+}
