@@ -114,7 +114,9 @@ impl SealedToken {
     pub fn parse(text: &str) -> Result<Self, SealedTokenShape> {
         let rest = after_prefix(text.trim()).ok_or(SealedTokenShape::Prefix)?;
         let (wrapped, sealed) = rest.split_once('.').ok_or(SealedTokenShape::Parts)?;
-        if wrapped.is_empty() || sealed.is_empty() || sealed.contains('.') {
+        // Line breaks mean nothing, so a part of line breaks alone is as empty as one of nothing.
+        let empty = |part: &str| part.bytes().all(is_line_break);
+        if empty(wrapped) || empty(sealed) || sealed.contains('.') {
             return Err(SealedTokenShape::Parts);
         }
         let wrapped = from_base64(wrapped, is_line_break).ok_or(SealedTokenShape::Wrapped)?;
@@ -233,6 +235,7 @@ mod tests {
         assert_eq!(shape("countersign-v1..QQ=="), Some(SealedTokenShape::Parts));
         assert_eq!(shape(&format!("countersign-v1.QQ==.{fits}.QQ==")), Some(SealedTokenShape::Parts));
         assert_eq!(shape(&format!("countersign-v1.Q Q==.{fits}")), Some(SealedTokenShape::Wrapped));
+        assert_eq!(shape(&format!("countersign-v1.\r.{fits}")), Some(SealedTokenShape::Parts));
         assert_eq!(shape("countersign-v1.QQ==.*"), Some(SealedTokenShape::Box));
         assert_eq!(shape(&format!("countersign-v1.QQ==.{}", "A".repeat(36))), Some(SealedTokenShape::Box));
     }

@@ -101,7 +101,9 @@ impl Token {
     pub fn parse(text: &str) -> Result<Self, TokenShape> {
         let rest = after_prefix(text.trim()).ok_or(TokenShape::Prefix)?;
         let (passphrase, body) = rest.split_once('.').ok_or(TokenShape::Parts)?;
-        if passphrase.is_empty() || body.is_empty() || body.contains('.') {
+        // Line breaks mean nothing, so a part of line breaks alone is as empty as one of nothing.
+        let empty = |part: &str| part.bytes().all(is_line_break);
+        if empty(passphrase) || empty(body) || body.contains('.') {
             return Err(TokenShape::Parts);
         }
         let mut passphrase = from_base64(passphrase, is_line_break).ok_or(TokenShape::Passphrase)?;
@@ -216,6 +218,8 @@ mod tests {
         assert_eq!(shape("hyper-protect-basic.QQ=="), Some(TokenShape::Parts));
         assert_eq!(shape("hyper-protect-basic..QQ=="), Some(TokenShape::Parts));
         assert_eq!(shape("hyper-protect-basic.QQ==."), Some(TokenShape::Parts));
+        assert_eq!(shape("hyper-protect-basic.\r.QQ=="), Some(TokenShape::Parts));
+        assert_eq!(shape("contract-basic.\r\n.QQ=="), Some(TokenShape::Parts));
         assert_eq!(shape("hyper-protect-basic.QQ==.QQ==.QQ=="), Some(TokenShape::Parts));
         assert_eq!(shape("hyper-protect-basic.Q Q==.QQ=="), Some(TokenShape::Passphrase));
         assert_eq!(shape("hyper-protect-basic.QQ==.QQ"), Some(TokenShape::Body));
