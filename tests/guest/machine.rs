@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use countersign_crypto::secret::{SecretBytes, VolumePassphrase};
+use countersign_crypto::secret::{SecretBytes, VolumeKey, VolumePassphrase};
 use countersign_system::error::{Result, SystemError};
 use countersign_system::linux::{Linux, Paths};
 use countersign_system::ports::{
-    Disk, Disks, Durability, Files, Filesystem, Filesystems, Luks, LuksParameters, Mapper, MountFlags,
-    OpenError, Partition, Platform, Report, Sealed, Severity, Verity,
+    Discard, Disk, Disks, Durability, Files, Filesystem, Filesystems, Luks, LuksParameters, Mapper,
+    MountFlags, OpenError, Partition, Platform, Report, Sealed, Severity, Verity,
 };
 use countersign_tests::lab::{Answer, Boot};
 
@@ -211,8 +211,8 @@ impl Disks for Machine {
     fn read(&self, device: &Path, offset: u64, length: usize) -> Result<Vec<u8>> {
         self.linux.read(device, offset, length)
     }
-    fn commit_header(&self, device: &Path, header: &[u8]) -> Result<()> {
-        self.linux.commit_header(device, header)
+    fn write_disk(&self, device: &Path, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.linux.write_disk(device, offset, bytes)
     }
     fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<[Partition; 2]> {
         self.linux.partition(disk, metadata_bytes)
@@ -225,19 +225,38 @@ impl Luks for Machine {
         device: &Path,
         parameters: &LuksParameters,
         passphrase: &VolumePassphrase,
-    ) -> Result<Vec<u8>> {
+    ) -> Result<(Vec<u8>, VolumeKey)> {
         self.count(|counts| counts.formats += 1);
         self.linux.format(device, parameters, passphrase)
+    }
+    fn volume_key(
+        &self,
+        device: &Path,
+        header: &[u8],
+        passphrase: &VolumePassphrase,
+    ) -> std::result::Result<VolumeKey, OpenError> {
+        self.count(|counts| counts.derivations += 1);
+        self.linux.volume_key(device, header, passphrase)
     }
     fn open(
         &self,
         device: &Path,
         header: &[u8],
         name: &str,
+        key: &VolumeKey,
+        discard: Discard,
+    ) -> Result<PathBuf> {
+        self.linux.open(device, header, name, key, discard)
+    }
+    fn replace_slots(
+        &self,
+        header: &[u8],
+        key: &VolumeKey,
+        parameters: &LuksParameters,
         passphrase: &VolumePassphrase,
-    ) -> std::result::Result<PathBuf, OpenError> {
-        self.count(|counts| counts.derivations += 1);
-        self.linux.open(device, header, name, passphrase)
+        old: &[u8],
+    ) -> Result<Vec<u8>> {
+        self.linux.replace_slots(header, key, parameters, passphrase, old)
     }
     fn table(&self, name: &str) -> Result<String> {
         self.linux.table(name)

@@ -111,7 +111,7 @@ pub struct Answer {
     pub lines: Vec<String>,
     /// From the start of `unlock` to its end or to the refusal, milliseconds.
     pub unlock_ms: u64,
-    /// How often a header was opened with a passphrase: a key derivation each.
+    /// How often a header was tried with a passphrase: a key derivation each.
     pub derivations: u32,
     /// How often a header was made.
     pub formats: u32,
