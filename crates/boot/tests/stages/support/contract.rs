@@ -167,8 +167,8 @@ volumes:
         let known = MADE.lock().unwrap().get_or_insert_default().get(&key).cloned();
         known.unwrap_or_else(|| {
             let medium = self.make();
-            MADE.lock().unwrap().get_or_insert_default().insert(key, medium.clone());
-            medium
+            // Two tests may have made the same contract side by side; the first one counts, for both.
+            MADE.lock().unwrap().get_or_insert_default().entry(key).or_insert(medium).clone()
         })
     }
 
