@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use countersign_crypto::secret::{SecretBytes, VolumeKey, VolumePassphrase};
+use countersign_crypto::secret::{SecretBytes, VolumePassphrase};
+use countersign_crypto::volume_key::VolumeKey;
 use countersign_system::error::{Result, SystemError};
 use countersign_system::linux::{Linux, Paths};
 use countersign_system::ports::{
@@ -267,6 +268,9 @@ impl Luks for Machine {
 }
 
 impl Mapper for Machine {
+    fn take_down(&self, folders: &[&Path]) -> Result<()> {
+        self.linux.take_down(folders)
+    }
     fn open_verity(&self, device: &Path, _: &str, _: &Verity) -> Result<PathBuf> {
         Ok(device.to_owned())
     }
@@ -307,7 +311,7 @@ impl Files for Machine {
     fn symlink(&self, _: &Path, _: &Path) -> Result<()> {
         Ok(())
     }
-    fn switch_root(&self, _: &Path, _: &Path) -> Result<()> {
+    fn switch_root(&self, _: &Path, _: &Path, _: &[&str]) -> Result<()> {
         Ok(())
     }
 }
