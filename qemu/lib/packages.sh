@@ -42,6 +42,8 @@ genisoimage                              # the contract's disk, label cidata
 e2fsprogs                                # looks into disks after a run
 END
     tests) cat <<'END' ;;
+xfsprogs                                 # file systems of volumes, made by their own programs
+btrfs-progs                              # the same
 g++                                      # libFuzzer of the fuzz targets
 xorriso                                  # a second maker of contract disks
 fdisk                                    # sfdisk reads the partition tables that we write

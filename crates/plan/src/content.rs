@@ -4,6 +4,8 @@
 //! Whatever else is found is named where we know its name, and is never formatted. Offsets and magic numbers are
 //! those of the on-disk formats themselves.
 
+use countersign_contract::model::FileSystem;
+
 /// Bytes to read from the start of a device: a LUKS2 header with its key slots ends at 16 MiB.
 pub const HEAD_BYTES: usize = 16 << 20;
 /// Bytes to read from the end of a device: backup partition tables, RAID and ZFS labels.
@@ -133,6 +135,24 @@ pub fn classify(head: &[u8], tail: &[u8]) -> Content {
     Content::Unknown
 }
 
+/// Bytes of an opened volume that [`file_system`] wants.
+pub const FILE_SYSTEM_BYTES: usize = 68 << 10;
+
+/// The file system that a volume holds, by its superblock's magic number; ext2 and ext3 count as ext4, whose driver
+/// mounts them.
+pub fn file_system(head: &[u8]) -> Option<FileSystem> {
+    let found = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|rest| rest.starts_with(magic));
+    if found(0, b"XFSB") {
+        Some(FileSystem::Xfs)
+    } else if found(0x10040, b"_BHRfS_M") {
+        Some(FileSystem::Btrfs)
+    } else if found(0x438, &[0x53, 0xef]) {
+        Some(FileSystem::Ext4)
+    } else {
+        None
+    }
+}
+
 fn is_zero(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == 0)
 }
@@ -147,6 +167,10 @@ fn has_zfs_label(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::io::Read;
+    use std::process::Command;
+
     use super::*;
 
     #[test]
@@ -199,6 +223,23 @@ mod tests {
             head[expected.offset..expected.offset + expected.magic.len()].copy_from_slice(expected.magic);
             assert_eq!(classify(&head, &[0; 4096]), Content::Known(expected.name));
         }
+    }
+
+    #[test]
+    fn a_file_system_is_known_by_what_its_own_program_writes() {
+        for (program, expected) in
+            [("mke2fs", FileSystem::Ext4), ("mkfs.xfs", FileSystem::Xfs), ("mkfs.btrfs", FileSystem::Btrfs)]
+        {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            file.as_file().set_len(320 << 20).unwrap();
+            let made = Command::new(program).arg("-q").arg(file.path()).output().unwrap();
+            assert!(made.status.success(), "{program}: {made:?}");
+            let mut head = vec![0; FILE_SYSTEM_BYTES];
+            File::open(file.path()).unwrap().read_exact(&mut head).unwrap();
+            assert_eq!(file_system(&head), Some(expected));
+        }
+        assert_eq!(file_system(&[0; FILE_SYSTEM_BYTES]), None);
+        assert_eq!(file_system(&[]), None);
     }
 
     #[test]

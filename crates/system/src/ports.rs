@@ -257,6 +257,12 @@ pub struct MountFlags {
     pub nodev: bool,
     /// Nothing can be executed.
     pub noexec: bool,
+    /// No access times; without it, those that Linux keeps by default (`relatime`).
+    pub noatime: bool,
+    /// Every write waits for the disk.
+    pub synchronous: bool,
+    /// The file system tells the device below which blocks it frees.
+    pub discard: bool,
 }
 
 /// What a new file system is for; decides how much of it is prepared in advance.

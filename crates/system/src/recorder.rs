@@ -2,8 +2,8 @@
 //!
 //! It holds the facts that a test gives it (disks with their bytes, manifest, key, time), answers from them, and has
 //! no effect outside its own memory. What it does is as simple as the stages allow: a partition's bytes are its own
-//! and not those of its disk, but for the first block of `data` when a disk is parted; a file system has no content;
-//! a container opens if its header is one that was made here or announced by [`Recorder::knows`] and the passphrase
+//! and not those of its disk, but for the first block of `data` when a disk is parted; a file system on a
+//! mapped device has its magic number for content, any other has none; a container opens if its header is one that was made here or announced by [`Recorder::knows`] and the passphrase
 //! is that one's.
 //!
 //! Time passes only in [`crate::ports::Disks::wait_for_disk`], in the waits of [`crate::ports_host::Network`] and by

@@ -11,6 +11,7 @@ mod attest;
 mod codes;
 mod failure;
 mod failure_mode;
+mod file_systems;
 mod handover;
 mod images;
 mod locate;

@@ -8,7 +8,8 @@ use crate::support::boot;
 use crate::support::canaries::assert_silent;
 use crate::support::contract::{Contract, DEPLOYER_SEED, WORKLOAD_SEED};
 use crate::support::machine::{
-    DATA, FIRST_SLOT, GIB, MIB, facts, header, machine_with_volume, machine_without_volume, rotated,
+    DATA, EXT4, FIRST_SLOT, GIB, facts, header, machine_with_volume, machine_without_volume, put_file_system,
+    put_luks1_volume, rotated,
 };
 
 const OLD_WORKLOAD: &str = "the-workloads-old-Seed";
@@ -157,6 +158,7 @@ fn a_contract_of_the_new_seeds_alone_opens_after_the_change_and_repairs_the_head
     later.attach_disk(crate::support::machine::parted(DATA, "data", &["metadata", "data"]));
     later.put(VOLUME, 0, &machine.bytes(VOLUME, 16 << 20));
     later.knows(rotated(), &crate::support::machine::passphrase(DEPLOYER_SEED, WORKLOAD_SEED));
+    put_file_system(&later, "data", EXT4);
     let boot = boot(&later);
     assert_eq!(boot.result, Ok(()), "{}", boot.said());
     boot.assert_warned("HPL07110W: volume data: one of the two copies");
@@ -263,13 +265,7 @@ fn initialize_never_does_not_go_on_with_a_first_format_either() {
 fn the_seeds_of_a_luks1_volume_are_not_changed() {
     let machine = machine_without_volume(&changing_workload(), facts());
     machine.attach_disk(disk(DATA, "data", GIB));
-    let luks1 = crate::support::machine::luks1();
-    machine.put(DATA, 0, luks1);
-    machine.knows(luks1, &crate::support::machine::passphrase(DEPLOYER_SEED, OLD_WORKLOAD));
-    machine.shows_table(
-        "volume-data",
-        &format!("0 {} crypt aes-xts-plain64 {} 0 253:3 4096", (GIB - 2 * MIB) / 512, "0".repeat(128)),
-    );
+    put_luks1_volume(&machine, DEPLOYER_SEED, OLD_WORKLOAD);
     let boot = boot(&machine);
     boot.assert_machine(Stage::Unlock, Code::SeedChangeFailed, "volume data: expected LUKS2, found LUKS1");
     boot.assert_nothing_written();

@@ -98,6 +98,10 @@ codes! {
         "a volume could not be mounted"
         cause "the volume holds no file system of the expected kind, or its file system is damaged"
         remedy "check that filesystem in the contract is the one the volume was made with";
+    FileSystemOther "HPL02100E" VOLUME_FILE_SYSTEM Error
+        "the file system of a volume is not the one that the contract names"
+        cause "the volume was made with another file system, or none was ever made on it"
+        remedy "let filesystem name the one that the volume was made with; a volume is never made again";
     ContractUnparsable "HPL05000E" PARSE_CONTRACT Error
         "the text is not valid YAML"
         cause "a syntax error, often an indentation, a tab, or an unclosed quote"

@@ -52,12 +52,6 @@ const TABLE: &[(SectionName, &[&str], When, &str)] = &[
     (Env, &["crypto-pt"], Present, "remove the field"),
     (Workload, &["countersign", "volumes", "*", "integrity"], True, "remove the option"),
     (Env, &["countersign", "volumes", "*", "integrity"], True, "remove the option"),
-    (Workload, &["countersign", "volumes", "*", "discard"], True, "remove the option"),
-    (Env, &["countersign", "volumes", "*", "discard"], True, "remove the option"),
-    (Workload, &["countersign", "volumes", "*", "mkfs"], Present, "remove the option"),
-    (Env, &["countersign", "volumes", "*", "mkfs"], Present, "remove the option"),
-    (Workload, &["countersign", "volumes", "*", "mount-options"], Present, "remove the option"),
-    (Env, &["countersign", "volumes", "*", "mount-options"], Present, "remove the option"),
 ];
 
 /// The fields of this contract that the guest would not act on; a boot ends if there is any.

@@ -283,7 +283,17 @@ impl Filesystems for Recorder {
             Durability::Scratch => "scratch",
         };
         let name = filesystem.name();
-        self.ask(format!("make {name} {} label={label} {durability}", device.display())).map(drop)
+        let mut state = self.ask(format!("make {name} {} label={label} {durability}", device.display()))?;
+        let (offset, magic): (u64, &[u8]) = match filesystem {
+            Filesystem::Ext4 => (0x438, &[0x53, 0xef]),
+            Filesystem::Xfs => (0, b"XFSB"),
+            Filesystem::Btrfs => (0x10040, b"_BHRfS_M"),
+            Filesystem::Erofs | Filesystem::Tmpfs => return Ok(()),
+        };
+        if device.starts_with("/dev/mapper") {
+            state.put(device, offset, magic);
+        }
+        Ok(())
     }
 
     fn mount(&self, filesystem: Filesystem, device: &Path, target: &Path, flags: MountFlags) -> Result<()> {
@@ -362,6 +372,9 @@ fn words(flags: MountFlags) -> String {
         (flags.nosuid, " nosuid"),
         (flags.nodev, " nodev"),
         (flags.noexec, " noexec"),
+        (flags.noatime, " noatime"),
+        (flags.synchronous, " sync"),
+        (flags.discard, " discard"),
     ]
     .into_iter()
     .filter_map(|(set, word)| set.then_some(word))

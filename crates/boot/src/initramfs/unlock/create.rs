@@ -30,8 +30,8 @@ const SECTOR_BYTES: u32 = 4096;
 /// How a key slot of ours is made.
 pub(super) fn parameters(volume: &Volume) -> LuksParameters {
     let (memory_kib, passes, lanes) = ARGON2ID;
-    let label = volume.options().label().unwrap_or(volume.name()).to_owned();
-    LuksParameters { label, memory_kib, passes, lanes, sector_size: SECTOR_BYTES }
+    // The header is readable to the host, which knows the name; the label of the contract stays inside.
+    LuksParameters { label: volume.name().to_owned(), memory_kib, passes, lanes, sector_size: SECTOR_BYTES }
 }
 
 /// Parts a blank disk; returns the partition for the container.
@@ -67,8 +67,9 @@ pub(super) fn create<S: Initramfs>(system: &S, volume: &Volume, device: &Path) -
     let size = system.size(device).map_err(not_made)?;
     let accepted = open::accept(volume, &header, &Profile::countersign(), size)?;
     let mapped = open::map(system, volume, device, &header, &accepted, &key)?;
+    let label = volume.options().label().unwrap_or(volume.name());
     system
-        .make(filesystem(volume), &mapped, &parameters.label, Durability::Persistent)
+        .make(filesystem(volume), &mapped, label, Durability::Persistent)
         .map_err(|error| failed(volume, Code::CreateFileSystemFailed, &error))?;
     rewrite::first(&header).iter().try_for_each(write)?;
     Ok(Opened { device: device.to_owned(), mapped, header, accepted, key, age: Age::Current, repair: None })

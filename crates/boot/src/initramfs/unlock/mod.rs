@@ -92,7 +92,9 @@ fn bring_up<S: Initramfs>(
     let mut opened = match action {
         Action::Open { device } => {
             log.say(&format!("opening volume {name} on {device}"));
-            open::open(system, log, volume, &node(device))?
+            let opened = open::open(system, log, volume, &node(device))?;
+            probe::file_system(system, volume, &opened.mapped)?;
+            opened
         }
         Action::CreateOnDisk => {
             log.say(&format!("making volume {name} on {}", disk.path.display()));
@@ -146,6 +148,11 @@ fn flags(volume: &Volume) -> MountFlags {
         nosuid: true,
         nodev: true,
         noexec: has(MountOption::NoExecute),
+        // `relatime` is what Linux does by itself; where one section asks for it and the other for `noatime`, the
+        // latter wins.
+        noatime: has(MountOption::NoAccessTime),
+        synchronous: has(MountOption::Synchronous),
+        discard: volume.options().discard(),
     }
 }
 

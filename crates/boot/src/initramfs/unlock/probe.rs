@@ -1,11 +1,38 @@
-//! Facts about the disks, gathered for the plan.
+//! Facts about the disks, gathered for the plan, and about the file system of a volume that was opened.
 
-use countersign_plan::content::{Content, HEAD_BYTES, TAIL_BYTES, classify};
+use countersign_contract::code::Code;
+use countersign_contract::model::Volume;
+use countersign_plan::content::{self, Content, FILE_SYSTEM_BYTES, HEAD_BYTES, TAIL_BYTES, classify};
 use countersign_plan::facts::{DiskFacts, Facts, PartitionFacts};
 use countersign_plan::volumes::DATA_OFFSET;
 use countersign_system::error::Result;
 use countersign_system::ports::{Disk, Initramfs, Partition};
 use std::path::Path;
+
+use crate::failure::Failure;
+use crate::stage::Stage;
+
+use super::failed;
+
+/// Refuses an opened volume whose file system is not the one that the contract names: it is neither mounted as
+/// something else nor made again.
+pub fn file_system<S: Initramfs>(
+    system: &S,
+    volume: &Volume,
+    mapped: &Path,
+) -> std::result::Result<(), Failure> {
+    let head = system
+        .read(mapped, 0, FILE_SYSTEM_BYTES)
+        .map_err(|error| failed(volume, Code::MountFailed, &error))?;
+    let found = content::file_system(&head);
+    if found == Some(volume.file_system()) {
+        return Ok(());
+    }
+    let found = found.map_or("none that is known", |found| found.as_str());
+    let message =
+        format!("volume {}: expected the file system that the contract names, found {found}", volume.name());
+    Err(Failure::machine(Stage::Unlock, Code::FileSystemOther, message))
+}
 
 /// Facts about every disk of `disks`; the content of each partition, or of the disk where there is none, is read.
 pub fn facts<S: Initramfs>(system: &S, disks: &[Disk]) -> Result<Facts> {

@@ -20,7 +20,7 @@ pub(super) fn watched<S: Initramfs>(
 ) -> Result<WatchedVolume, Failure> {
     let name = mapper_name(volume);
     let table = system.table(&name).map_err(|error| failed(volume, Code::LuksOpenFailed, &error))?;
-    let MountFlags { read_only, nosuid, nodev, noexec } = flags(volume);
+    let MountFlags { read_only, nosuid, nodev, noexec, .. } = flags(volume);
     Ok(WatchedVolume {
         name: volume.name().to_owned(),
         mount: volume.mount().to_owned(),

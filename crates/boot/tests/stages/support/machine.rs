@@ -125,7 +125,7 @@ pub fn rotated() -> &'static [u8] {
 }
 
 /// The header of a LUKS1 volume, data at 2 MiB.
-pub fn luks1() -> &'static [u8] {
+fn luks1() -> &'static [u8] {
     static HEADER: OnceLock<Vec<u8>> = OnceLock::new();
     HEADER.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
@@ -147,10 +147,37 @@ pub fn passphrase(first: &str, second: &str) -> String {
     run(Command::new("sh").args(["-c", script, "sh", first, second])).trim().to_owned()
 }
 
+/// Where a file system has its magic number, and what it is.
+pub const EXT4: (u64, &[u8]) = (0x438, &[0x53, 0xef]);
+pub const XFS: (u64, &[u8]) = (0, b"XFSB");
+pub const BTRFS: (u64, &[u8]) = (0x1_0040, b"_BHRfS_M");
+
+/// Lets a volume show a file system when it is opened, and no other.
+pub fn put_file_system(machine: &Recorder, volume: &str, file_system: (u64, &[u8])) {
+    let mapped = format!("/dev/mapper/volume-{volume}");
+    for (offset, magic) in [EXT4, XFS, BTRFS] {
+        machine.put(&mapped, offset, &vec![0; magic.len()]);
+    }
+    machine.put(&mapped, file_system.0, file_system.1);
+}
+
 /// Puts a volume on `device` that opens with the passphrase of the seeds in this order.
 pub fn put_volume(machine: &Recorder, device: &str, first: &str, second: &str) {
     machine.put(device, 0, header());
     machine.knows(header(), &passphrase(first, second));
+    for name in ["data", "more"] {
+        put_file_system(machine, name, EXT4);
+    }
+}
+
+/// Puts a whole-disk LUKS1 volume of these seeds on the disk `data` of 1 GiB.
+pub fn put_luks1_volume(machine: &Recorder, first: &str, second: &str) {
+    machine.put(DATA, 0, luks1());
+    machine.knows(luks1(), &passphrase(first, second));
+    put_file_system(machine, "data", EXT4);
+    let (sectors, key) = ((GIB - 2 * MIB) / 512, "0".repeat(128));
+    let table = format!("0 {sectors} crypt aes-xts-plain64 {key} 0 253:3 4096");
+    machine.shows_table("volume-data", &table);
 }
 
 /// A machine whose disk `data` holds a volume of these seeds on its second partition.
