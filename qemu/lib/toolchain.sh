@@ -47,6 +47,9 @@ web_rust_build() {
     # shellcheck disable=SC2016  # the loader's own notation
     patchelf --force-rpath --set-rpath '$ORIGIN/../lib/x86_64-linux-gnu' "$target/usr/bin/$tool"
   done
+  # LLVM's own search path would keep the programs' from reaching the libraries that it needs: the machine's, of
+  # another release perhaps, would be taken.
+  find "$target/usr/lib/x86_64-linux-gnu" -name 'libLLVM*.so*' -type f -exec patchelf --remove-rpath {} +
   rm -rf "$target"/usr/share/{doc,man,locale}
   note "$("$target/usr/bin/rustc" --version), $(size_of "$target")"
 }
