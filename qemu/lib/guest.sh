@@ -5,7 +5,7 @@
 #   guest_trees ENGINE                                     fetches and unpacks all packages; sets the variables
 #                                                          KERNEL_TREE, INITRAMFS_TREE, OS_TREE
 #   guest_kernel                                           prints the kernel
-#   guest_os REPOSITORY ENGINE COUNTERSIGND                prints a folder: os.img, image.json, dropped
+#   guest_os REPOSITORY ENGINE COUNTERSIGND [TEST_TREE]    prints a folder: os.img, image.json, dropped
 #   guest_initramfs REPOSITORY ENGINE COUNTERSIGND IMAGE_JSON  prints a folder: base.cpio.zst, contents
 #   guest_busybox                                          prints a static busybox: the demo container's only program
 #   verify_reproducible REPOSITORY ENGINE COUNTERSIGND OS_FOLDER INITRAMFS_FOLDER
@@ -67,10 +67,13 @@ guest_epoch() { stat --format=%Y "$(guest_kernel)"; }
 guest_version() { sed -n 's/^version = "\(.*\)"$/\1/p' "$1/Cargo.toml" | head -n 1; }
 
 guest_os() {
-  local repository=$1 engine=$2 countersignd=$3
-  cached "os-$engine" "@$repository/qemu/guest" "@$repository/systemd" "@$OS_TREE/packages.lock" "@$countersignd" \
+  local repository=$1 engine=$2 countersignd=$3 test_tree=()
+  if (($# > 3)); then test_tree=("$4"); fi
+  cached "os-$engine" "${test_tree[@]/#/@}" \
+    "@$repository/qemu/guest" "@$repository/systemd" "@$OS_TREE/packages.lock" "@$countersignd" \
     "$(mkfs.erofs --version 2>&1 | head -n 1)" "$(guest_version "$repository")" "$(guest_epoch)" -- \
-    "$repository/qemu/guest/build" "$engine" "$OS_TREE" "$countersignd" "$(guest_epoch)" "$(guest_version "$repository")"
+    "$repository/qemu/guest/build" "$engine" "$OS_TREE" "$countersignd" "$(guest_epoch)" \
+    "$(guest_version "$repository")" "${test_tree[@]}"
 }
 
 guest_initramfs() {

@@ -8,6 +8,7 @@
 
 mod support;
 
+mod a_look_from_inside;
 mod altered_signature_stops_at_verify;
 mod boots_and_reopens_the_volume;
 mod foreign_log_server_starts_nothing;

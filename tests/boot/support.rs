@@ -27,7 +27,7 @@ pub fn artifacts() -> Artifacts {
 }
 
 /// Where worlds, keys and serial logs go.
-fn work() -> PathBuf {
+pub fn work() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("boot")
 }
 
