@@ -297,6 +297,12 @@ impl Filesystems for Machine {
     fn move_mount(&self, _: &Path, _: &Path) -> Result<()> {
         Ok(())
     }
+    fn attribute(&self, path: &Path, name: &str, limit: usize) -> Result<Option<Vec<u8>>> {
+        self.linux.attribute(path, name, limit)
+    }
+    fn set_attribute(&self, path: &Path, name: &str, value: &[u8]) -> Result<()> {
+        self.linux.set_attribute(path, name, value)
+    }
     fn unmount(&self, target: &Path) -> Result<()> {
         self.linux.unmount(target)
     }

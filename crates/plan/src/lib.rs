@@ -24,5 +24,6 @@ pub mod record;
 pub mod render;
 pub mod section;
 pub mod signer;
+pub mod volume_record;
 pub mod volumes;
 pub mod watch;

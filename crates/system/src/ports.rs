@@ -284,6 +284,10 @@ pub trait Filesystems {
     fn bind(&self, source: &Path, target: &Path, flags: MountFlags) -> Result<()>;
     /// Moves a mount; `target` is made if missing.
     fn move_mount(&self, source: &Path, target: &Path) -> Result<()>;
+    /// An extended attribute of a file or folder, at most `limit` bytes of it; none where there is none.
+    fn attribute(&self, path: &Path, name: &str, limit: usize) -> Result<Option<Vec<u8>>>;
+    /// Writes an extended attribute in one piece and waits until the device holds it.
+    fn set_attribute(&self, path: &Path, name: &str, value: &[u8]) -> Result<()>;
     /// Unmounts, after writing out what is cached.
     fn unmount(&self, target: &Path) -> Result<()>;
 }

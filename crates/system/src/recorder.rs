@@ -2,8 +2,9 @@
 //!
 //! It holds the facts that a test gives it (disks with their bytes, manifest, key, time), answers from them, and has
 //! no effect outside its own memory. What it does is as simple as the stages allow: a partition's bytes are its own
-//! and not those of its disk, but for the first block of `data` when a disk is parted; a file system on a
-//! mapped device has its magic number for content, any other has none; a container opens if its header is one that was made here or announced by [`Recorder::knows`] and the passphrase
+//! and not those of its disk, but for the first block of `data` when a disk is parted; a file system on a mapped device
+//! has its magic number and an attribute of its root for content, any other has none; a container opens if its header
+//! is one that was made here or announced by [`Recorder::knows`] and the passphrase
 //! is that one's.
 //!
 //! Time passes only in [`crate::ports::Disks::wait_for_disk`], in the waits of [`crate::ports_host::Network`] and by
@@ -102,6 +103,8 @@ struct State {
     bytes_left: Option<usize>,
     tables: BTreeMap<String, String>,
     mapped: BTreeMap<String, Mapped>,
+    /// The one attribute of a file system's root, by the disk or partition that holds it.
+    attributes: BTreeMap<PathBuf, Vec<u8>>,
     /// Beginning of the request, the error, the uptime from which it is over.
     failures: Vec<(String, io::ErrorKind, Duration)>,
     later_log_server: Option<(Duration, std::result::Result<LogPeer, ProbeError>)>,
@@ -123,6 +126,7 @@ struct State {
 /// A mapped device.
 #[derive(Debug)]
 struct Mapped {
+    device: PathBuf,
     size: u64,
     table: String,
 }
@@ -163,6 +167,20 @@ impl Recorder {
     /// The first `length` bytes of a disk or partition.
     pub fn bytes(&self, device: &str, length: usize) -> Vec<u8> {
         self.state().get(Path::new(device), 0, length)
+    }
+
+    /// The attribute of the root of the file system that lies, encrypted, on a disk or partition.
+    pub fn attribute_on(&self, device: &str) -> Option<Vec<u8>> {
+        self.state().attributes.get(Path::new(device)).cloned()
+    }
+
+    /// Gives it or takes it away.
+    pub fn set_attribute_on(&self, device: &str, value: Option<Vec<u8>>) {
+        let mut state = self.state();
+        match value {
+            Some(value) => state.attributes.insert(device.into(), value),
+            None => state.attributes.remove(Path::new(device)),
+        };
     }
 
     /// The records that the log server took.
@@ -385,6 +403,19 @@ impl State {
             }
         }
         bytes
+    }
+
+    /// What is below a mapped device, or the device itself.
+    fn below(&self, device: &Path) -> PathBuf {
+        let name = device.strip_prefix("/dev/mapper").ok().and_then(Path::to_str);
+        let mapped = name.and_then(|name| self.mapped.get(name));
+        mapped.map_or_else(|| device.to_owned(), |mapped| mapped.device.clone())
+    }
+
+    /// The disk or partition whose file system is mounted there.
+    fn mounted_at(&self, target: &Path) -> Option<PathBuf> {
+        let (device, ..) = self.mounts.iter().rev().find(|(_, place, _)| place == target)?;
+        Some(self.below(device))
     }
 
     fn partitions(&self) -> impl Iterator<Item = &Partition> {

@@ -30,4 +30,5 @@ mod unlock;
 mod unseal;
 mod validate;
 mod verify;
+mod volume_record;
 mod watch;

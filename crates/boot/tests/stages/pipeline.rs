@@ -40,9 +40,10 @@ write disk /dev/vdd2 at 0 bytes=4096
 format /dev/vdd2 label=data memory_kib=65536 passes=4 lanes=4 sector_size=4096
 open /dev/vdd2 as volume-data
 make ext4 /dev/mapper/volume-data label=data persistent
+mount ext4 /dev/mapper/volume-data at /volumes/data nosuid nodev
+set attribute trusted.countersign of /volumes/data
 write disk /dev/vdd2 at 4096 bytes=16773120
 write disk /dev/vdd2 at 0 bytes=4096
-mount ext4 /dev/mapper/volume-data at /volumes/data nosuid nodev
 open scratch /dev/vdc as scratch
 make ext4 /dev/mapper/scratch label=scratch scratch
 mount ext4 /dev/mapper/scratch at /sysroot nodev

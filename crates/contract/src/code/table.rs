@@ -322,6 +322,30 @@ codes! {
         "the seeds of a volume could not be changed"
         cause "the volume is of an old format whose header cannot be changed safely, or the device failed"
         remedy "copy the data to a new volume, or boot with the old seeds; the volume opens with the old or the new ones";
+    VolumeRecordMissing "HPL07120W" VOLUME_RECORD_MISSING Warning
+        "the volume has no record that says whose it is"
+        cause "HPCR or a program without records made it, or somebody with full rights took the record away"
+        remedy "nothing to do once; the volume has a record from now on, unless it is mounted read-only";
+    VolumeRecordInvalid "HPL07121E" VOLUME_RECORD_INVALID Error
+        "the record of a volume was not written under the key of this volume"
+        cause "the host put other bytes into the volume, or somebody with full rights changed the record"
+        remedy "compare with a backup; remove trusted.countersign from the volume's root on a rescue machine to trust it";
+    VolumeExchanged "HPL07122E" VOLUME_EXCHANGED Error
+        "the disk holds another volume than the one that the contract names"
+        cause "two volumes were exchanged, a volume was copied under another name, or its name was changed"
+        remedy "attach the right disk; to rename a volume, remove trusted.countersign from its root on a rescue machine";
+    HeaderReplaced "HPL07123E" VOLUME_HEADER_REPLACED Error
+        "the header of a volume is not the one that the volume's record names"
+        cause "the host put an older or changed header back, or the header was changed outside of the guest"
+        remedy "restore the header; if you changed it, remove trusted.countersign from the volume's root on a rescue machine";
+    VolumeLeftAsItIs "HPL07124W" VOLUME_LEFT_UNCHANGED Warning
+        "the volume is mounted read-only, so its record, seeds and size stay as they are"
+        cause "the contract gives the volume the mount option ro, and something was to be written"
+        remedy "boot once without ro";
+    VolumeRecordFailed "HPL07125E" VOLUME_RECORD_FAILED Error
+        "the record of a volume could not be read or written"
+        cause "the device or the file system reported an error, or the file system keeps no extended attributes"
+        remedy "look at the console for the error; check the file system on a rescue machine";
     ComposeFailed "HPL08004E" DOCKER_COMMAND Error
         "the compose project did not start"
         cause "the compose program reported an error; its last line is in the message"

@@ -12,9 +12,9 @@ use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::syncfs;
 
-use super::Linux;
 use super::files::{self, DIRECTORY_MODE};
 use super::programs::{self, Program};
+use super::{Linux, attributes};
 use crate::error::{Result, SystemError};
 use crate::ports::{Durability, Filesystem, Filesystems, MountFlags};
 
@@ -78,6 +78,16 @@ impl Filesystems for Linux {
             Ok(mount(Some(source), &by_descriptor(&directory), None::<&str>, MsFlags::MS_MOVE, None::<&str>)?)
         };
         move_mount().map_err(|e| SystemError::io("move mount to", target.display().to_string(), e))
+    }
+
+    fn attribute(&self, path: &Path, name: &str, limit: usize) -> Result<Option<Vec<u8>>> {
+        attributes::get(path, name, limit)
+            .map_err(|e| SystemError::io("read attribute of", path.display().to_string(), e))
+    }
+
+    fn set_attribute(&self, path: &Path, name: &str, value: &[u8]) -> Result<()> {
+        attributes::set(path, name, value)
+            .map_err(|e| SystemError::io("write attribute of", path.display().to_string(), e))
     }
 
     fn unmount(&self, target: &Path) -> Result<()> {

@@ -5,6 +5,7 @@
 
 mod alarm;
 mod announcements;
+mod attributes;
 mod device_mapper;
 mod disks;
 mod engine;

@@ -222,7 +222,7 @@ impl Luks for Recorder {
             "0 {sectors} crypt aes-xts-plain64 :64:logon:cryptsetup:{uuid}-d0 0 {number} {HEADER_SECTORS} \
              {count}{discards} sector_size:4096"
         );
-        Ok(map(&mut state, name, sectors * 512, table))
+        Ok(map(&mut state, device, name, sectors * 512, table))
     }
 
     fn replace_slots(
@@ -258,13 +258,13 @@ impl Mapper for Recorder {
     fn open_verity(&self, device: &Path, name: &str, verity: &Verity) -> Result<PathBuf> {
         let mut state = self.ask(format!("open image {} as {name}", device.display()))?;
         let size = verity.data_blocks * u64::from(verity.block_size);
-        Ok(map(&mut state, name, size, format!("0 {} verity", size / 512)))
+        Ok(map(&mut state, device, name, size, format!("0 {} verity", size / 512)))
     }
 
     fn open_scratch(&self, device: &Path, name: &str) -> Result<PathBuf> {
         let mut state = self.ask(format!("open scratch {} as {name}", device.display()))?;
         let size = state.size(device).ok_or_else(|| absent("open scratch space", device))?;
-        Ok(map(&mut state, name, size, format!("0 {} crypt", size / 512)))
+        Ok(map(&mut state, device, name, size, format!("0 {} crypt", size / 512)))
     }
 
     fn take_down(&self, folders: &[&Path]) -> Result<()> {
@@ -284,6 +284,8 @@ impl Filesystems for Recorder {
         };
         let name = filesystem.name();
         let mut state = self.ask(format!("make {name} {} label={label} {durability}", device.display()))?;
+        let below = state.below(device);
+        state.attributes.remove(&below);
         let (offset, magic): (u64, &[u8]) = match filesystem {
             Filesystem::Ext4 => (0x438, &[0x53, 0xef]),
             Filesystem::Xfs => (0, b"XFSB"),
@@ -315,6 +317,24 @@ impl Filesystems for Recorder {
                 *place = target.to_owned();
             }
         }
+        Ok(())
+    }
+
+    fn attribute(&self, path: &Path, _: &str, limit: usize) -> Result<Option<Vec<u8>>> {
+        let state = self.look(format!("attribute of {}", path.display()))?;
+        let device = state.mounted_at(path).ok_or_else(|| absent("read attribute of", path))?;
+        let value = state.attributes.get(&device);
+        Ok(value.map(|value| value[..value.len().min(limit)].to_vec()))
+    }
+
+    /// All or nothing: a power cut is before it once no byte may be written any more.
+    fn set_attribute(&self, path: &Path, name: &str, value: &[u8]) -> Result<()> {
+        let mut state = self.ask(format!("set attribute {name} of {}", path.display()))?;
+        if state.bytes_left == Some(0) {
+            return Err(SystemError::new("write attribute of", path.display().to_string(), "power cut"));
+        }
+        let device = state.mounted_at(path).ok_or_else(|| absent("write attribute of", path))?;
+        state.attributes.insert(device, value.to_vec());
         Ok(())
     }
 
@@ -361,8 +381,8 @@ impl Files for Recorder {
     }
 }
 
-fn map(state: &mut State, name: &str, size: u64, table: String) -> PathBuf {
-    state.mapped.insert(name.to_owned(), Mapped { size, table });
+fn map(state: &mut State, device: &Path, name: &str, size: u64, table: String) -> PathBuf {
+    state.mapped.insert(name.to_owned(), Mapped { device: device.to_owned(), size, table });
     Path::new("/dev/mapper").join(name)
 }
 

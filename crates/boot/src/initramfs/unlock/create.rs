@@ -1,9 +1,9 @@
 //! Making a volume on a blank device.
 //!
 //! A mark that says so stands in the first block of the disk or partition while a volume is being made on it. The
-//! header is made in guest memory, the file system behind it, and the header reaches the disk last, its first block
-//! in place of the mark. A power cut before that leaves the mark, and the next boot begins afresh; the workload has
-//! had nothing in its hands yet.
+//! header is made in guest memory, the file system with its record behind it, and the header reaches the disk last,
+//! its first block in place of the mark. A power cut before that leaves the mark, and the next boot begins afresh; the
+//! workload has had nothing in its hands yet.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ use crate::failure::Failure;
 
 use super::open::{self, Opened};
 use super::seeds::{self, Age};
-use super::{failed, filesystem};
+use super::{failed, filesystem, mount, record};
 
 /// Argon2id as RFC 9106 section 4 recommends where memory is short (64 MiB, 4 lanes), with 4 passes instead of 3, the
 /// fewest that libcryptsetup takes.
@@ -55,8 +55,13 @@ pub(super) fn make_metadata<S: Initramfs>(system: &S, volume: &Volume, device: &
         .map_err(|error| failed(volume, Code::PartitioningFailed, &error))
 }
 
-/// Makes a container and its file system; the header is written last.
-pub(super) fn create<S: Initramfs>(system: &S, volume: &Volume, device: &Path) -> Result<Opened, Failure> {
+/// Makes a container, its file system and its record, and mounts it at `staged`; the header is written last.
+pub(super) fn create<S: Initramfs>(
+    system: &S,
+    volume: &Volume,
+    device: &Path,
+    staged: &Path,
+) -> Result<Opened, Failure> {
     let not_made = |error| failed(volume, Code::LuksFormatFailed, &error);
     let write = |write: &Write| system.write_disk(device, write.offset, &write.bytes).map_err(not_made);
     write(&rewrite::unfinished(Unfinished::Container, 0))?;
@@ -71,6 +76,10 @@ pub(super) fn create<S: Initramfs>(system: &S, volume: &Volume, device: &Path) -
     system
         .make(filesystem(volume), &mapped, label, Durability::Persistent)
         .map_err(|error| failed(volume, Code::CreateFileSystemFailed, &error))?;
-    rewrite::first(&header).iter().try_for_each(write)?;
-    Ok(Opened { device: device.to_owned(), mapped, header, accepted, key, age: Age::Current, repair: None })
+    let opened =
+        Opened { device: device.to_owned(), mapped, header, accepted, key, age: Age::Current, repair: None };
+    mount(system, volume, &opened, staged)?;
+    record::make(system, volume, &opened, staged)?;
+    rewrite::first(&opened.header).iter().try_for_each(write)?;
+    Ok(opened)
 }

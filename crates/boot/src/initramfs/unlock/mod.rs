@@ -7,6 +7,7 @@ mod create;
 mod find;
 mod open;
 mod probe;
+mod record;
 mod rotate;
 mod seeds;
 mod watched;
@@ -29,6 +30,7 @@ use super::attest::Attested;
 use super::root::open_image;
 use super::validate::HostFiles;
 use find::{Decided, find};
+use open::Opened;
 
 /// Where volumes are mounted until the new root exists.
 pub(super) const STAGED: &str = "/volumes";
@@ -89,38 +91,52 @@ fn bring_up<S: Initramfs>(
     let Decided { volume, disk, action } = decided;
     let name = volume.name();
     let node = |device: &String| Path::new("/dev").join(device);
-    let mut opened = match action {
+    let staged = Path::new(STAGED).join(name);
+    let opened = match action {
         Action::Open { device } => {
             log.say(&format!("opening volume {name} on {device}"));
-            let opened = open::open(system, log, volume, &node(device))?;
+            let mut opened = open::open(system, log, volume, &node(device))?;
             probe::file_system(system, volume, &opened.mapped)?;
+            mount(system, volume, &opened, &staged)?;
+            let mut record = record::check(system, log, volume, &opened, &staged)?;
+            open::repair(system, log, volume, &mut opened)?;
+            if !flags(volume).read_only {
+                let new = rotate::prepare(system, volume, &opened)?;
+                record.settle(system, volume, &opened)?;
+                rotate::commit(system, log, volume, &mut opened, &mut record, new)?;
+            } else if record.due(&opened) || rotate::due(volume, &opened) {
+                leave(log, volume);
+            }
             opened
         }
         Action::CreateOnDisk => {
             log.say(&format!("making volume {name} on {}", disk.path.display()));
             let data = create::part(system, volume, disk)?;
-            create::create(system, volume, &data)?
+            create::create(system, volume, &data, &staged)?
         }
         Action::CreateOnPartition { device, metadata } => {
             log.say(&format!("making volume {name} on {device}"));
             if let Some(metadata) = metadata {
                 create::make_metadata(system, volume, &node(metadata))?;
             }
-            create::create(system, volume, &node(device))?
+            create::create(system, volume, &node(device), &staged)?
         }
     };
-    let staged = Path::new(STAGED).join(name);
-    system
-        .mount(filesystem(volume), &opened.mapped, &staged, flags(volume))
-        .map_err(|error| failed(volume, Code::MountFailed, &error))?;
-    open::repair(system, log, volume, &mut opened)?;
-    if let Some(new) = rotate::prepare(system, volume, &opened)? {
-        rotate::commit(system, log, volume, &mut opened, new)?;
-    }
-    rotate::wipe(system, volume, &opened)?;
     log.say(&format!("{}: volume {name}: {}", Code::VolumeMounted, Code::VolumeMounted.text()));
     let watched = watched::watched(system, volume, &opened)?;
     Ok(Mounted { staged, mount: volume.mount().to_owned(), watched })
+}
+
+fn mount<S: Initramfs>(system: &S, volume: &Volume, opened: &Opened, staged: &Path) -> Result<(), Failure> {
+    system
+        .mount(filesystem(volume), &opened.mapped, staged, flags(volume))
+        .map_err(|error| failed(volume, Code::MountFailed, &error))
+}
+
+/// Says that something was to be written to a volume that is mounted read-only.
+fn leave<S: Initramfs>(log: &mut Log<'_, S>, volume: &Volume) {
+    let code = Code::VolumeLeftAsItIs;
+    log.warn_text(format!("{code}: volume {}: {}", volume.name(), code.text()));
 }
 
 /// A failure that names the volume.

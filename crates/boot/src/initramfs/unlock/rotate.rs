@@ -16,23 +16,50 @@ use crate::log::Log;
 use crate::stage::Stage;
 
 use super::open::{self, Opened};
+use super::record::Kept;
 use super::seeds::{self, Age};
 use super::{create, failed};
 
-/// A header that is ready to be written.
-pub(super) struct Prepared {
-    header: Vec<u8>,
-    pub(super) accepted: countersign_plan::luks2::Accepted,
+/// Puts the new header in place of the old one, where there is a new one, and takes away what is left of the old.
+///
+/// The volume's record names the new header before it is written and the old one until it is gone, so whichever the
+/// power leaves is the record's.
+pub(super) fn commit<S: Initramfs>(
+    system: &S,
+    log: &Log<'_, S>,
+    volume: &Volume,
+    opened: &mut Opened,
+    record: &mut Kept,
+    new: Option<Vec<u8>>,
+) -> Result<(), Failure> {
+    if let Some(header) = new {
+        let size = system.size(&opened.device).map_err(|error| not_changed(volume, &error))?;
+        // The data stays as it was made, 32 byte keys and all; there is one key slot again.
+        let accepted = open::accept(volume, &header, &Profile::compatible(), size)?;
+        record.announce(system, volume, opened, accepted.digest())?;
+        write(system, volume, opened, &rewrite::replacement(&header, &accepted))?;
+        opened.header = header;
+        opened.accepted = accepted;
+        opened.age = Age::Current;
+        record.settle(system, volume, opened)?;
+        let code = Code::SeedsChanged;
+        log.say(&format!("{code}: volume {}: {}", volume.name(), code.text()));
+    }
+    wipe(system, volume, opened)
 }
 
-/// The header that the volume shall have; none where it has it already.
+/// Whether the volume has yet to get the seeds that the contract names.
+pub(super) fn due(volume: &Volume, opened: &Opened) -> bool {
+    seeds::changing(volume) && (opened.age == Age::Previous || opened.accepted.slots().len() != 1)
+}
+
+/// The header that the volume shall have, in memory; none where it has it already.
 pub(super) fn prepare<S: Initramfs>(
     system: &S,
     volume: &Volume,
     opened: &Opened,
-) -> Result<Option<Prepared>, Failure> {
-    let one_slot = opened.accepted.slots().len() == 1;
-    if !seeds::changing(volume) || opened.age == Age::Current && one_slot {
+) -> Result<Option<Vec<u8>>, Failure> {
+    if !due(volume, opened) {
         return Ok(None);
     }
     if opened.accepted.version() == LuksVersion::Luks1 {
@@ -40,8 +67,7 @@ pub(super) fn prepare<S: Initramfs>(
         return Err(Failure::machine(Stage::Unlock, Code::SeedChangeFailed, message));
     }
     let old: Vec<u8> = opened.accepted.slots().iter().map(|slot| slot.number()).collect();
-    let size = system.size(&opened.device).map_err(|error| not_changed(volume, &error))?;
-    let header = system
+    system
         .replace_slots(
             &opened.header,
             &opened.key,
@@ -49,32 +75,12 @@ pub(super) fn prepare<S: Initramfs>(
             &seeds::current(volume)?,
             &old,
         )
-        .map_err(|error| not_changed(volume, &error))?;
-    // The data stays as it was made, 32 byte keys and all; there is one key slot again.
-    let accepted = open::accept(volume, &header, &Profile::compatible(), size)?;
-    Ok(Some(Prepared { header, accepted }))
-}
-
-/// Writes the new header in place of the old one.
-pub(super) fn commit<S: Initramfs>(
-    system: &S,
-    log: &Log<'_, S>,
-    volume: &Volume,
-    opened: &mut Opened,
-    new: Prepared,
-) -> Result<(), Failure> {
-    let Prepared { header, accepted } = new;
-    write(system, volume, opened, &rewrite::replacement(&header, &accepted))?;
-    opened.header = header;
-    opened.accepted = accepted;
-    opened.age = Age::Current;
-    let code = Code::SeedsChanged;
-    log.say(&format!("{code}: volume {}: {}", volume.name(), code.text()));
-    Ok(())
+        .map(Some)
+        .map_err(|error| not_changed(volume, &error))
 }
 
 /// Overwrites what is left of a removed key slot.
-pub(super) fn wipe<S: Initramfs>(system: &S, volume: &Volume, opened: &Opened) -> Result<(), Failure> {
+fn wipe<S: Initramfs>(system: &S, volume: &Volume, opened: &Opened) -> Result<(), Failure> {
     if !seeds::changing(volume) || opened.accepted.version() == LuksVersion::Luks1 {
         return Ok(());
     }

@@ -194,7 +194,8 @@ pub fn machine_with_good_volume(contract: &Contract) -> Recorder {
 }
 
 /// Requests that change a disk.
-const WRITES: [&str; 6] = ["partition ", "format ", "make ext4", "make xfs", "make btrfs", "write disk"];
+const WRITES: [&str; 7] =
+    ["partition ", "format ", "make ext4", "make xfs", "make btrfs", "write disk", "set attribute"];
 
 /// How failure mode begins.
 const REPORTS: &str =

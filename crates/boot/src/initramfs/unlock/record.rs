@@ -1,0 +1,131 @@
+//! The record that a volume carries ([`countersign_plan::volume_record`]): read and judged once the volume is
+//! mounted, before anything else is written to the disk; brought up to date when its header changes.
+//!
+//! A volume that is mounted read-only keeps the record that it has, and none where it has none.
+
+use std::path::{Path, PathBuf};
+
+use countersign_contract::code::Code;
+use countersign_contract::model::Volume;
+use countersign_crypto::LibraryError;
+use countersign_plan::volume_record::{ATTRIBUTE, LIMIT, Origin, RecordFault, Subject, VolumeRecord};
+use countersign_system::ports::Initramfs;
+
+use crate::failure::Failure;
+use crate::log::Log;
+use crate::stage::Stage;
+
+use super::open::Opened;
+use super::{failed, flags};
+
+/// The record of a mounted volume.
+pub(super) struct Kept {
+    staged: PathBuf,
+    record: VolumeRecord,
+    /// What the file system holds is this record.
+    written: bool,
+}
+
+impl Kept {
+    /// Names the header that is about to be written, beside the one that is there.
+    pub(super) fn announce<S: Initramfs>(
+        &mut self,
+        system: &S,
+        volume: &Volume,
+        opened: &Opened,
+        next: [u8; 32],
+    ) -> Result<(), Failure> {
+        self.record = self.record.announcing(next);
+        self.write(system, volume, opened)
+    }
+
+    /// Names the header that is there and no other.
+    pub(super) fn settle<S: Initramfs>(
+        &mut self,
+        system: &S,
+        volume: &Volume,
+        opened: &Opened,
+    ) -> Result<(), Failure> {
+        if let Some(record) = self.record.settled(opened.accepted.digest()) {
+            self.record = record;
+            self.written = false;
+        }
+        if self.written { Ok(()) } else { self.write(system, volume, opened) }
+    }
+
+    /// Whether the file system has yet to get a record, or one that names its header alone.
+    pub(super) fn due(&self, opened: &Opened) -> bool {
+        !self.written || self.record.settled(opened.accepted.digest()).is_some()
+    }
+
+    fn write<S: Initramfs>(&mut self, system: &S, volume: &Volume, opened: &Opened) -> Result<(), Failure> {
+        write(system, volume, opened, &self.staged, &self.record)?;
+        self.written = true;
+        Ok(())
+    }
+}
+
+/// Writes the first record of a new volume, unless it is mounted read-only.
+pub(super) fn make<S: Initramfs>(
+    system: &S,
+    volume: &Volume,
+    opened: &Opened,
+    staged: &Path,
+) -> Result<(), Failure> {
+    if flags(volume).read_only {
+        return Ok(());
+    }
+    let record = VolumeRecord::first(subject(volume, opened), Origin::Made, system.unix_time());
+    write(system, volume, opened, staged, &record)
+}
+
+/// Judges the record of a mounted volume; one that has none gets its first, not yet written.
+pub(super) fn check<S: Initramfs>(
+    system: &S,
+    log: &mut Log<'_, S>,
+    volume: &Volume,
+    opened: &Opened,
+    staged: &Path,
+) -> Result<Kept, Failure> {
+    let bytes = system
+        .attribute(staged, ATTRIBUTE, LIMIT)
+        .map_err(|error| failed(volume, Code::VolumeRecordFailed, &error))?;
+    let subject = subject(volume, opened);
+    let refuse = |fault: RecordFault| {
+        Failure::machine(Stage::Unlock, fault.code(), format!("volume {}: {fault}", volume.name()))
+    };
+    let record = match &bytes {
+        Some(bytes) => {
+            let record = VolumeRecord::open(bytes, &opened.key).map_err(internal)?.map_err(refuse)?;
+            record.judge(subject).map_err(refuse)?;
+            record
+        }
+        None => {
+            let code = Code::VolumeRecordMissing;
+            log.warn_text(format!("{code}: volume {}: {}", volume.name(), code.text()));
+            VolumeRecord::first(subject, Origin::Found, system.unix_time())
+        }
+    };
+    Ok(Kept { staged: staged.to_owned(), record, written: bytes.is_some() })
+}
+
+fn subject<'v>(volume: &'v Volume, opened: &'v Opened) -> Subject<'v> {
+    Subject { volume: volume.name(), uuid: opened.accepted.uuid(), header: opened.accepted.digest() }
+}
+
+fn write<S: Initramfs>(
+    system: &S,
+    volume: &Volume,
+    opened: &Opened,
+    staged: &Path,
+    record: &VolumeRecord,
+) -> Result<(), Failure> {
+    let bytes = record.sealed(&opened.key).map_err(internal)?;
+    system
+        .set_attribute(staged, ATTRIBUTE, &bytes)
+        .map_err(|error| failed(volume, Code::VolumeRecordFailed, &error))
+}
+
+fn internal(error: LibraryError) -> Failure {
+    Failure::machine(Stage::Unlock, Code::BootInternal, error)
+}

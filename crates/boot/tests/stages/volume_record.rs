@@ -1,0 +1,226 @@
+//! Stage `unlock`: the record of a volume. Good records are made by Python's own HMAC from the header's bytes.
+
+use std::io::ErrorKind;
+use std::process::Command;
+
+use countersign_boot::stage::Stage;
+use countersign_contract::code::Code;
+use countersign_system::recorder::Recorder;
+
+use crate::support::canaries::assert_silent;
+use crate::support::contract::{DEPLOYER_SEED, WORKLOAD_SEED};
+use crate::support::keys::run;
+use crate::support::machine::{
+    DATA, GIB, facts, header, machine_with_good_volume, machine_with_volume, machine_without_volume,
+    passphrase, put_luks1_volume, rotated,
+};
+use crate::support::{Contract, boot, machine};
+
+/// The partition with the container.
+const VOLUME: &str = "/dev/vdd2";
+
+/// The record of a volume as documented, from its header: HKDF-SHA-256 (RFC 5869) of the volume key, HMAC-SHA-256.
+/// The volume key is the double's. Arguments: header, volume, generation, origin, next header or an empty file.
+const MAKER: &str = r#"
+import hashlib, hmac, struct, sys
+def digest(path):
+    header = open(path, "rb").read()
+    if not header: return "none"
+    text = lambda at, length: header[at:at + length].split(b"\0")[0]
+    said = header[16:24]
+    size = struct.unpack(">Q", header[8:16])[0]
+    for part in (text(168, 40), text(24, 48), text(208, 48), header[4096:size].split(b"\0")[0]):
+        said += struct.pack(">Q", len(part)) + part
+    return hashlib.sha256(said).hexdigest()
+header, volume, generation, origin, upcoming = sys.argv[1:]
+uuid = open(header, "rb").read()[168:208].rstrip(b"\0")
+text = f"countersign volume record 1\nvolume {volume}\nuuid {uuid.decode()}\ngeneration {generation}\n" \
+    f"origin {origin}\nsince @\nheader {digest(header)}\nnext {digest(upcoming)}\n".replace("@", "1767225600")
+key = hashlib.sha256(uuid).hexdigest().encode()
+extracted = hmac.new(bytes(32), key, hashlib.sha256).digest()
+key = hmac.new(extracted, b"countersign volume record 1\x01", hashlib.sha256).digest()
+print(text + "tag " + hmac.new(key, text.encode(), hashlib.sha256).hexdigest())
+"#;
+
+fn record(header: &[u8], volume: &str, generation: u32, origin: &str, next: &[u8]) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("header"), header).unwrap();
+    std::fs::write(folder.path().join("next"), next).unwrap();
+    let generation = generation.to_string();
+    let mut python = Command::new("python3");
+    python.args(["-c", MAKER, "header", volume, &generation, origin, "next"]).current_dir(folder.path());
+    run(&mut python).into_bytes()
+}
+
+/// A machine with the good volume, which has this record.
+fn recorded(contract: &Contract, record: Option<Vec<u8>>) -> Recorder {
+    let machine = machine_with_good_volume(contract);
+    machine.set_attribute_on(VOLUME, record);
+    machine
+}
+
+/// The record on the disk, its time as in [`MAKER`].
+fn written(machine: &Recorder) -> String {
+    let text = String::from_utf8(machine.attribute_on(VOLUME).unwrap()).unwrap();
+    assert_eq!(text.lines().filter(|line| line.starts_with("since ")).count(), 1, "{text}");
+    text
+}
+
+fn refused(machine: &Recorder, code: Code, words: &str) {
+    let before = machine.attribute_on(VOLUME);
+    let boot = boot(machine);
+    boot.assert_machine(Stage::Unlock, code, &format!("volume data: {words}"));
+    boot.assert_nothing_written();
+    assert_eq!(machine.attribute_on(VOLUME), before);
+    assert!(boot.asked("take down /volumes"), "{:?}", boot.asked);
+    assert_silent(&boot);
+}
+
+#[test]
+fn a_volume_with_its_own_record_opens_and_nothing_is_written() {
+    let machine = recorded(&Contract::good(), Some(record(header(), "data", 7, "made", &[])));
+    let boot = boot(&machine);
+    assert_eq!(boot.result, Ok(()), "{}", boot.said());
+    assert!(!boot.asked("set attribute") && !boot.said().contains("HPL0712"), "{}", boot.said());
+}
+
+#[test]
+fn a_volume_without_record_is_warned_of_once_and_has_one_from_then_on() {
+    let machine = recorded(&Contract::good(), None);
+    let first = boot(&machine);
+    assert_eq!(first.result, Ok(()), "{}", first.said());
+    first.assert_warned("HPL07120W: volume data: the volume has no record");
+    let expected = String::from_utf8(record(header(), "data", 1, "found", &[])).unwrap();
+    let until = |text: &str| text.split("since ").next().unwrap().to_owned();
+    assert_eq!(until(&written(&machine)), until(&expected));
+    machine.reboot();
+    let again = boot(&machine);
+    assert_eq!(again.result, Ok(()), "{}", again.said());
+    assert!(!again.asked("set attribute") && !again.said().contains("HPL07120W"), "{}", again.said());
+}
+
+#[test]
+fn a_new_volume_has_its_record_before_its_header_makes_it_one() {
+    let machine = machine(&Contract::good());
+    let boot = boot(&machine);
+    assert_eq!(boot.result, Ok(()), "{}", boot.said());
+    assert!(!boot.said().contains("HPL0712"), "{}", boot.said());
+    assert!(written(&machine).contains("\nvolume data\n") && written(&machine).contains("\norigin made\n"));
+    let place = |request: &str| {
+        let found = boot.asked.iter().rposition(|asked| asked.starts_with(request));
+        found.unwrap_or_else(|| panic!("{request}: {:?}", boot.asked))
+    };
+    let written = place("set attribute trusted.countersign of /volumes/data");
+    assert!(
+        place("mount ext4 /dev/mapper/volume-data") < written && written < place("write disk /dev/vdd2 at 0")
+    );
+}
+
+#[test]
+fn volumes_that_were_exchanged_or_copied_under_another_name_are_refused() {
+    let other = Some(record(header(), "other", 1, "made", &[]));
+    let words = "expected the record of this volume, found that of another";
+    refused(&recorded(&Contract::good(), other), Code::VolumeExchanged, words);
+}
+
+#[test]
+fn an_older_header_put_back_is_refused_whatever_it_says_of_itself() {
+    let newer = Some(record(rotated(), "data", 3, "made", &[]));
+    let words = "expected the header that the volume's record names";
+    refused(&recorded(&Contract::good(), newer), Code::HeaderReplaced, words);
+    // The names agree, so what is left is the header: it belongs to the volume's past.
+    assert_eq!(rotated()[168..208], header()[168..208]);
+}
+
+#[test]
+fn a_record_that_was_not_written_under_the_volumes_key_is_refused() {
+    let good = record(header(), "data", 1, "made", &[]);
+    let mut changed = good.clone();
+    changed[45] ^= 1;
+    for bytes in [changed, good[..good.len() - 2].to_vec(), b"none".to_vec(), Vec::new()] {
+        let words = "expected a record that was written under the volume's own key";
+        refused(&recorded(&Contract::good(), Some(bytes)), Code::VolumeRecordInvalid, words);
+    }
+}
+
+#[test]
+fn while_a_header_is_replaced_both_are_good_and_the_next_boot_settles() {
+    for (old, next) in [(header(), rotated()), (rotated(), header())] {
+        let machine = recorded(&Contract::good(), Some(record(old, "data", 2, "made", next)));
+        let boot = boot(&machine);
+        assert_eq!(boot.result, Ok(()), "{}", boot.said());
+        let expected = String::from_utf8(record(header(), "data", 3, "made", &[])).unwrap();
+        assert_eq!(written(&machine), expected);
+    }
+}
+
+#[test]
+fn what_a_change_of_seeds_replaced_opens_no_more() {
+    let seed = format!("    seed: {WORKLOAD_SEED}\n");
+    let contract = Contract::good().with(&seed, &format!("{seed}    previousSeed: the-old-Seed\n"));
+    let machine = machine_without_volume(&contract, facts());
+    machine.attach_disk(crate::support::machine::parted(DATA, "data", &["metadata", "data"]));
+    crate::support::machine::put_volume(&machine, VOLUME, DEPLOYER_SEED, "the-old-Seed");
+    machine.set_rotated_header(rotated());
+    machine.set_attribute_on(VOLUME, Some(record(header(), "data", 1, "made", &[])));
+    let first = boot(&machine);
+    assert_eq!(first.result, Ok(()), "{}", first.said());
+    assert_eq!(written(&machine), String::from_utf8(record(rotated(), "data", 3, "made", &[])).unwrap());
+    let place = |request: &str| first.asked.iter().position(|asked| asked.starts_with(request)).unwrap();
+    assert!(place("set attribute") < place("write disk"), "{:?}", first.asked);
+    // The host puts the old header back, and the parties' old contract with it.
+    machine.reboot();
+    machine.put(VOLUME, 0, header());
+    refused(&machine, Code::HeaderReplaced, "expected the header that the volume's record names");
+}
+
+#[test]
+fn the_header_of_a_luks1_volume_belongs_to_its_record_too() {
+    let machine = machine_without_volume(&Contract::good(), facts());
+    machine.attach(DATA, "data", GIB);
+    put_luks1_volume(&machine, DEPLOYER_SEED, WORKLOAD_SEED);
+    let first = boot(&machine);
+    assert_eq!(first.result, Ok(()), "{}", first.said());
+    // The salt of a key slot that is not in use: nothing that decides about opening.
+    machine.reboot();
+    machine.put(DATA, 208 + 48 + 8, b"x");
+    machine.knows(&machine.bytes(DATA, 2 << 20), &passphrase(DEPLOYER_SEED, WORKLOAD_SEED));
+    boot(&machine).assert_machine(Stage::Unlock, Code::HeaderReplaced, "expected the header");
+}
+
+#[test]
+fn on_a_volume_that_is_mounted_read_only_nothing_is_written_and_that_is_said() {
+    let seed = format!("    seed: {WORKLOAD_SEED}\n");
+    let read_only = "countersign:\n  volumes:\n    data:\n      mount-options: [ro]\n";
+    let contract = Contract::good().with_workload(read_only);
+    let changing = contract.clone().with(&seed, &format!("{seed}    previousSeed: the-old-Seed\n"));
+    let left = "HPL07124W: volume data: the volume is mounted read-only, so its record";
+    let settled = || Some(record(header(), "data", 1, "made", &[]));
+    for (contract, workload_seed, record, warned) in [
+        (&contract, WORKLOAD_SEED, None, true),
+        (&contract, WORKLOAD_SEED, Some(record(header(), "data", 2, "made", rotated())), true),
+        (&changing, "the-old-Seed", settled(), true),
+        (&changing, WORKLOAD_SEED, settled(), false),
+        (&contract, WORKLOAD_SEED, settled(), false),
+    ] {
+        let machine = machine_with_volume(contract, DEPLOYER_SEED, workload_seed);
+        machine.set_attribute_on(VOLUME, record.clone());
+        let boot = boot(&machine);
+        assert_eq!(boot.result, Ok(()), "{}", boot.said());
+        assert_eq!(boot.said().contains(left), warned, "{}", boot.said());
+        assert!(!boot.asked("write disk") && !boot.asked("set attribute"), "{:?}", boot.asked);
+        assert_eq!(machine.attribute_on(VOLUME), record);
+    }
+}
+
+#[test]
+fn a_record_that_can_be_neither_read_nor_written_ends_the_boot() {
+    let machine = recorded(&Contract::good(), None);
+    machine.fails("attribute of /volumes/data", ErrorKind::Other);
+    refused(&machine, Code::VolumeRecordFailed, "");
+    machine.heals();
+    machine.reboot();
+    machine.fails("set attribute", ErrorKind::StorageFull);
+    boot(&machine).assert_machine(Stage::Unlock, Code::VolumeRecordFailed, "volume data: ");
+    assert_eq!(machine.attribute_on(VOLUME), None);
+}

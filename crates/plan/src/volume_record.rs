@@ -1,0 +1,218 @@
+//! The record that a volume carries inside its encrypted file system: whose it is and which header belongs to it.
+//!
+//! A header comes from the host and nothing in it is authentic. The record is: its tag needs a key that is derived
+//! from the volume key ([`VolumeKey::record_tag`]). So these are noticed after opening and before anything of the
+//! workload runs: two volumes with the same seeds exchanged, a volume copied under another name, an older header (and
+//! with it an older passphrase) put back in front of newer data.
+//!
+//! Not noticed: a whole disk put back as it was, since header and record are then of one time; and, on a volume
+//! without `integrity`, old blocks put back one by one.
+//!
+//! While a header is being replaced, the record names both, the old and the next: whichever the power leaves on the
+//! disk is good. Decides only; who reads and writes it is the boot.
+
+use countersign_contract::code::Code;
+use countersign_crypto::LibraryError;
+use countersign_crypto::digest::hex;
+use countersign_crypto::volume_key::VolumeKey;
+
+/// The extended attribute of the file system's root that holds the record. Only a process with `CAP_SYS_ADMIN` over
+/// the whole guest can read or write attributes of this class, so no container that is not privileged can.
+pub const ATTRIBUTE: &str = "trusted.countersign";
+
+/// Most bytes of a record; a volume's name has at most 255.
+pub const LIMIT: usize = 1024;
+
+/// The first line: the format and its version.
+const TITLE: &str = "countersign volume record 1";
+
+/// How a volume came to its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Written when the volume was made.
+    Made,
+    /// Written when a volume without record was opened: what was before is not vouched for.
+    Found,
+}
+
+impl Origin {
+    fn word(self) -> &'static str {
+        match self {
+            Origin::Made => "made",
+            Origin::Found => "found",
+        }
+    }
+}
+
+/// What a record is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The volume's name in the contract.
+    pub volume: &'a str,
+    /// UUID of the container.
+    pub uuid: &'a str,
+    /// SHA-256 of what the header says ([`crate::luks2::Accepted::digest`]).
+    pub header: [u8; 32],
+}
+
+/// The record of a volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeRecord {
+    volume: String,
+    uuid: String,
+    /// How often the record was written, 1 and up.
+    generation: u64,
+    origin: Origin,
+    /// When the first record was written, seconds since 1970 by the guest's clock.
+    since: i64,
+    /// The header, in hexadecimal digits.
+    header: String,
+    /// The header that is to replace it.
+    next: Option<String>,
+}
+
+/// Why a volume is not opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RecordFault {
+    /// The tag does not hold, or there is none.
+    #[error("expected a record that was written under the volume's own key")]
+    Invalid,
+    /// The name or the UUID is another.
+    #[error("expected the record of this volume, found that of another")]
+    OtherVolume,
+    /// Neither the header that the record names nor the one that was to replace it.
+    #[error("expected the header that the volume's record names")]
+    OtherHeader,
+}
+
+impl RecordFault {
+    /// The message code.
+    pub fn code(self) -> Code {
+        match self {
+            RecordFault::Invalid => Code::VolumeRecordInvalid,
+            RecordFault::OtherVolume => Code::VolumeExchanged,
+            RecordFault::OtherHeader => Code::HeaderReplaced,
+        }
+    }
+}
+
+impl VolumeRecord {
+    /// The first record of a volume. `since` is in seconds since 1970.
+    pub fn first(subject: Subject<'_>, origin: Origin, since: i64) -> VolumeRecord {
+        VolumeRecord {
+            volume: subject.volume.to_owned(),
+            uuid: subject.uuid.to_owned(),
+            generation: 1,
+            origin,
+            since,
+            header: hex(&subject.header),
+            next: None,
+        }
+    }
+
+    /// The bytes of the attribute.
+    ///
+    /// # Errors
+    /// [`LibraryError`] when OpenSSL fails.
+    pub fn sealed(&self, key: &VolumeKey) -> Result<Vec<u8>, LibraryError> {
+        let text = self.text();
+        let tag = hex(&key.record_tag(text.as_bytes())?);
+        Ok(format!("{text}tag {tag}\n").into_bytes())
+    }
+
+    /// Reads the bytes of the attribute; nothing of them is looked at before the tag holds.
+    ///
+    /// # Errors
+    /// [`RecordFault::Invalid`]; [`LibraryError`] when OpenSSL fails.
+    pub fn open(bytes: &[u8], key: &VolumeKey) -> Result<Result<VolumeRecord, RecordFault>, LibraryError> {
+        let Some(text) = authentic(bytes, key)? else {
+            return Ok(Err(RecordFault::Invalid));
+        };
+        Ok(VolumeRecord::parse(text).ok_or(RecordFault::Invalid))
+    }
+
+    /// Holds what was opened against the record.
+    ///
+    /// # Errors
+    /// [`RecordFault::OtherVolume`], [`RecordFault::OtherHeader`].
+    pub fn judge(&self, subject: Subject<'_>) -> Result<(), RecordFault> {
+        if (subject.volume, subject.uuid) != (self.volume.as_str(), self.uuid.as_str()) {
+            return Err(RecordFault::OtherVolume);
+        }
+        let header = hex(&subject.header);
+        match header == self.header || self.next.as_ref() == Some(&header) {
+            true => Ok(()),
+            false => Err(RecordFault::OtherHeader),
+        }
+    }
+
+    /// The record while `next` is put in place of the header.
+    #[must_use]
+    pub fn announcing(&self, next: [u8; 32]) -> VolumeRecord {
+        VolumeRecord { generation: self.generation + 1, next: Some(hex(&next)), ..self.clone() }
+    }
+
+    /// The record once `header` is the one on the disk; none where it says so already.
+    pub fn settled(&self, header: [u8; 32]) -> Option<VolumeRecord> {
+        let header = hex(&header);
+        (self.next.is_some() || self.header != header).then(|| VolumeRecord {
+            generation: self.generation + 1,
+            header,
+            next: None,
+            ..self.clone()
+        })
+    }
+
+    fn text(&self) -> String {
+        format!(
+            "{TITLE}\nvolume {}\nuuid {}\ngeneration {}\norigin {}\nsince {}\nheader {}\nnext {}\n",
+            self.volume,
+            self.uuid,
+            self.generation,
+            self.origin.word(),
+            self.since,
+            self.header,
+            self.next.as_deref().unwrap_or("none"),
+        )
+    }
+
+    /// Reads a text that is authentic, so only what [`VolumeRecord::text`] writes is taken.
+    fn parse(text: &str) -> Option<VolumeRecord> {
+        let mut lines = text.strip_prefix(TITLE)?.strip_prefix('\n')?.lines();
+        let mut value = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ');
+        let record = VolumeRecord {
+            volume: value("volume")?.to_owned(),
+            uuid: value("uuid")?.to_owned(),
+            generation: value("generation")?.parse().ok()?,
+            origin: match value("origin")? {
+                "made" => Origin::Made,
+                "found" => Origin::Found,
+                _ => return None,
+            },
+            since: value("since")?.parse().ok()?,
+            header: value("header")?.to_owned(),
+            next: value("next").map(|next| (next != "none").then(|| next.to_owned()))?,
+        };
+        (record.text() == text).then_some(record)
+    }
+}
+
+/// The text before the tag, if the tag holds.
+fn authentic<'b>(bytes: &'b [u8], key: &VolumeKey) -> Result<Option<&'b str>, LibraryError> {
+    let Some((text, tag)) = std::str::from_utf8(bytes).ok().and_then(split) else {
+        return Ok(None);
+    };
+    Ok((key.authenticates(text.as_bytes(), &tag)?).then_some(text))
+}
+
+/// Text and tag; the text keeps its last line feed.
+fn split(record: &str) -> Option<(&str, Vec<u8>)> {
+    let digits = record.strip_suffix('\n')?;
+    let (at, digits) = (digits.rfind("\ntag ")? + 1, digits.rsplit(' ').next()?);
+    let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let tag = digits.as_bytes().chunks(2).map(pair).collect::<Option<Vec<u8>>>()?;
+    Some((&record[..at], tag))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! The record's form and verdicts; the tag is held against openssl in `crypto::volume_key`, a whole record made by
+//! openssl in the tests of the stages.
+
+use super::*;
+
+const UUID: &str = "8c9a6e1e-6b0e-4a0c-9d6c-3e1c5b7f0a11";
+
+fn key() -> VolumeKey {
+    VolumeKey::copy_from(&[7; 64])
+}
+
+fn subject(header: u8) -> Subject<'static> {
+    Subject { volume: "data", uuid: UUID, header: [header; 32] }
+}
+
+fn opened(bytes: &[u8], key: &VolumeKey) -> Result<VolumeRecord, RecordFault> {
+    VolumeRecord::open(bytes, key).unwrap()
+}
+
+#[test]
+fn the_text_is_as_documented() {
+    let record = VolumeRecord::first(subject(0xa1), Origin::Made, 1_767_225_600).announcing([0xb2; 32]);
+    let expected = format!(
+        "countersign volume record 1\nvolume data\nuuid {UUID}\ngeneration 2\norigin made\nsince 1767225600\n\
+         header {}\nnext {}\ntag ",
+        "a1".repeat(32),
+        "b2".repeat(32)
+    );
+    let sealed = String::from_utf8(record.sealed(&key()).unwrap()).unwrap();
+    assert!(sealed.starts_with(&expected) && sealed.len() == expected.len() + 65, "{sealed}");
+    assert!(sealed.len() < LIMIT - 255);
+    assert_eq!(opened(sealed.as_bytes(), &key()), Ok(record));
+}
+
+#[test]
+fn every_changed_byte_and_every_missing_end_is_refused() {
+    let record = VolumeRecord::first(subject(1), Origin::Found, -5);
+    let sealed = record.sealed(&key()).unwrap();
+    for at in 0..sealed.len() {
+        let mut changed = sealed.clone();
+        changed[at] ^= 1;
+        assert_eq!(opened(&changed, &key()), Err(RecordFault::Invalid), "byte {at}");
+        assert_eq!(opened(&sealed[..at], &key()), Err(RecordFault::Invalid), "end {at}");
+    }
+    let longer = [&sealed[..], b"\n"].concat();
+    assert_eq!(opened(&longer, &key()), Err(RecordFault::Invalid));
+    assert_eq!(opened(&sealed, &VolumeKey::copy_from(&[8; 64])), Err(RecordFault::Invalid));
+    assert_eq!(opened(&[0xff; 64], &key()), Err(RecordFault::Invalid));
+}
+
+#[test]
+fn an_authentic_text_of_another_version_is_refused() {
+    let text = VolumeRecord::first(subject(1), Origin::Made, 0).text().replace("record 1", "record 2");
+    let tag = hex(&key().record_tag(text.as_bytes()).unwrap());
+    assert_eq!(opened(format!("{text}tag {tag}\n").as_bytes(), &key()), Err(RecordFault::Invalid));
+}
+
+#[test]
+fn only_its_own_volume_with_its_own_header_passes() {
+    let record = VolumeRecord::first(subject(1), Origin::Made, 0);
+    assert_eq!(record.judge(subject(1)), Ok(()));
+    let renamed = Subject { volume: "more", ..subject(1) };
+    assert_eq!(record.judge(renamed), Err(RecordFault::OtherVolume));
+    let other = Subject { uuid: "8c9a6e1e-6b0e-4a0c-9d6c-3e1c5b7f0a12", ..subject(1) };
+    assert_eq!(record.judge(other), Err(RecordFault::OtherVolume));
+    assert_eq!(record.judge(subject(2)), Err(RecordFault::OtherHeader));
+}
+
+#[test]
+fn old_and_next_header_pass_while_one_replaces_the_other() {
+    let first = VolumeRecord::first(subject(1), Origin::Made, 0);
+    let between = first.announcing([2; 32]);
+    assert_eq!((between.judge(subject(1)), between.judge(subject(2))), (Ok(()), Ok(())));
+    assert_eq!(between.judge(subject(3)), Err(RecordFault::OtherHeader));
+    // The replacement was never begun, or it is over.
+    let back = between.settled([1; 32]).unwrap();
+    assert_eq!((back.generation, back.judge(subject(2))), (3, Err(RecordFault::OtherHeader)));
+    let over = between.settled([2; 32]).unwrap();
+    assert_eq!(over.judge(subject(1)), Err(RecordFault::OtherHeader));
+    assert_eq!((over.judge(subject(2)), over.settled([2; 32])), (Ok(()), None));
+    // Begun again: the first try's header counts no more.
+    assert_eq!(between.announcing([4; 32]).judge(subject(2)), Err(RecordFault::OtherHeader));
+}
