@@ -1,10 +1,12 @@
-//! Boots a signed, encrypted contract; cuts the power; reopens the volume on the second boot.
+//! Boots a signed, encrypted contract; cuts the power; reopens the volume on the second boot, for which both parties
+//! have sealed the same sections anew into tokens `countersign-v1`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use countersign_vm::events::{Event, Stage, State};
 use countersign_vm::guest::Guest;
+use countersign_vm::lab::contract::{Delivery, Sealing};
 use countersign_vm::lab::http;
 use countersign_vm::lab::syslog::Message;
 use countersign_vm::lab::world::DATA_DISK;
@@ -19,13 +21,15 @@ fn boots_and_reopens_the_volume() {
     let mut world = world();
     let contract = world.contract();
     let delivery = world.delivery();
-    let medium = world.deliver("contract", &contract.texts(), &delivery).unwrap();
+    let anew = Delivery { workload: Sealing::CountersignV1, env: Sealing::CountersignV1, ..delivery.clone() };
+    let media = [("contract", delivery), ("anew", anew)]
+        .map(|(name, delivery)| world.deliver(name, &contract.texts(), &delivery).unwrap());
     let data = world.disk("data", DATA_DISK).unwrap();
-    let mut searched: Vec<PathBuf> = vec![world.syslog.file(), medium.image.clone(), data.clone()];
+    let mut searched: Vec<PathBuf> = vec![world.syslog.file(), data.clone()];
 
-    for boot in 1..=2usize {
+    for (boot, medium) in (1_usize..).zip(&media) {
         let name = format!("boot-{boot}");
-        let run = world.run(&name, &world.keys.image, &medium, Some(&data)).unwrap();
+        let run = world.run(&name, &world.keys.image, medium, Some(&data)).unwrap();
         let logs = logs(&name);
         let mut guest = Guest::boot(&Profile::named("single").unwrap(), &run, &logs).unwrap();
         guest.wait_for("HPL10001I", BOOT, |event| event.is_message("HPL10001I")).unwrap();
@@ -61,7 +65,7 @@ fn boots_and_reopens_the_volume() {
             world.syslog.wait_for(&format!("\"{line}\" at the log server"), ANSWER, wanted).unwrap();
         }
         guest.cut_power().unwrap();
-        searched.extend([logs.serial(), logs.emulator()]);
+        searched.extend([logs.serial(), logs.emulator(), medium.image.clone()]);
         searched.extend(run.drives.iter().filter(|drive| !drive.read_only).map(|drive| drive.path.clone()));
     }
 

@@ -131,6 +131,14 @@ fn a_key_that_is_none_is_refused() {
 }
 
 #[test]
+fn a_key_that_is_too_small_is_refused_although_its_signature_fits() {
+    for key in ["signingKey: @small.pub@\n", "signingKey: @small.crt@\n"] {
+        let contract = Contract { signer: Some("small.key"), ..with_key(key) };
+        ends(&contract, Code::SigningKeyForm, "expected an RSA key of at least 2048 bits, found 1024; ");
+    }
+}
+
+#[test]
 fn a_certificate_holds_from_its_first_to_its_last_day() {
     let contract = with_key("signingKey: @signer.crt@\n");
     let made = keys().made;

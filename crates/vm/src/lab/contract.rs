@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::{make_folder, party, read_text, write};
 use crate::error::{Error, Result};
@@ -177,6 +178,8 @@ pub enum Sealing {
     HyperProtect(Passphrase),
     /// `contract-basic` token.
     ContractBasic(Passphrase),
+    /// `countersign-v1` token: no passphrase, bound to its section.
+    CountersignV1,
 }
 
 /// What the token's passphrase is made of (`qemu/party/seal --passphrase`).
@@ -229,7 +232,7 @@ pub struct Medium {
     pub image: PathBuf,
     /// The contract as it stands on it.
     pub user_data: PathBuf,
-    /// Effective passphrases of the tokens.
+    /// Effective passphrases of the tokens that have one.
     pub passphrases: Vec<Vec<u8>>,
 }
 
@@ -245,18 +248,18 @@ pub fn deliver(texts: &Texts, delivery: &Delivery, folder: &Path) -> Result<Medi
     for (name, section, sealing) in
         [("workload", &texts.workload, delivery.workload), ("env", &texts.env, delivery.env)]
     {
-        let value = match token_options(sealing) {
+        let kept = folder.join(format!("{name}.passphrase"));
+        let value = match sealer(name, sealing, &kept) {
             None => {
                 let _ = write!(contract, "{name}: |\n{}", indented(section, 2));
                 section.clone()
             }
-            Some((prefix, kind)) => {
-                let kept = folder.join(format!("{name}.passphrase"));
-                let mut command = party("seal");
-                command.args(["--prefix", prefix, "--passphrase", kind, "--keep"]).arg(&kept);
+            Some(mut command) => {
                 command.arg(write(&folder.join(format!("{name}.yaml")), section)?).arg(&delivery.certificate);
                 let token = text(command, b"")?;
-                passphrases.push(std::fs::read(&kept).map_err(Error::at(&kept))?);
+                if sealing != Sealing::CountersignV1 {
+                    passphrases.push(std::fs::read(&kept).map_err(Error::at(&kept))?);
+                }
                 let _ = writeln!(contract, "{name}: {token}");
                 token
             }
@@ -314,18 +317,27 @@ pub fn pem(path: &Path) -> Result<String> {
     read_text(path)
 }
 
-fn token_options(sealing: Sealing) -> Option<(&'static str, &'static str)> {
-    let kind = |passphrase| match passphrase {
+/// The program that makes a token, but for its last arguments, text and certificate. A passphrase is left in `kept`.
+fn sealer(section: &str, sealing: Sealing, kept: &Path) -> Option<Command> {
+    let (prefix, passphrase) = match sealing {
+        Sealing::Plain => return None,
+        Sealing::CountersignV1 => {
+            let mut command = party("seal-v1");
+            command.arg(section);
+            return Some(command);
+        }
+        Sealing::HyperProtect(passphrase) => ("hyper-protect-basic", passphrase),
+        Sealing::ContractBasic(passphrase) => ("contract-basic", passphrase),
+    };
+    let kind = match passphrase {
         Passphrase::Random => "random",
         Passphrase::LineFeed => "lf",
         Passphrase::Nul => "nul",
         Passphrase::Empty => "empty",
     };
-    match sealing {
-        Sealing::Plain => None,
-        Sealing::HyperProtect(passphrase) => Some(("hyper-protect-basic", kind(passphrase))),
-        Sealing::ContractBasic(passphrase) => Some(("contract-basic", kind(passphrase))),
-    }
+    let mut command = party("seal");
+    command.args(["--prefix", prefix, "--passphrase", kind, "--keep"]).arg(kept);
+    Some(command)
 }
 
 /// Still base64 of the same length, with another character in the middle.

@@ -120,6 +120,30 @@ fn every_kind_of_token_opens_with_openssl() {
     }
 }
 
+/// Its own maker and the same program's `--open`, which knows the section that a token belongs to.
+#[test]
+fn tokens_without_a_passphrase_open_in_their_section_alone() {
+    let made = shared();
+    let folder = tempfile::tempdir().unwrap();
+    let texts = contract().texts();
+    let delivery = delivery(Sealing::CountersignV1, Signature::Valid);
+    let medium = deliver(&texts, &delivery, folder.path()).unwrap();
+    assert!(medium.passphrases.is_empty());
+    let contract = read_text(&medium.user_data).unwrap();
+    let open = |section: &str, token: &str| {
+        let mut command = party("seal-v1");
+        command.args(["--open", section]).arg(write(&folder.path().join("token"), token).unwrap());
+        command.arg(&made.1.image.key);
+        run(command, b"")
+    };
+    for (section, other, text) in [("workload", "env", &texts.workload), ("env", "workload", &texts.env)] {
+        let token = value(&contract, section);
+        assert!(token.starts_with("countersign-v1."), "{token}");
+        assert_eq!(&open(section, token).unwrap(), text.as_bytes());
+        assert!(open(other, token).is_err(), "a token of {section} opened as {other}");
+    }
+}
+
 #[test]
 fn signatures_verify_unless_altered() {
     let made = shared();

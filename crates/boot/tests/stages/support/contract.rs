@@ -230,6 +230,8 @@ volumes:
             "signer.crt",
             "other-signer.pub",
             "elliptic.pub",
+            "small.pub",
+            "small.crt",
         ] {
             text = text.replace(&format!("@{file}@"), &keys().base64(file));
         }

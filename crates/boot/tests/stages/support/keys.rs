@@ -42,6 +42,7 @@ impl Keys {
         }
         keys.openssl("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out small.key");
         keys.openssl("pkey -in small.key -pubout -out small.pub");
+        keys.openssl("req -x509 -new -key small.key -subj /CN=small -days 10 -out small.crt");
         keys.openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out elliptic.key");
         keys.openssl("pkey -in elliptic.key -pubout -out elliptic.pub");
         keys
