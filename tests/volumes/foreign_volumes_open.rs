@@ -1,25 +1,102 @@
-//! Interop: what the cryptsetup program made, with the documented passphrase on a disk parted by hand, opens here.
+//! Interop: what the cryptsetup program made opens here, and what is made here opens with cryptsetup alone, by the
+//! documented passphrase.
 
 use countersign_tests::lab::{Act, Boot, Case};
 use countersign_vm::arguments::Drive;
+use countersign_vm::lab::contract::Volume;
 use countersign_vm::lab::disk;
 
-use crate::support::{CHEAP, DISK, Lab, parted_container, passphrase, run, volume};
+use crate::support::{
+    ARGON2ID, BY_HAND, CHEAP, DATA_AT, DISK, Lab, MOUNTED, VOLUME, assert_open, boot, by_hand, cryptsetup,
+    parted_container, passphrase, run, volume,
+};
 
-/// A file system with a file, put by hand into the container on a device; the file is made by `Act::Write`.
-fn filled(serial: &str, part: &str, passphrase: &str) -> Vec<Act> {
-    vec![
-        run(
-            &["/lab/cryptsetup", "open", "--key-file", "-", &format!("{{disk:{serial}}}{part}"), "hand"],
-            passphrase,
-        ),
-        run(&["/usr/sbin/mke2fs", "-q", "-t", "ext4", "/dev/mapper/hand"], ""),
+fn look() -> Vec<Act> {
+    vec![Act::Look { folder: format!("{MOUNTED}/files") }]
+}
+
+#[test]
+fn volumes_made_by_cryptsetup_open() {
+    let mut lab = Lab::new("made-by-cryptsetup");
+    let data = volume(VOLUME);
+    lab.contract(&data);
+    let documented = passphrase(&data);
+    let swapped =
+        Volume { workload_seed: data.env_seed.clone(), env_seed: data.workload_seed.clone(), ..data.clone() };
+    // (disk, where the container is, passphrase, cryptsetup's arguments; none for LUKS1)
+    let rows: [(&str, &str, String, Option<&[&str]>); 5] = [
+        ("parted-argon2id", "2", documented.clone(), Some(&ARGON2ID)),
+        ("parted-pbkdf2", "2", documented.clone(), Some(&CHEAP)),
+        ("parted-swapped", "2", passphrase(&swapped), Some(&CHEAP)),
+        ("whole-luks2", "", documented.clone(), Some(&CHEAP)),
+        ("whole-luks1", "", documented, None),
+    ];
+    for (serial, part, passphrase, words) in &rows {
+        let image = lab.disk(serial, DISK);
+        match (*part, words) {
+            ("2", Some(words)) => parted_container(&image, words, passphrase),
+            (_, Some(words)) => {
+                cryptsetup(&[&["luksFormat", "--type", "luks2"], *words].concat(), &image, passphrase);
+            }
+            _ => {
+                let words = [
+                    "luksFormat",
+                    "--type",
+                    "luks1",
+                    "--key-size",
+                    "512",
+                    "--pbkdf-force-iterations",
+                    "1000",
+                ];
+                cryptsetup(&words, &image, passphrase);
+            }
+        }
+        let before = by_hand(serial, part, passphrase);
+        lab.case(Case { name: (*serial).into(), before, boot: boot(serial), after: look() });
+    }
+    for answer in lab.boot() {
+        assert_open(&answer);
+        assert_eq!(answer.files.get("by-hand"), Some(&BY_HAND), "{answer:#?}");
+        let swapped = answer.lines.iter().any(|line| line.contains("HPL07109W"));
+        assert_eq!(swapped, answer.name == "parted-swapped", "{answer:#?}");
+    }
+}
+
+#[test]
+fn a_volume_made_here_opens_with_cryptsetup_alone() {
+    let mut lab = Lab::new("made-here");
+    let data = volume(VOLUME);
+    lab.contract(&data);
+    let image = lab.disk("new", DISK);
+    let write = Act::Write { path: format!("{MOUNTED}/files/ours"), length: 200_000 };
+    lab.case(Case { name: "made".into(), boot: boot("new"), after: vec![write], ..Case::default() });
+    let before = vec![
+        run(&["/lab/cryptsetup", "open", "--key-file", "-", "{disk:new}2", "hand"], &passphrase(&data)),
         run(&["/lab/busybox", "mkdir", "-p", "/mnt/hand"], ""),
         run(&["/lab/busybox", "mount", "-t", "ext4", "/dev/mapper/hand", "/mnt/hand"], ""),
-        Act::Write { path: "/mnt/hand/files/by-hand".into(), length: 200_000 },
-        run(&["/lab/busybox", "umount", "/mnt/hand"], ""),
-        run(&["/lab/cryptsetup", "close", "hand"], ""),
-    ]
+        Act::Look { folder: "/mnt/hand/files".into() },
+    ];
+    lab.case(Case { name: "by cryptsetup".into(), before, ..Case::default() });
+    lab.case(Case { name: "again".into(), boot: boot("new"), after: look(), ..Case::default() });
+    let answers = lab.boot();
+    let [made, by_hand, again] = &answers[..] else { panic!("{answers:#?}") };
+    assert_open(made);
+    assert_eq!((made.formats, made.derivations), (1, 0), "{made:#?}");
+    assert_eq!(by_hand.files.get("ours"), Some(&200_000), "{by_hand:#?}");
+    assert_open(again);
+    assert_eq!((again.formats, again.files.get("ours")), (0, Some(&200_000)), "{again:#?}");
+
+    // And on this machine, where nothing of ours is: the header alone, by the documented passphrase.
+    let inside = image.with_extension("inside");
+    let copied = std::process::Command::new("dd")
+        .arg(format!("if={}", image.display()))
+        .arg(format!("of={}", inside.display()))
+        .args(["bs=1M", "conv=sparse", "status=none"])
+        .arg(format!("skip={}", DATA_AT >> 20))
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    cryptsetup(&["open", "--test-passphrase"], &inside, &passphrase(&data));
 }
 
 /// Two volumes in one contract: each has its own disk and mount, and the boots after find them again.
@@ -38,8 +115,8 @@ fn two_volumes_keep_apart() {
         parted_container(&image, &CHEAP, &passphrase(volume));
         lab.attach(Drive::writable(image, serial));
     }
-    let mut before = filled("disk-one", "2", &passphrase(&one));
-    before.extend(filled("disk-two", "2", &passphrase(&two)));
+    let mut before = by_hand("disk-one", "2", &passphrase(&one));
+    before.extend(by_hand("disk-two", "2", &passphrase(&two)));
     let after = vec![
         Act::Write { path: "{volume}/one/files/first".into(), length: 10 },
         Act::Look { folder: "{volume}/two/files".into() },

@@ -22,12 +22,26 @@ const GUEST: Duration = Duration::from_secs(1800);
 pub const VOLUME: &str = "data";
 /// Serial number of the contract's disk where there is only one.
 pub const CONTRACT: &str = "contract";
+/// Where the stage mounts it.
+pub const MOUNTED: &str = "{volume}/data";
 /// Bytes of a disk: the least that a new volume takes.
 pub const DISK: u64 = 256 << 20;
 /// Where the second partition of such a disk begins: 1 MiB of table, 100 MiB of `metadata`.
 pub const DATA_AT: u64 = 101 << 20;
 /// What a volume that opens quickly is made with; costs are not what is tested with it.
 pub const CHEAP: [&str; 4] = ["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"];
+/// The least argon2id costs.
+pub const ARGON2ID: [&str; 8] = [
+    "--pbkdf",
+    "argon2id",
+    "--pbkdf-memory",
+    "32768",
+    "--pbkdf-force-iterations",
+    "4",
+    "--pbkdf-parallel",
+    "1",
+];
+
 fn work() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("volumes")
 }
@@ -196,6 +210,23 @@ pub fn run(words: &[&str], input: &str) -> Act {
     Act::Run { words: words.iter().map(|&word| word.to_owned()).collect(), input: input.to_owned() }
 }
 
+/// Bytes of the file `by-hand`.
+pub const BY_HAND: usize = 200_000;
+
+/// A file system with the file `by-hand`, put by hand into the container on a partition of a disk.
+pub fn by_hand(serial: &str, part: &str, passphrase: &str) -> Vec<Act> {
+    let device = format!("{{disk:{serial}}}{part}");
+    vec![
+        run(&["/lab/cryptsetup", "open", "--key-file", "-", &device, "hand"], passphrase),
+        run(&["/usr/sbin/mke2fs", "-q", "-t", "ext4", "/dev/mapper/hand"], ""),
+        run(&["/lab/busybox", "mkdir", "-p", "/mnt/hand"], ""),
+        run(&["/lab/busybox", "mount", "-t", "ext4", "/dev/mapper/hand", "/mnt/hand"], ""),
+        Act::Write { path: "/mnt/hand/files/by-hand".into(), length: BY_HAND },
+        run(&["/lab/busybox", "umount", "/mnt/hand"], ""),
+        run(&["/lab/cryptsetup", "close", "hand"], ""),
+    ]
+}
+
 /// `cryptsetup` on a plain file of this machine, the passphrase on standard input.
 pub fn cryptsetup(words: &[&str], image: &Path, passphrase: &str) {
     let mut child = Command::new("cryptsetup")
@@ -243,6 +274,12 @@ fn copy_data(from: &Path, to: &Path, offset: u64) {
             to.write_all_at(&block[..length], offset + at).unwrap();
         }
     }
+}
+
+/// The volume was opened or made, and nothing else is mapped.
+pub fn assert_open(answer: &Answer) {
+    assert_eq!(answer.code, None, "{answer:#?}");
+    assert_eq!(answer.mapped, [format!("volume-{VOLUME}")], "{answer:#?}");
 }
 
 /// Refused at `unlock` with a code and a sentence; nothing mapped is left, nothing was written.
