@@ -17,8 +17,8 @@ COUNTERSIGN_GUEST_SH=1
 # shellcheck source=qemu/lib/toolchain.sh
 . "${BASH_SOURCE[0]%/*}/toolchain.sh"
 
-# What the programs of the initramfs are linked against, and mke2fs.
-INITRAMFS_PACKAGES=(libc6 libgcc-s1 libssl3t64 libcryptsetup12 e2fsprogs)
+# What the programs of the initramfs are linked against, and those that make file systems.
+INITRAMFS_PACKAGES=(libc6 libgcc-s1 libssl3t64 libcryptsetup12 e2fsprogs xfsprogs btrfs-progs)
 
 guest_countersignd() {
   prepare_s390x

@@ -18,7 +18,7 @@
 use std::collections::BTreeMap;
 
 use countersign_contract::code::Code;
-use countersign_contract::model::{Initialize, Volume};
+use countersign_contract::model::{FileSystem, Initialize, Volume};
 
 use crate::content::{Content, Unfinished};
 use crate::devices::Assignment;
@@ -28,8 +28,22 @@ use crate::facts::{DiskFacts, Facts, PartitionFacts};
 pub const METADATA_BYTES: u64 = 100 << 20;
 /// Where `data` begins on a disk that is parted here, in bytes.
 pub const DATA_OFFSET: u64 = (1 << 20) + METADATA_BYTES;
-/// The smallest disk for a new volume: `metadata`, a LUKS2 header, and room for a file system.
-pub const LEAST_DISK_BYTES: u64 = 256 << 20;
+/// What a disk spends before the file system begins and behind its end: a partition table at either end, `metadata`,
+/// a LUKS2 header.
+const OVERHEAD_BYTES: u64 = DATA_OFFSET + (16 << 20) + (1 << 20);
+
+/// The smallest disk for a new volume. `mkfs.xfs` makes nothing below 300 MiB, `mkfs.btrfs` needs 109 MiB.
+pub const fn least_disk_bytes(file_system: FileSystem) -> u64 {
+    match file_system {
+        FileSystem::Ext4 | FileSystem::Btrfs => 256 << 20,
+        FileSystem::Xfs => 448 << 20,
+    }
+}
+
+/// The smallest device for a container that is made on a partition.
+const fn least_container_bytes(file_system: FileSystem) -> u64 {
+    least_disk_bytes(file_system) - OVERHEAD_BYTES
+}
 
 /// What is done with a disk. Devices are kernel names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,10 +96,14 @@ pub enum VolumeRefusal {
         device: String,
     },
     /// Smaller than a new volume can be.
-    #[error("expected at least {LEAST_DISK_BYTES} bytes on {device} for a new volume, found {size}")]
+    #[error("expected at least {least} bytes on {device} for a new volume with {file_system}, found {size}", file_system = .file_system.as_str())]
     TooSmall {
         /// Kernel name.
         device: String,
+        /// What is to be made on it.
+        file_system: FileSystem,
+        /// Bytes that this takes.
+        least: u64,
         /// Bytes.
         size: u64,
     },
@@ -148,7 +166,7 @@ pub fn settle(
     let Some(disk) = facts.disks.iter().find(|disk| disk.name == *name) else {
         return Err(unsettled(Code::VolumeMissing, "expected its disk to stay attached".to_owned()));
     };
-    match decide(disk, volume.options().initialize()) {
+    match decide(disk, volume.options().initialize(), volume.file_system()) {
         Ok(action) => Ok((name.clone(), action)),
         Err(refusal) => Err(unsettled(refusal.code(), refusal.to_string())),
     }
@@ -158,7 +176,15 @@ pub fn settle(
 ///
 /// # Errors
 /// [`VolumeRefusal`], and nothing may be written then.
-pub fn decide(disk: &DiskFacts, initialize: Initialize) -> Result<Action, VolumeRefusal> {
+pub fn decide(
+    disk: &DiskFacts,
+    initialize: Initialize,
+    file_system: FileSystem,
+) -> Result<Action, VolumeRefusal> {
+    let room = |device: &str, size: u64, least: u64| {
+        let device = device.to_owned();
+        if size < least { Err(VolumeRefusal::TooSmall { device, file_system, least, size }) } else { Ok(()) }
+    };
     if disk.read_only {
         return Err(VolumeRefusal::ReadOnly { device: disk.name.clone() });
     }
@@ -167,9 +193,7 @@ pub fn decide(disk: &DiskFacts, initialize: Initialize) -> Result<Action, Volume
             if judge(&disk.name, &disk.content, initialize)? {
                 return Ok(Action::Open { device: disk.name.clone() });
             }
-            if disk.size < LEAST_DISK_BYTES {
-                return Err(VolumeRefusal::TooSmall { device: disk.name.clone(), size: disk.size });
-            }
+            room(&disk.name, disk.size, least_disk_bytes(file_system))?;
             Ok(Action::CreateOnDisk)
         }
         [metadata, data] => {
@@ -177,6 +201,7 @@ pub fn decide(disk: &DiskFacts, initialize: Initialize) -> Result<Action, Volume
             if judge(&data.name, &data.content, initialize)? {
                 Ok(Action::Open { device: data.name.clone() })
             } else {
+                room(&data.name, data.size, least_container_bytes(file_system))?;
                 // Only a table that we made ourselves says what `metadata` holds.
                 let ours = data.content == Content::Unfinished(Unfinished::Disk);
                 let metadata = ours.then(|| metadata.name.clone());
@@ -234,7 +259,7 @@ mod tests {
 
     #[test]
     fn the_table_row_by_row() {
-        let decide = |disk: &DiskFacts| decide(disk, Initialize::IfBlank);
+        let decide = |disk: &DiskFacts| decide(disk, Initialize::IfBlank, FileSystem::Ext4);
         assert_eq!(decide(&disk(Content::Luks(2), vec![])), Ok(Action::Open { device: "vdb".into() }));
         assert_eq!(decide(&disk(Content::Blank, vec![])), Ok(Action::CreateOnDisk));
         assert_eq!(
@@ -267,7 +292,11 @@ mod tests {
         let partitions =
             vec![partition("vdb1", "boot", Content::Blank), partition("vdb2", "root", Content::Blank)];
         assert_eq!(
-            decide(&disk(Content::Known("a GPT partition table"), partitions), Initialize::IfBlank),
+            decide(
+                &disk(Content::Known("a GPT partition table"), partitions),
+                Initialize::IfBlank,
+                FileSystem::Ext4
+            ),
             Err(VolumeRefusal::PartitionNames { device: "vdb".into() })
         );
     }
@@ -275,28 +304,42 @@ mod tests {
     #[test]
     fn never_means_never() {
         assert_eq!(
-            decide(&disk(Content::Blank, vec![]), Initialize::Never),
+            decide(&disk(Content::Blank, vec![]), Initialize::Never, FileSystem::Ext4),
             Err(VolumeRefusal::Blank { device: "vdb".into() })
         );
         assert_eq!(
-            decide(&parted(Content::Blank), Initialize::Never),
+            decide(&parted(Content::Blank), Initialize::Never, FileSystem::Ext4),
             Err(VolumeRefusal::Blank { device: "vdb2".into() })
         );
     }
 
     #[test]
     fn read_only_and_small_disks_are_refused() {
-        let mut small = disk(Content::Blank, vec![]);
-        small.size = LEAST_DISK_BYTES - 1;
-        let size = small.size;
-        assert_eq!(
-            decide(&small, Initialize::IfBlank),
-            Err(VolumeRefusal::TooSmall { device: "vdb".into(), size })
-        );
+        for (file_system, least) in
+            [(FileSystem::Ext4, 256 << 20), (FileSystem::Btrfs, 256 << 20), (FileSystem::Xfs, 448 << 20)]
+        {
+            let mut small = disk(Content::Blank, vec![]);
+            small.size = least;
+            assert_eq!(decide(&small, Initialize::IfBlank, file_system), Ok(Action::CreateOnDisk));
+            small.size = least - 1;
+            let refused = |device: &str, least, size| {
+                Err(VolumeRefusal::TooSmall { device: device.into(), file_system, least, size })
+            };
+            let found = decide(&small, Initialize::IfBlank, file_system);
+            assert_eq!(found, refused("vdb", least, least - 1));
+            // The same room, parted beforehand.
+            let least = least - (118 << 20);
+            let mut parted = parted(Content::Blank);
+            parted.partitions[1].size = least - 1;
+            let found = decide(&parted, Initialize::IfBlank, file_system);
+            assert_eq!(found, refused("vdb2", least, least - 1));
+            parted.partitions[1].size = least;
+            assert!(decide(&parted, Initialize::IfBlank, file_system).is_ok());
+        }
         let mut locked = disk(Content::Luks(2), vec![]);
         locked.read_only = true;
         assert_eq!(
-            decide(&locked, Initialize::IfBlank),
+            decide(&locked, Initialize::IfBlank, FileSystem::Ext4),
             Err(VolumeRefusal::ReadOnly { device: "vdb".into() })
         );
     }

@@ -40,6 +40,8 @@ pub trait Platform {
     fn mount_kernel_filesystems(&self) -> Result<()>;
     /// Loads the kernel modules of the image's fixed list, in its order; returns how many.
     fn load_modules(&self) -> Result<usize>;
+    /// Loads the kernel modules of a file system that not every guest needs; none for the others.
+    fn load_filesystem(&self, filesystem: Filesystem) -> Result<()>;
     /// Names of programs that the image promises but lacks.
     fn missing_programs(&self) -> Vec<PathBuf>;
     /// Seconds since 1970-01-01T00:00:00Z by the guest's clock, which the host can set.

@@ -29,6 +29,7 @@ use crate::log::Log;
 use crate::stage::Stage;
 
 use super::handover::{INIT, write_files};
+use super::kernel;
 use super::root::{IMAGE, NEW_ROOT, lay_out, open_image};
 use super::unlock::STAGED;
 use super::unseal::Unsealed;
@@ -80,6 +81,8 @@ impl FailureMode {
             let report = render_report(&syslog, guest).map_err(|refusal| refusal.to_string())?;
             let folders = [STAGED, NEW_ROOT, IMAGE].map(Path::new);
             system.take_down(&folders).map_err(|error| error.to_string())?;
+            // A failure before the end of `validate` leaves modules loadable.
+            kernel::lock_modules(system).map_err(|error| error.to_string())?;
             open_image(system, &self.manifest).map_err(told)?;
             log.say("the guest OS is started to tell the log server why, and for nothing else");
             lay_out(system, None).map_err(told)?;

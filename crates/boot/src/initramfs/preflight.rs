@@ -50,7 +50,6 @@ pub fn run<S: Initramfs>(system: &S, log: &mut Log<'_, S>) -> Result<Ready, Fail
             return Err(Failure::machine(Stage::Preflight, Code::InsufficientMemory, message));
         }
         let modules = system.load_modules().map_err(|error| incomplete(error.to_string()))?;
-        kernel::lock_modules(system).map_err(|error| incomplete(error.to_string()))?;
         let kernel = system.kernel_release().map_err(|error| incomplete(error.to_string()))?;
         let secure = system.secure_execution();
         if !secure {

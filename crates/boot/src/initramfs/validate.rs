@@ -3,10 +3,11 @@
 //! The plan of the guest OS is rendered here as well: a contract whose workload cannot run is refused before any
 //! disk is touched.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
-use countersign_contract::model::{Contract, unsupported};
+use countersign_contract::model::{Contract, Volume, unsupported};
 use countersign_contract::refusal::Finding;
 use countersign_plan::auditor::Auditor;
 use countersign_plan::file::File;
@@ -17,12 +18,13 @@ use countersign_plan::section;
 use countersign_plan::signer::Signer;
 use countersign_plan::watch::WatchRecords;
 use countersign_plan::watch::expiry::expiries;
-use countersign_system::ports::Initramfs;
+use countersign_system::ports::{Filesystem, Initramfs};
 
 use crate::failure::Failure;
 use crate::log::{Log, Summary};
 use crate::stage::Stage;
 
+use super::kernel;
 use super::verify::Verified;
 
 /// What the guest OS gets, and what later stages need to know of the image.
@@ -61,8 +63,8 @@ impl Verified {
     /// # Errors
     /// `HPL05001E` and its finer relatives for the sections, `HPL07015E` for volumes that do not match, `HPL05130E`
     /// for fields that the guest does not act on, `HPL12102E` and `HPL12104E` to `HPL12107E` for the sections' policy,
-    /// `HPL06…` for the archive and its images.
-    pub fn validate<S: Initramfs>(self, _: &S, log: &mut Log<'_, S>) -> Result<Validated, Failure> {
+    /// `HPL06…` for the archive and its images; `HPL11103E` for an image without the modules of a file system.
+    pub fn validate<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Validated, Failure> {
         log.stage(Stage::Validate, |log| {
             let Verified { origins, digests: contract_digests, signer, auditor, mut watch, workload, env } =
                 self;
@@ -89,6 +91,7 @@ impl Verified {
                     Some(finding) => Failure::finding(Stage::Validate, finding),
                     None => Failure::machine(Stage::Validate, refusal.code(), refusal),
                 })?;
+            load_filesystems(system, contract.volumes())?;
             watch.expiries.extend(expiries(&contract, &manifest));
             let summary =
                 Summary::new().with("volumes", contract.volumes().len()).with("images", plan.images.len());
@@ -97,6 +100,19 @@ impl Verified {
             Ok((Validated { contract, signer, auditor, digests, host }, summary))
         })
     }
+}
+
+/// Loads what the volumes need beyond the modules of every guest, then no module is loaded any more. Not before: the
+/// RAID code below Btrfs measures itself for a second or more when it is loaded, which only its users shall pay. Up to
+/// here nothing runs but this program, and there is no other that could load a module.
+fn load_filesystems<S: Initramfs>(system: &S, volumes: &[Volume]) -> Result<(), Failure> {
+    let wanted: BTreeSet<&str> = volumes.iter().map(|volume| volume.file_system().as_str()).collect();
+    [Filesystem::Xfs, Filesystem::Btrfs]
+        .into_iter()
+        .filter(|filesystem| wanted.contains(filesystem.name()))
+        .try_for_each(|filesystem| system.load_filesystem(filesystem))
+        .and_then(|()| kernel::lock_modules(system))
+        .map_err(|error| Failure::machine(Stage::Validate, Code::ImageIncomplete, error))
 }
 
 fn refused(findings: Vec<Finding>) -> Failure {

@@ -144,3 +144,49 @@ fn a_volume_that_does_not_mount_leaves_no_new_volume_beside_it() {
     assert_asked(&boot, "mount ext4 /dev/mapper/volume-more at /volumes/more nosuid nodev");
     assert_asked(&boot, "mount ext4 /dev/mapper/volume-data at /volumes/data nosuid nodev");
 }
+
+/// The good contract with another file system.
+fn with_file_system(name: &str) -> Contract {
+    Contract::good()
+        .with("    mount: /mnt/data\n", &format!("    mount: /mnt/data\n    filesystem: {name}\n"))
+}
+
+#[test]
+fn xfs_and_btrfs_get_their_modules_before_the_lock_and_are_made_and_opened_again() {
+    for (name, other) in [("xfs", "btrfs"), ("btrfs", "xfs")] {
+        let machine = machine(&with_file_system(name));
+        let made = boot(&machine);
+        assert_asked(&made, &format!("make {name} /dev/mapper/volume-data label=data persistent"));
+        let mount = format!("mount {name} /dev/mapper/volume-data at /volumes/data nosuid nodev");
+        assert_asked(&made, &mount);
+        let at = |request: &str| made.asked.iter().position(|asked| asked.starts_with(request));
+        let lock = at("set kernel parameter kernel.modules_disabled=1");
+        let load = at(&format!("load modules of {name}"));
+        assert!(load.is_some() && load < lock, "{:?}", made.asked);
+        assert!(!made.asked(&format!("load modules of {other}")), "{:?}", made.asked);
+        machine.reboot();
+        let again = boot(&machine);
+        assert_asked(&again, &mount);
+        assert!(!again.asked(&format!("make {name}")), "{:?}", again.asked);
+    }
+    assert!(!boot(&machine(&Contract::good())).asked("load modules of"));
+}
+
+#[test]
+fn an_image_without_the_modules_of_a_file_system_ends_the_boot() {
+    let machine = machine(&with_file_system("xfs"));
+    machine.fails("load modules of xfs", io::ErrorKind::NotFound);
+    let boot = boot(&machine);
+    boot.assert_refused(Stage::Validate, Code::ImageIncomplete);
+    boot.assert_nothing_written();
+}
+
+#[test]
+fn a_disk_too_small_for_xfs_is_refused_untouched() {
+    let machine = machine_without_volume(&with_file_system("xfs"), facts());
+    machine.attach_disk(disk(DATA, "data", (448 << 20) - 1));
+    let boot = boot(&machine);
+    let words = "expected at least 469762048 bytes on vdd for a new volume with xfs, found 469762047";
+    boot.assert_machine(Stage::Unlock, Code::VolumeTooSmall, words);
+    boot.assert_nothing_written();
+}

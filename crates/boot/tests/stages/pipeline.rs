@@ -27,9 +27,9 @@ set kernel parameter vm.unprivileged_userfaultfd=0
 set kernel parameter kernel.kexec_load_disabled=1
 set kernel parameter net.core.bpf_jit_harden=2
 load modules
-set kernel parameter kernel.modules_disabled=1
 read image key
 forget image key
+set kernel parameter kernel.modules_disabled=1
 open image /dev/vdb as os
 mount erofs /dev/mapper/os at /image read-only nodev
 write disk /dev/vdd at 0 bytes=4096
@@ -152,6 +152,7 @@ fn the_second_boot_opens_and_makes_nothing_of_the_volume() {
         [
             "read image key",
             "forget image key",
+            "set kernel parameter kernel.modules_disabled=1",
             "open image /dev/vdb as os",
             "mount erofs /dev/mapper/os at /image read-only nodev",
             "derive key of /dev/vdd2",
@@ -181,7 +182,7 @@ const FAILURES: &[(&str, Stage, Code)] = &[
     ("memory", Stage::Preflight, Code::ImageIncomplete),
     ("set kernel parameter kernel.sysrq", Stage::Preflight, Code::ImageIncomplete),
     ("load modules", Stage::Preflight, Code::ImageIncomplete),
-    ("set kernel parameter kernel.modules_disabled", Stage::Preflight, Code::ImageIncomplete),
+    ("set kernel parameter kernel.modules_disabled", Stage::Validate, Code::ImageIncomplete),
     ("kernel release", Stage::Preflight, Code::ImageIncomplete),
     ("list disks", Stage::Locate, Code::DiskUnreadable),
     ("read /dev/vda", Stage::Locate, Code::DiskUnreadable),
@@ -233,8 +234,14 @@ fn every_request_that_fails_ends_the_boot_with_its_code() {
             assert_eq!(next, "take down /volumes /sysroot /image and all mapped devices");
         }
         // Where the guest OS or its root is what failed, nobody is told; where the handover is, nobody is tried.
-        let needed =
-            ["open image", "mount erofs", "make directory /sysroot/var/tmp", "link", "bind /image/etc"];
+        let needed = [
+            "set kernel parameter kernel.modules_disabled",
+            "open image",
+            "mount erofs",
+            "make directory /sysroot/var/tmp",
+            "link",
+            "bind /image/etc",
+        ];
         let told = (Stage::Verify..=Stage::Root).contains(stage)
             && *request != "forget image key"
             && !needed.contains(request);

@@ -151,7 +151,7 @@ fn a_read_only_disk_and_a_small_one_are_refused() {
         "expected a writable disk, vdd is read-only",
     );
     let small = disk(DATA, "data", 256 * MIB - 1);
-    let words = "expected at least 268435456 bytes on vdd for a new volume, found 268435455";
+    let words = "expected at least 268435456 bytes on vdd for a new volume with ext4, found 268435455";
     ends(&with(&Contract::good(), vec![small]), Code::VolumeTooSmall, words);
     assert_eq!(boot(&with(&Contract::good(), vec![disk(DATA, "data", 256 * MIB)])).result, Ok(()));
 }

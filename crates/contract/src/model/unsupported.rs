@@ -15,10 +15,8 @@ enum When {
     Present,
     /// Only when it is `true`.
     True,
-    /// Only when it is another text.
-    Other(&'static str),
 }
-use When::{Other, Present, True};
+use When::{Present, True};
 
 /// Section, path (`*` is any name), when it counts, hint.
 const TABLE: &[(SectionName, &[&str], When, &str)] = &[
@@ -28,7 +26,6 @@ const TABLE: &[(SectionName, &[&str], When, &str)] = &[
     (Workload, &["images", "rhs"], Present, "name the image by digest and remove the entry"),
     (Workload, &["auths", "*", "insecure"], True, "registries are reached over TLS only"),
     (Env, &["auths", "*", "insecure"], True, "registries are reached over TLS only"),
-    (Workload, &["volumes", "*", "filesystem"], Other("ext4"), "use ext4"),
     (Env, &["volumes", "*", "uv-secret-id"], Present, "give a seed"),
     (Env, &["volumes", "*", "uv-previous-secret-id"], Present, "give a seed"),
     (Env, &["volumes", "*", "kms"], Present, "a volume is protected by its two seeds"),
@@ -70,7 +67,6 @@ pub(super) fn find(workload: &Reader<'_>, env: &Reader<'_>) -> Vec<Finding> {
             let counts = match when {
                 Present => true,
                 True => field.value().as_bool() == Some(true),
-                Other(known) => field.value().as_text() != Some(known),
             };
             if counts {
                 found.push(Finding::from(&Refusal::Unsupported { place: field.place(), hint }));

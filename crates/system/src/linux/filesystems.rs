@@ -23,6 +23,10 @@ use crate::ports::{Durability, Filesystem, Filesystems, MountFlags};
 const EXT4_FEATURES: &str = "none,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,\
 large_file,huge_file,dir_nlink,extra_isize,metadata_csum";
 
+/// The same for a new xfs: what every kernel since 5.15 mounts.
+const XFS_METADATA: &str = "crc=1,finobt=1,inobtcount=1,bigtime=1,reflink=1,rmapbt=0";
+const XFS_INODES: &str = "sparse=1,nrext64=0";
+
 impl Filesystems for Linux {
     fn make(&self, filesystem: Filesystem, device: &Path, label: &str, durability: Durability) -> Result<()> {
         let (program, arguments) = recipe(filesystem, label, durability)?;
@@ -174,7 +178,9 @@ fn recipe(
                 ]),
             ))
         }
-        Filesystem::Xfs => Ok(("mkfs.xfs", words(&["-q", "-K", "-L", cut(label, 12)]))),
+        Filesystem::Xfs => {
+            Ok(("mkfs.xfs", words(&["-q", "-K", "-m", XFS_METADATA, "-i", XFS_INODES, "-L", cut(label, 12)])))
+        }
         Filesystem::Btrfs => Ok(("mkfs.btrfs", words(&["-q", "--nodiscard", "-L", cut(label, 255)]))),
         Filesystem::Erofs | Filesystem::Tmpfs => {
             Err(SystemError::new("make file system", filesystem.name(), "expected ext4, xfs or btrfs"))

@@ -17,7 +17,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::Linux;
 use crate::error::{Result, SystemError};
-use crate::ports::Platform;
+use crate::ports::{Filesystem, Platform};
 
 impl Platform for Linux {
     fn memory_bytes(&self) -> Result<u64> {
@@ -57,13 +57,15 @@ impl Platform for Linux {
     }
 
     fn load_modules(&self) -> Result<usize> {
-        let list = self.paths.configuration.join("modules");
-        let text = read_text("read module list", &list)?;
-        let mut loaded = 0;
-        for line in text.lines().filter_map(ModuleLine::parse) {
-            loaded += usize::from(load_module(&self.paths.modules, &line)?);
+        load_list(self, "modules")
+    }
+
+    fn load_filesystem(&self, filesystem: Filesystem) -> Result<()> {
+        match filesystem {
+            Filesystem::Xfs => load_list(self, "modules-xfs").map(drop),
+            Filesystem::Btrfs => load_list(self, "modules-btrfs").map(drop),
+            Filesystem::Ext4 | Filesystem::Erofs | Filesystem::Tmpfs => Ok(()),
         }
-        Ok(loaded)
     }
 
     fn missing_programs(&self) -> Vec<PathBuf> {
@@ -109,6 +111,17 @@ impl Platform for Linux {
             let _ = reboot(RebootMode::RB_POWER_OFF);
         }
     }
+}
+
+/// Loads the modules of one of the image's lists, in its order; returns how many were not there yet.
+fn load_list(linux: &Linux, name: &str) -> Result<usize> {
+    let list = linux.paths.configuration.join(name);
+    let text = read_text("read module list", &list)?;
+    let mut loaded = 0;
+    for line in text.lines().filter_map(ModuleLine::parse) {
+        loaded += usize::from(load_module(&linux.paths.modules, &line)?);
+    }
+    Ok(loaded)
 }
 
 fn read_text(operation: &'static str, path: &Path) -> Result<String> {
@@ -257,5 +270,10 @@ mod tests {
         assert!(error.to_string().contains("modules/absent.ko"), "{error}");
         write(root.path(), "etc/modules", "# none\n");
         assert_eq!(machine(root.path()).load_modules().unwrap(), 0);
+        machine(root.path()).load_filesystem(Filesystem::Ext4).unwrap();
+        for (filesystem, name) in [(Filesystem::Xfs, "modules-xfs"), (Filesystem::Btrfs, "modules-btrfs")] {
+            let error = machine(root.path()).load_filesystem(filesystem).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+        }
     }
 }

@@ -47,6 +47,10 @@ impl Platform for Recorder {
         Ok(self.ask("load modules")?.facts.modules)
     }
 
+    fn load_filesystem(&self, filesystem: Filesystem) -> Result<()> {
+        self.ask(format!("load modules of {}", filesystem.name())).map(drop)
+    }
+
     fn missing_programs(&self) -> Vec<PathBuf> {
         self.state().facts.missing_programs.clone()
     }

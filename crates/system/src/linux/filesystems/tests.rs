@@ -74,6 +74,21 @@ fn a_missing_program_is_named_and_what_cannot_be_made_is_refused() {
 }
 
 #[test]
+fn xfs_and_btrfs_are_made_on_the_least_room_that_the_plan_gives_them() {
+    // The least disk of each, less 118 MiB of partitions and header; read by the programs that came with them.
+    for (filesystem, mib, words) in [
+        (Filesystem::Xfs, 448 - 118, &["xfs_db", "-r", "-c", "label"][..]),
+        (Filesystem::Btrfs, 256 - 118, &["btrfs", "filesystem", "label"]),
+    ] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(mib << 20).unwrap();
+        Linux::new().make(filesystem, file.path(), "data", Durability::Persistent).unwrap();
+        let output = Command::new(words[0]).args(&words[1..]).arg(file.path()).output().unwrap();
+        assert!(String::from_utf8_lossy(&output.stdout).contains("data"), "{output:?}");
+    }
+}
+
+#[test]
 fn mke2fs_says_why_it_refused() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let error = Linux::new()
