@@ -47,6 +47,7 @@ btrfs-progs                              # the same
 g++                                      # libFuzzer of the fuzz targets
 xorriso                                  # a second maker of contract disks
 fdisk                                    # sfdisk reads the partition tables that we write
+gdisk                                    # sgdisk judges those that we change
 python3-cryptography                     # a second maker of tokens countersign-v1
 iproute2                                 # network namespaces for tests of broken connections
 END

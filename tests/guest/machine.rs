@@ -225,6 +225,9 @@ impl Disks for Machine {
     fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<[Partition; 2]> {
         self.linux.partition(disk, metadata_bytes)
     }
+    fn resize_partition(&self, disk: &Disk, partition: &Path, start: u64, length: u64) -> Result<()> {
+        self.linux.resize_partition(disk, partition, start, length)
+    }
 }
 
 impl Luks for Machine {
@@ -306,6 +309,9 @@ impl Filesystems for Machine {
     /// Volumes stay where the stage mounted them.
     fn move_mount(&self, _: &Path, _: &Path) -> Result<()> {
         Ok(())
+    }
+    fn grow(&self, filesystem: Filesystem, target: &Path, bytes: u64) -> Result<()> {
+        self.linux.grow(filesystem, target, bytes)
     }
     fn attribute(&self, path: &Path, name: &str, limit: usize) -> Result<Option<Vec<u8>>> {
         self.linux.attribute(path, name, limit)

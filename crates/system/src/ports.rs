@@ -112,6 +112,9 @@ pub trait Disks {
     /// Writes a GPT with the two partitions of a data volume: `metadata` (bytes given), then `data` on the
     /// rest; waits until the kernel shows both.
     fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<[Partition; 2]>;
+    /// Tells the kernel that a partition, in use by nobody, now has `length` bytes; `start`, where it begins, must be
+    /// what the kernel knows. The table on the disk says so already.
+    fn resize_partition(&self, disk: &Disk, partition: &Path, start: u64, length: u64) -> Result<()>;
 }
 
 /// The parameters of a new LUKS2 container.
@@ -286,6 +289,8 @@ pub trait Filesystems {
     fn bind(&self, source: &Path, target: &Path, flags: MountFlags) -> Result<()>;
     /// Moves a mount; `target` is made if missing.
     fn move_mount(&self, source: &Path, target: &Path) -> Result<()>;
+    /// Grows the file system mounted at `target` to `bytes`, the size of its device.
+    fn grow(&self, filesystem: Filesystem, target: &Path, bytes: u64) -> Result<()>;
     /// An extended attribute of a file or folder, at most `limit` bytes of it; none where there is none.
     fn attribute(&self, path: &Path, name: &str, limit: usize) -> Result<Option<Vec<u8>>>;
     /// Writes an extended attribute in one piece and waits until the device holds it.

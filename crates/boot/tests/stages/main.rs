@@ -12,6 +12,7 @@ mod codes;
 mod failure;
 mod failure_mode;
 mod file_systems;
+mod grow;
 mod handover;
 mod images;
 mod locate;

@@ -94,6 +94,10 @@ codes! {
         "the file system of a new volume could not be made"
         cause "the device failed or is too small for the file system that was asked for"
         remedy "look at the console for the error of mkfs";
+    FileSystemNotExtended "HPL02006E" EXTEND_FS_FAILED Error
+        "the file system of a volume could not be grown"
+        cause "its disk became larger, and the file system has errors or cannot become so large"
+        remedy "check the file system on a rescue machine";
     MountFailed "HPL02007E" MOUNT_DEVICE_FAILED Error
         "a volume could not be mounted"
         cause "the volume holds no file system of the expected kind, or its file system is damaged"
@@ -262,6 +266,10 @@ codes! {
         "all volumes are mounted"
         cause "every volume of the contract was found and opened"
         remedy "nothing to do";
+    PartitionNotResized "HPL07004E" RESIZE_PARTITION_FAILED Error
+        "the partition of a volume could not be grown"
+        cause "the disk became larger, and the device failed while its partition table was changed"
+        remedy "boot again; if that fails, look at the console for the device's error";
     PartitionCount "HPL07006E" UNSUPPORTED_NUMBER_OF_PARTITIONS Error
         "the disk of a volume has a number of partitions that no volume has"
         cause "a volume has no partition, or the two called metadata and data"
@@ -346,6 +354,14 @@ codes! {
         "the record of a volume could not be read or written"
         cause "the device or the file system reported an error, or the file system keeps no extended attributes"
         remedy "look at the console for the error; check the file system on a rescue machine";
+    VolumeGrown "HPL07130I" VOLUME_GROWN Info
+        "the volume has grown to the size of its disk"
+        cause "the disk became larger since the last boot"
+        remedy "nothing to do";
+    VolumeNotGrown "HPL07131W" VOLUME_NOT_GROWN Warning
+        "the disk became larger, and the volume stays as it is"
+        cause "the disk's partition table is not one that a volume's disk has"
+        remedy "look at the table with sgdisk --verify, or copy the data to a new volume";
     ComposeFailed "HPL08004E" DOCKER_COMMAND Error
         "the compose project did not start"
         cause "the compose program reported an error; its last line is in the message"

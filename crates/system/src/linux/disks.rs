@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use nix::sys::stat::{major, minor};
 
 use super::announcements::Announcements;
-use super::{Linux, partition_table};
+use super::{Linux, grow, partition_table};
 use crate::error::{Result, SystemError};
 use crate::ports::{Disk, Disks, Partition};
 
@@ -106,6 +106,15 @@ impl Disks for Linux {
                 )));
             }
         }
+    }
+
+    fn resize_partition(&self, disk: &Disk, partition: &Path, start: u64, length: u64) -> Result<()> {
+        let resize = || -> io::Result<()> {
+            let known = disk.partitions.iter().find(|known| known.path == partition);
+            let number = known.ok_or(io::ErrorKind::NotFound)?.number;
+            grow::resize_partition(&File::open(&disk.path)?, number, start, length)
+        };
+        resize().map_err(|e| SystemError::io("resize partition", partition.display().to_string(), e))
     }
 }
 

@@ -14,7 +14,7 @@ use nix::unistd::syncfs;
 
 use super::files::{self, DIRECTORY_MODE};
 use super::programs::{self, Program};
-use super::{Linux, attributes};
+use super::{Linux, attributes, grow};
 use crate::error::{Result, SystemError};
 use crate::ports::{Durability, Filesystem, Filesystems, MountFlags};
 
@@ -82,6 +82,11 @@ impl Filesystems for Linux {
             Ok(mount(Some(source), &by_descriptor(&directory), None::<&str>, MsFlags::MS_MOVE, None::<&str>)?)
         };
         move_mount().map_err(|e| SystemError::io("move mount to", target.display().to_string(), e))
+    }
+
+    fn grow(&self, filesystem: Filesystem, target: &Path, bytes: u64) -> Result<()> {
+        grow::file_system(filesystem, target, bytes)
+            .map_err(|e| SystemError::io("grow file system at", target.display().to_string(), e))
     }
 
     fn attribute(&self, path: &Path, name: &str, limit: usize) -> Result<Option<Vec<u8>>> {

@@ -11,6 +11,7 @@ mod disks;
 mod engine;
 mod files;
 mod filesystems;
+mod grow;
 mod handover;
 mod inspection;
 mod log_server;

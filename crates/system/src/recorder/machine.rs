@@ -163,6 +163,14 @@ impl Disks for Recorder {
         }
         Ok(partitions)
     }
+
+    fn resize_partition(&self, disk: &Disk, partition: &Path, start: u64, length: u64) -> Result<()> {
+        let request = format!("resize partition {} start={start} length={length}", partition.display());
+        let mut state = self.ask(request)?;
+        let known = state.disks.iter_mut().find(|known| known.path == disk.path);
+        let known = known.and_then(|disk| disk.partitions.iter_mut().find(|known| known.path == partition));
+        known.map(|known| known.size = length).ok_or_else(|| absent("resize partition", partition))
+    }
 }
 
 impl Luks for Recorder {
@@ -324,6 +332,10 @@ impl Filesystems for Recorder {
         Ok(())
     }
 
+    fn grow(&self, filesystem: Filesystem, target: &Path, bytes: u64) -> Result<()> {
+        self.ask(format!("grow {} at {} bytes={bytes}", filesystem.name(), target.display())).map(drop)
+    }
+
     fn attribute(&self, path: &Path, _: &str, limit: usize) -> Result<Option<Vec<u8>>> {
         let state = self.look(format!("attribute of {}", path.display()))?;
         let device = state.mounted_at(path).ok_or_else(|| absent("read attribute of", path))?;
@@ -343,7 +355,8 @@ impl Filesystems for Recorder {
     }
 
     fn unmount(&self, target: &Path) -> Result<()> {
-        self.ask(format!("unmount {}", target.display())).map(drop)
+        self.ask(format!("unmount {}", target.display()))?.mounts.retain(|(_, place, _)| place != target);
+        Ok(())
     }
 }
 

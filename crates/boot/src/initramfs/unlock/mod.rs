@@ -5,6 +5,7 @@
 
 mod create;
 mod find;
+mod grow;
 mod open;
 mod probe;
 mod record;
@@ -104,6 +105,7 @@ fn bring_up<S: Initramfs>(
                 let new = rotate::prepare(system, volume, &opened)?;
                 record.settle(system, volume, &opened)?;
                 rotate::commit(system, log, volume, &mut opened, &mut record, new)?;
+                grow::grow(system, log, volume, disk, &mut opened, &staged)?;
             } else if record.due(&opened) || rotate::due(volume, &opened) {
                 leave(log, volume);
             }

@@ -83,6 +83,18 @@ pub(super) fn map<S: Initramfs>(
     Ok(mapped)
 }
 
+/// Maps a volume anew whose partition has grown; nothing of it may be in use.
+pub(super) fn map_again<S: Initramfs>(
+    system: &S,
+    volume: &Volume,
+    opened: &mut Opened,
+) -> Result<(), Failure> {
+    let size = system.size(&opened.device).map_err(|error| failed(volume, Code::DiskUnreadable, &error))?;
+    opened.accepted = accept(volume, &opened.header, &profile(volume), size)?;
+    opened.mapped = map(system, volume, &opened.device, &opened.header, &opened.accepted, &opened.key)?;
+    Ok(())
+}
+
 /// Writes the header copy that a power cut left broken.
 pub(super) fn repair<S: Initramfs>(
     system: &S,
@@ -120,13 +132,17 @@ fn judge<S: Initramfs>(system: &S, volume: &Volume, device: &Path) -> Result<Jud
     if let Some(repair) = &repair {
         repair.apply(&mut header);
     }
-    let profile = match seeds::changing(volume) {
-        true => Profile::compatible().during_rotation(),
-        false => Profile::compatible(),
-    };
-    let accepted = accept(volume, &header, &profile, size)?;
+    let accepted = accept(volume, &header, &profile(volume), size)?;
     append(system, device, &mut header, accepted.material_len()).map_err(unreadable)?;
     Ok(Judged { header, accepted, repair })
+}
+
+/// What the header of a volume that exists may be.
+fn profile(volume: &Volume) -> Profile {
+    match seeds::changing(volume) {
+        true => Profile::compatible().during_rotation(),
+        false => Profile::compatible(),
+    }
 }
 
 /// Holds a header against a profile.

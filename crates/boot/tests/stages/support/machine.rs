@@ -70,7 +70,7 @@ pub fn parted(path: &str, serial: &str, names: &[&str]) -> Disk {
         path: PathBuf::from(format!("{path}{number}")),
         number,
         name: (*name).to_owned(),
-        size: if number == 1 { 100 * MIB } else { 900 * MIB },
+        size: if number == 1 { 100 * MIB } else { 922 * MIB },
     });
     Disk { partitions: partitions.collect(), ..disk(path, serial, GIB) }
 }
