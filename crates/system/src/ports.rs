@@ -62,7 +62,7 @@ pub trait Sealed {
     fn image_key(&self) -> Result<SecretBytes>;
     /// `image.json`: version, root hash, serials of the image's own disks.
     fn manifest(&self) -> Result<Vec<u8>>;
-    /// Removes the image key from the initramfs and overwrites its pages.
+    /// Removes the image key from the initramfs and overwrites its pages. A key that is gone already is no error.
     fn forget_image_key(&self) -> Result<()>;
 }
 
