@@ -7,8 +7,8 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use countersign_contract::refusal::Finding;
+use countersign_plan::transcript::{StageRecord, Warning};
 use countersign_system::ports::{Platform, Report, Severity};
-use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::stage::Stage;
@@ -31,25 +31,12 @@ impl Summary {
     }
 }
 
-/// A stage that is over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct StageRecord {
-    /// Name of the stage.
-    pub stage: &'static str,
-    /// Milliseconds after the kernel's start.
-    pub started_ms: u64,
-    /// How long it took.
-    pub ms: u64,
-    /// What it told.
-    pub summary: Vec<(&'static str, String)>,
-}
-
 /// The voice and the memory of a boot.
 #[derive(Debug)]
 pub struct Log<'s, S> {
     system: &'s S,
     stages: Vec<StageRecord>,
-    warnings: Vec<String>,
+    warnings: Vec<Warning>,
 }
 
 impl<'s, S: Report + Platform> Log<'s, S> {
@@ -77,13 +64,13 @@ impl<'s, S: Report + Platform> Log<'s, S> {
         }
         line.push_str(&format!(" ms={ms}"));
         self.system.line(Severity::Info, &line);
-        self.stages.push(StageRecord {
-            stage: stage.name(),
-            started_ms: millis(started),
-            ms,
-            summary: summary.0,
-        });
+        self.stages.push(record(stage, started, ms, summary));
         Ok(value)
+    }
+
+    /// The record of a stage that writes the transcript itself, as far as it has come.
+    pub fn record_so_far(&self, stage: Stage, started: Duration, summary: Summary) -> StageRecord {
+        record(stage, started, millis(self.system.uptime().saturating_sub(started)), summary)
     }
 
     /// Says a sentence for people.
@@ -99,7 +86,7 @@ impl<'s, S: Report + Platform> Log<'s, S> {
     /// Says a warning that has no place in the contract and remembers it.
     pub fn warn_text(&mut self, text: String) {
         self.system.line(Severity::Warning, &text);
-        self.warnings.push(text);
+        self.warnings.push(Warning { at_ms: millis(self.system.uptime()), text });
     }
 
     /// Says why the boot ends: sentences, the stage's failed line, the exit line.
@@ -116,17 +103,29 @@ impl<'s, S: Report + Platform> Log<'s, S> {
         );
     }
 
+    /// Forgets what was recorded elsewhere.
+    pub fn forget(&mut self) {
+        self.stages.clear();
+        self.warnings.clear();
+    }
+
     /// The stages that are over.
     pub fn stages(&self) -> &[StageRecord] {
         &self.stages
     }
 
     /// The warnings so far.
-    pub fn warnings(&self) -> &[String] {
+    pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+fn record(stage: Stage, started: Duration, ms: u64, summary: Summary) -> StageRecord {
+    let summary = summary.0.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    StageRecord { stage: stage.name().to_owned(), started_ms: millis(started), ms, summary }
+}
+
+/// Milliseconds, as far as they can be counted.
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -52,6 +52,11 @@ pub enum Verb {
     Sign(Sign),
     /// Say what a message code means, why it happens, what to do.
     Explain(Explain),
+    /// Draw how a boot went: a table, a picture (SVG), or JSON.
+    ///
+    /// Reads the guest's transcript.json, or a log with the lines of countersignd: a console, RFC 5424 text, the files
+    /// that rsyslog writes. Of several boots in a log the last one is shown. Nothing is verified.
+    Timeline(Timeline),
     /// Print a JSON Schema (draft 2020-12).
     Schema(Schema),
 }
@@ -241,6 +246,31 @@ pub struct Explain {
     pub format: Format,
 }
 
+/// How a timeline is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TimelineFormat {
+    /// For a terminal.
+    Table,
+    /// A picture.
+    Svg,
+    /// For programs (`countersign schema timeline`).
+    Json,
+}
+
+/// Options of `timeline`.
+#[derive(Debug, Args)]
+pub struct Timeline {
+    /// Transcript or log, `-` for standard input.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What is printed.
+    #[arg(long, value_enum, default_value_t = TimelineFormat::Table)]
+    pub format: TimelineFormat,
+    /// Write the picture to this file instead.
+    #[arg(long, value_name = "FILE", conflicts_with = "format")]
+    pub svg: Option<PathBuf>,
+}
+
 /// Options of `schema`.
 #[derive(Debug, Args)]
 pub struct Schema {
@@ -264,4 +294,8 @@ pub enum Subject {
     Explain,
     /// The file for `check --facts`.
     Facts,
+    /// The guest's transcript.json.
+    Transcript,
+    /// The answer of `timeline --format json`.
+    Timeline,
 }

@@ -14,6 +14,9 @@ const MAX_SMALL: u64 = 1 << 20;
 /// The largest token that a section within its bounds makes: base64 of 1 MiB and of an RSA message.
 const MAX_TOKEN: u64 = 2 << 20;
 
+/// The largest log: many boots, or one with much beside it.
+const MAX_LOG: u64 = 64 << 20;
+
 /// Reads a file, or standard input for `None` and for `-`; at most `limit` bytes and one, so that who measures it
 /// notices.
 fn read(path: Option<&Path>, limit: u64) -> Result<Zeroizing<Vec<u8>>> {
@@ -48,6 +51,15 @@ pub fn text(path: Option<&Path>) -> Result<Zeroizing<String>> {
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
         Err(_) => bail!("{name}: expected text in UTF-8"),
     }
+}
+
+/// A transcript or a log.
+pub fn log(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+    let bytes = read(Some(path), MAX_LOG)?;
+    if bytes.len() as u64 > MAX_LOG {
+        bail!("{}: expected at most {MAX_LOG} bytes; cut the log down to one boot", path.display());
+    }
+    Ok(bytes)
 }
 
 /// A small file: key, certificate, facts.

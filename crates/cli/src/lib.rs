@@ -20,6 +20,7 @@ mod schema;
 mod seal;
 mod sign;
 mod time;
+mod timeline;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -44,6 +45,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Verb::Open(options) => seal::open(&options, &mut out),
         Verb::Sign(options) => sign::run(&options, &mut out),
         Verb::Explain(options) => explain::run(&options, &mut out),
+        Verb::Timeline(options) => timeline::run(&options, &mut out),
         Verb::Schema(options) => schema::run(&options, &mut out),
     };
     let answer = answer.and_then(|answer| {

@@ -22,7 +22,8 @@ pub fn now() -> i64 {
     i64::try_from(since).unwrap_or(i64::MAX)
 }
 
-fn parse(text: &str) -> Option<i64> {
+/// Seconds since 1970 of a date, a time in UTC, or a number of seconds.
+pub fn parse(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.parse::<i64>() {
         return Some(seconds);
     }

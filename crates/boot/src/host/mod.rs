@@ -8,6 +8,7 @@ mod images;
 mod logging;
 mod network;
 mod start;
+mod transcript;
 mod watch;
 
 use std::path::Path;
@@ -82,7 +83,11 @@ pub fn run<S: Host>(system: &S, verb: Verb) -> Result<(), Failure> {
 pub fn watch<S: Watched, A: Alarm>(system: &S, alarm: &mut A) -> Result<(), Failure> {
     let mut log = Log::new(system);
     let result = plan(system, Stage::Watch).and_then(|plan| watch::run(system, &mut log, &plan, alarm));
-    ended(system, &log, result)
+    match &result {
+        // Its record was added when its first check was over.
+        Ok(()) => Ok(()),
+        Err(_) => ended(system, &log, result),
+    }
 }
 
 /// Says why a stage failed, and keeps it for the report.
@@ -91,6 +96,7 @@ fn ended<S: Host>(system: &S, log: &Log<'_, S>, result: Result<(), Failure>) -> 
         log.failed(failure);
         failure::remember(system, failure);
     }
+    transcript::add(system, log, result.as_ref().err());
     result
 }
 

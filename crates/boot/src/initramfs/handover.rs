@@ -8,27 +8,18 @@ use std::path::Path;
 use countersign_contract::code::Code;
 use countersign_plan::file::File;
 use countersign_plan::host::HANDOVER;
+use countersign_plan::transcript::{FILE, Transcript};
 use countersign_system::error::SystemError;
 use countersign_system::ports::Initramfs;
-use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::log::{Log, StageRecord, Summary};
+use crate::log::{Log, Summary};
 use crate::stage::Stage;
 
 use super::root::{NEW_ROOT, Rooted};
 
 /// The guest OS's own init.
 pub(super) const INIT: &str = "/usr/lib/systemd/systemd";
-
-/// `transcript.json`: what the boot did, without secrets.
-#[derive(Debug, Serialize)]
-struct Transcript<'t> {
-    version: &'t str,
-    stages: &'t [StageRecord],
-    warnings: &'t [String],
-    record: &'t str,
-}
 
 impl Rooted {
     /// Runs the stage; on the real machine it returns only on failure.
@@ -37,19 +28,23 @@ impl Rooted {
     /// `HPL11112E` when a file cannot be written or the switch fails.
     pub fn handover<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<(), Failure> {
         let host = self.host;
+        let started = system.uptime();
         log.stage(Stage::Handover, |log| {
             write_files(system, &host.files)?;
             system.set_hostname(&host.plan.hostname).map_err(failed)?;
             let summary = Summary::new().with("files", host.files.len());
+            let mut stages = log.stages().to_vec();
+            stages.push(log.record_so_far(Stage::Handover, started, summary.clone()));
             let transcript = Transcript {
-                version: &host.manifest.version,
-                stages: log.stages(),
-                warnings: log.warnings(),
-                record: &host.record,
+                version: host.manifest.version.clone(),
+                stages,
+                warnings: log.warnings().to_vec(),
+                failure: None,
+                record: host.record.clone(),
             };
             let transcript = serde_json::to_vec_pretty(&transcript)
                 .map_err(|error| Failure::machine(Stage::Handover, Code::HandoverFailed, error))?;
-            let path = Path::new(HANDOVER).join("transcript.json");
+            let path = Path::new(HANDOVER).join(FILE);
             system.write(&path, 0o600, &transcript).map_err(failed)?;
             let watch = serde_json::to_vec_pretty(&host.watch)
                 .map_err(|error| Failure::machine(Stage::Handover, Code::HandoverFailed, error))?;

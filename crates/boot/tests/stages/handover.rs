@@ -87,10 +87,25 @@ fn the_transcript_tells_stages_and_warnings() {
         .collect();
     assert_eq!(
         stages,
-        ["preflight", "locate", "parse", "unseal", "verify", "validate", "attest", "unlock", "root"]
+        [
+            "preflight",
+            "locate",
+            "parse",
+            "unseal",
+            "verify",
+            "validate",
+            "attest",
+            "unlock",
+            "root",
+            "handover"
+        ]
     );
-    let warnings: Vec<&str> =
-        transcript["warnings"].as_array().unwrap().iter().map(|line| &line.as_str().unwrap()[..9]).collect();
+    let warnings: Vec<&str> = transcript["warnings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| &line["text"].as_str().unwrap()[..9])
+        .collect();
     assert_eq!(warnings, ["HPL11104W", "HPL12100W"]);
     assert!(boot.files.contains_key(Path::new("/run/countersign/transcript.json")));
 }

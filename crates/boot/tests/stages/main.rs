@@ -26,6 +26,7 @@ mod root;
 mod rotation;
 mod sealed;
 mod start;
+mod transcript;
 mod truth_table;
 mod unlock;
 mod unseal;

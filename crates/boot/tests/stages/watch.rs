@@ -74,7 +74,9 @@ fn watch<'m>(machine: &'m Recorder, steps: Vec<Step<'m>>) -> (Boot, Script<'m>) 
     let mut files = machine.files();
     files.retain(|path, written| before.get(path) != Some(written));
     let (lines, asked) = (machine.lines().split_off(lines), machine.asked().split_off(asked));
-    (Boot { result, lines, asked, files }, alarm)
+    let mut boot = Boot { result, lines, asked, files };
+    boot.without_transcript();
+    (boot, alarm)
 }
 
 /// Time goes by on both clocks.

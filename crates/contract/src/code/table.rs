@@ -430,6 +430,10 @@ codes! {
         "the clock went back"
         cause "the host, who sets the guest's clock, set it back; dates are judged by the highest time seen"
         remedy "ask the operator of the host; nothing is valid for longer by it";
+    TranscriptComplete "HPL11106I" TRANSCRIPT Info
+        "the transcript of the boot is complete"
+        cause "the workload is started and the first check is over; the digest is that of transcript.json"
+        remedy "nothing to do";
     RootImage "HPL11110E" ROOT_IMAGE Error
         "the guest OS could not be opened"
         cause "its disk is missing or does not have the root hash that is sealed in the initramfs"

@@ -63,6 +63,9 @@ pub(super) fn run<S: Watched, A: Alarm>(
             .with("deviations", daemon.deviations);
         Ok((daemon, summary))
     })?;
+    super::transcript::add(system, log, None);
+    super::transcript::say_digest(system, log);
+    log.forget();
     alarm.ready();
     loop {
         let due = daemon.state.due(&daemon.records.expiries, clock(system));

@@ -1,0 +1,52 @@
+//! The record of a stage of the guest OS goes into the transcript that the initramfs began.
+//!
+//! The units run one after the other, so nobody else writes meanwhile. The file is replaced whole. Where the initramfs
+//! left none (a boot that only reports its failure), there is nothing to add to. What cannot be recorded is told and
+//! does not end a boot: the log has the same lines.
+
+use std::path::{Path, PathBuf};
+
+use countersign_contract::code::Code;
+use countersign_crypto::digest;
+use countersign_plan::host::HANDOVER;
+use countersign_plan::transcript::{FILE, FailureRecord, Transcript};
+use countersign_system::ports::Severity;
+use countersign_system::ports_host::Host;
+
+use crate::failure::Failure;
+use crate::log::{Log, millis};
+
+fn file() -> PathBuf {
+    Path::new(HANDOVER).join(FILE)
+}
+
+/// Adds what the log remembers, and the cause where the stage failed.
+pub(super) fn add<S: Host>(system: &S, log: &Log<'_, S>, failure: Option<&Failure>) {
+    let failure = failure.map(|failure| FailureRecord {
+        stage: failure.stage.name().to_owned(),
+        at_ms: millis(system.uptime()),
+        code: failure.code().as_str().to_owned(),
+        lines: failure.lines(),
+    });
+    let Ok(bytes) = system.read_file(&file()) else { return };
+    let added = || -> Result<(), String> {
+        let mut transcript: Transcript = serde_json::from_slice(&bytes)
+            .map_err(|error| format!("expected the transcript of this version: {error}"))?;
+        if !transcript.add(log.stages(), log.warnings(), failure) {
+            return Ok(());
+        }
+        let bytes = serde_json::to_vec_pretty(&transcript).map_err(|error| error.to_string())?;
+        system.replace_file(&file(), &bytes).map_err(|error| error.to_string())
+    };
+    if let Err(error) = added() {
+        system.line(Severity::Warning, &format!("the transcript lacks a stage: {error}"));
+    }
+}
+
+/// Says the digest of the transcript, which from now on changes only if the daemon is started again or fails.
+pub(super) fn say_digest<S: Host>(system: &S, log: &Log<'_, S>) {
+    if let Ok(bytes) = system.read_file(&file()) {
+        let (code, digest) = (Code::TranscriptComplete, digest::sha256_hex(&bytes));
+        log.say(&format!("{code}: {}: sha256 {digest}", code.text()));
+    }
+}

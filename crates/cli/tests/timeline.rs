@@ -1,0 +1,83 @@
+//! `timeline` on hostile and broken input, and its answers against their schemas.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use serde_json::Value;
+use support::Desk;
+
+/// The answer as JSON, held against its published schema.
+fn timeline(desk: &Desk, input: &[u8]) -> Value {
+    let answer: Value = serde_json::from_str(&desk.answer(0, "timeline --format json -", input)).unwrap();
+    let schema: Value = serde_json::from_str(&desk.answer(0, "schema timeline", b"")).unwrap();
+    jsonschema::draft202012::validate(&schema, &answer).unwrap_or_else(|error| panic!("{error}: {answer:#}"));
+    answer
+}
+
+fn golden(name: &str) -> Vec<u8> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/cli/timeline.in/");
+    std::fs::read(format!("{folder}{name}")).unwrap()
+}
+
+#[test]
+fn answers_and_transcripts_follow_their_schemas() {
+    let desk = Desk::new();
+    for name in ["console.log", "refused.log", "transcript.json"] {
+        timeline(&desk, &golden(name));
+    }
+    let schema: Value = serde_json::from_str(&desk.answer(0, "schema transcript", b"")).unwrap();
+    let transcript: Value = serde_json::from_slice(&golden("transcript.json")).unwrap();
+    jsonschema::draft202012::validate(&schema, &transcript).unwrap();
+}
+
+#[test]
+fn a_log_of_any_bytes_ends_in_an_answer() {
+    let desk = Desk::new();
+    let log = golden("refused.log");
+    for (at, byte) in
+        (0..log.len()).step_by(23).zip([0, b'<', b'"', b'{', 0xff, b'=', b' ', b'9'].iter().cycle())
+    {
+        let mut mutant = log.clone();
+        mutant[at] = *byte;
+        mutant.truncate(log.len() - at / 2);
+        let status = desk.countersign("timeline --format svg -", &mutant).status.code();
+        assert!(matches!(status, Some(0 | 2)), "byte {at}: {status:?}");
+    }
+}
+
+#[test]
+fn numbers_without_end_and_lines_without_end_are_bounded() {
+    let desk = Desk::new();
+    let mut log = String::new();
+    for _ in 0..200 {
+        log.push_str("countersign: stage=start state=done ms=18446744073709551615\nHPL11104W: x\n");
+    }
+    log.push_str(&format!("countersign: stage=watch state=done {}\n", "a=b ".repeat(100_000)));
+    let answer = timeline(&desk, log.as_bytes());
+    assert_eq!(answer["stages"].as_array().unwrap().len(), 64);
+    assert_eq!(answer["warnings"].as_array().unwrap().len(), 64);
+    assert_eq!(answer["omitted"], 2 * 136);
+    for format in ["svg", "table"] {
+        assert!(desk.answer(0, &format!("timeline --format {format} -"), log.as_bytes()).len() < 64 << 10);
+    }
+}
+
+#[test]
+fn a_picture_holds_no_markup_of_the_log_and_is_written_whole() {
+    let desk = Desk::new();
+    desk.write(
+        "log",
+        "countersign: stage=parse state=done <script>=</svg>&\u{1b} ms=5\nHPL11104W: <a href='x'>]]>\n",
+    );
+    assert_eq!(desk.answer(0, "timeline log --svg picture.svg", b""), "");
+    let picture = desk.text("picture.svg");
+    assert_eq!(picture, desk.answer(0, "timeline log --format svg", b""));
+    for word in ["<script", "<a ", "]]>", "\u{1b}"] {
+        assert!(!picture.contains(word), "{word:?}: {picture}");
+    }
+    assert!(
+        picture.contains("&lt;a href") && picture.contains("&lt;script&gt;=&lt;/svg&gt;&amp;"),
+        "{picture}"
+    );
+    assert_eq!(picture.matches("</svg>").count(), 1);
+}
