@@ -105,8 +105,6 @@ pub trait Engine {
     fn pull(&self, image: &str, credentials: &Path, authorities: Option<&Path>) -> Result<()>;
     /// Starts a compose project whose images are present; nothing is pulled or built.
     fn compose_up(&self, project: &str, folder: &Path, file: &Path) -> Result<()>;
-    /// Names of the project's containers that run.
-    fn running(&self, project: &str) -> Result<Vec<String>>;
     /// The project's containers, running or not, as the engine's interface lists them: JSON, at most 1 MiB.
     fn containers(&self, project: &str) -> Result<Vec<u8>>;
 }

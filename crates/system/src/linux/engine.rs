@@ -56,18 +56,6 @@ impl Engine for Linux {
             .map(drop)
     }
 
-    fn running(&self, project: &str) -> Result<Vec<String>> {
-        not_an_option(project)?;
-        let label = format!("label=com.docker.compose.project={project}");
-        let output = podman()?
-            .arguments(["ps", "--format", "{{.Names}}", "--filter", "status=running", "--filter", &label])
-            .run()?;
-        let mut names: Vec<String> =
-            String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
-        names.sort();
-        Ok(names)
-    }
-
     fn containers(&self, project: &str) -> Result<Vec<u8>> {
         let socket = self.paths.run.join("podman/podman.sock");
         containers(&socket, project)
@@ -139,7 +127,6 @@ mod tests {
             machine.pull("--tls-verify=false", file, None).unwrap_err(),
             machine.pull("", file, None).unwrap_err(),
             machine.compose_up("-f", file, file).unwrap_err(),
-            machine.running("--all").unwrap_err(),
             machine.containers("a b").unwrap_err(),
         ] {
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput);

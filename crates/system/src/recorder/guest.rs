@@ -98,17 +98,6 @@ impl Engine for Recorder {
         Ok(())
     }
 
-    /// One container for a project that was started.
-    fn running(&self, project: &str) -> Result<Vec<String>> {
-        let state = self.look(format!("running containers of {project}"))?;
-        Ok(state
-            .running
-            .iter()
-            .filter(|running| *running == project)
-            .map(|name| format!("{name}-1"))
-            .collect())
-    }
-
     /// What the test said, or one container that runs for a project that was started.
     fn containers(&self, project: &str) -> Result<Vec<u8>> {
         let state = self.look(format!("containers of {project}"))?;
