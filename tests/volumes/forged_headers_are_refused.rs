@@ -108,8 +108,17 @@ fn a_forged_copy_is_replaced_by_the_sound_one() {
     let answers = lab.boot();
 
     let told = |text: &str, lines: &[String]| lines.iter().any(|line| line.contains(text));
+    let sequence = u64::from_be_bytes(head[16..24].try_into().unwrap());
+    let newer = format!("copy: sequence {} ", sequence + 1);
     for (mutant, answer) in all.iter().zip(&answers[1..]) {
         assert_eq!(mutant.name, answer.name);
+        // The first mutant to open gave the volume its record, which names the good header. A copy that says it is
+        // newer is sound by itself, and is not that one.
+        if mutant.name.contains(&newer) {
+            assert_eq!(answer.code.as_deref(), Some("HPL07123E"), "{answer:#?}");
+            assert!(answer.mapped.is_empty(), "{answer:#?}");
+            continue;
+        }
         assert_open(answer);
         assert!(told("HPL07110W", &answer.lines), "{answer:#?}");
         assert_eq!((answer.derivations, answer.formats), (1, 0), "{answer:#?}");

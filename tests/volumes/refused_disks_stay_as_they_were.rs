@@ -101,7 +101,7 @@ fn refused_disks_stay_as_they_were() {
         ("ext4", boot("ext4"), "HPL07102E", "an ext2, ext3 or ext4 file system"),
         ("ext4 on data", boot("parted-ext4"), "HPL07102E", "an ext2, ext3 or ext4 file system"),
         ("unreadable header", boot("bad-header"), "HPL07108E", "read disk"),
-        ("unreadable key slots", boot("bad-slots"), "HPL07107E", "read disk"),
+        ("unreadable key slots", boot("bad-slots"), "HPL07108E", "read disk"),
         ("unreadable end of a blank disk", boot("bad-tail"), "HPL07108E", "read disk"),
     ];
     for (name, boot, ..) in &rows {
