@@ -102,9 +102,9 @@ impl Verified {
     }
 }
 
-/// Loads what the volumes need beyond the modules of every guest, then no module is loaded any more. Not before: the
-/// RAID code below Btrfs measures itself for a second or more when it is loaded, which only its users shall pay. Up to
-/// here nothing runs but this program, and there is no other that could load a module.
+/// Loads what the volumes need beyond the modules of every guest, then no module is loaded any more. Not before: what
+/// loading the modules of Xfs and Btrfs costs, only their users shall pay. Up to here nothing runs but this program, and
+/// there is no other that could load a module.
 fn load_filesystems<S: Initramfs>(system: &S, volumes: &[Volume]) -> Result<(), Failure> {
     let wanted: BTreeSet<&str> = volumes.iter().map(|volume| volume.file_system().as_str()).collect();
     [Filesystem::Xfs, Filesystem::Btrfs]
