@@ -29,12 +29,13 @@ use countersign_plan::host::HostPlan;
 use countersign_plan::render::{Guest, render};
 use countersign_plan::section;
 use countersign_plan::signer::{self, Signer, SignerRefusal};
+use countersign_plan::stage::Stage;
 use countersign_plan::volumes::{Action, settle};
 
 use crate::arguments::{Check, Format, Source};
 use crate::folder::Folder;
 use crate::{Answer, encryption, files, time};
-use report::{Report, Reported, Stage, Unchecked, Verdict};
+use report::{Report, Reported, Unchecked, Verdict};
 
 /// What a check needs beside the contract.
 #[derive(Debug, Default)]
