@@ -50,6 +50,14 @@ pub enum Verb {
     /// An old signature is replaced; every other line stays as it is. Where env is not sealed, its signingKey must be
     /// that of KEY.
     Sign(Sign),
+    /// Print the LUKS passphrase of a volume, to open it on another machine.
+    ///
+    /// Derives it from both seeds in a contract, as the guest does; a contract that the guest would refuse gives none.
+    /// Or from the seeds alone, on standard input.
+    ///
+    /// Into a pipe or a file go the 64 digits and nothing else, because `cryptsetup --key-file -` takes a line feed for a
+    /// part of the key. On a terminal a line feed follows.
+    Passphrase(Passphrase),
     /// Say what a message code means, why it happens, what to do.
     Explain(Explain),
     /// Draw how a boot went: a table, a picture (SVG), or JSON.
@@ -231,6 +239,73 @@ pub struct Sign {
     #[arg(value_name = "CONTRACT")]
     pub contract: PathBuf,
     /// File for the signed contract, readable by its owner only; standard output if absent.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Which seed comes first in the passphrase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Order {
+    /// As documented: the seed in env, then the seed in workload.
+    DeployerFirst,
+    /// The other way round, which a volume from elsewhere may have; the guest says so when it opens one.
+    WorkloadFirst,
+}
+
+/// Whose seed is the one before a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Previous {
+    /// The deployer's.
+    Deployer,
+    /// The workload provider's.
+    Workload,
+    /// Both parties'.
+    Both,
+}
+
+/// How two seeds are told apart on standard input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Framing {
+    /// A seed a line; the last line feed may be absent. Nothing is trimmed.
+    Lines,
+    /// A NUL byte after each seed: for seeds that hold line feeds.
+    Nul,
+}
+
+/// Options of `passphrase`.
+#[derive(Debug, Args)]
+pub struct Passphrase {
+    /// Contract file, `-` for standard input, or a folder as `countersign new` makes it.
+    #[arg(value_name = "CONTRACT", required_unless_present = "seeds", conflicts_with = "seeds")]
+    pub contract: Option<PathBuf>,
+    /// Private key of the image, to open sealed sections.
+    #[arg(long, value_name = "IMAGE_KEY", conflicts_with = "seeds")]
+    pub key: Option<PathBuf>,
+    /// The volume's name in the contract.
+    #[arg(long, value_name = "NAME", required_unless_present = "seeds", conflicts_with = "seeds")]
+    pub volume: Option<String>,
+    /// Which seed comes first.
+    #[arg(long, value_enum, default_value_t = Order::DeployerFirst)]
+    pub order: Order,
+    /// Take previousSeed instead of seed: the volume was not opened since the seed was changed.
+    #[arg(long, value_enum, value_name = "WHOSE", conflicts_with = "seeds")]
+    pub previous: Option<Previous>,
+    /// Judge the contract as of this time instead of now, for one that has ended: 2027-01-31, 2027-01-31T12:00:00Z,
+    /// or seconds since 1970.
+    #[arg(long, value_name = "TIME", conflicts_with = "seeds")]
+    pub at: Option<String>,
+    /// Read the two seeds from standard input, the deployer's first; never from arguments, which every process can
+    /// read. `--seeds` means `--seeds=lines`.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORM",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "lines"
+    )]
+    pub seeds: Option<Framing>,
+    /// File for the passphrase, readable by its owner only; standard output if absent.
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

@@ -6,7 +6,8 @@
 //! network.
 //!
 //! Exit status: 0 yes, 1 no (refused, not opened), 2 usage or files. No verb but `open` prints a value of a secret
-//! field; files that hold keys or plain text are written for their owner alone.
+//! field, none but `passphrase` what is derived from one; files that hold keys or plain text are written for their owner
+//! alone.
 
 pub mod arguments;
 mod check;
@@ -16,6 +17,7 @@ mod files;
 mod folder;
 mod new;
 mod pack;
+mod passphrase;
 mod schema;
 mod seal;
 mod sign;
@@ -44,6 +46,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Verb::Seal(options) => seal::seal(&options, &mut out),
         Verb::Open(options) => seal::open(&options, &mut out),
         Verb::Sign(options) => sign::run(&options, &mut out),
+        Verb::Passphrase(options) => passphrase::run(&options, &mut out),
         Verb::Explain(options) => explain::run(&options, &mut out),
         Verb::Timeline(options) => timeline::run(&options, &mut out),
         Verb::Schema(options) => schema::run(&options, &mut out),

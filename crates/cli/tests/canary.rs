@@ -1,5 +1,5 @@
-//! No verb but `open` shows a value of a secret field: canaries in every one of them, every rule broken in turn,
-//! all output searched, quoted lines of the contract included.
+//! No verb but `open` shows a value of a secret field, and `passphrase` none either: canaries in every one of them, every
+//! rule broken in turn, all output searched, quoted lines of the contract included.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../../contract/tests/support/mod.rs"]
@@ -190,6 +190,12 @@ fn no_other_verb_shows_a_secret() {
         "check sealed.yaml --key image.key --format json",
         "check sealed.yaml --key folder/env.yaml",
         "check sealed.yaml --facts folder/env.yaml",
+        "passphrase folder/env.yaml --volume v",
+        "passphrase folder --volume canary-of-env",
+        "passphrase sealed.yaml --volume v",
+        "passphrase sealed.yaml --key image.key --volume v --previous both",
+        "passphrase sealed.yaml --key folder/env.yaml --volume v",
+        "passphrase sealed.yaml --key image.key --volume v",
         "explain folder/env.yaml",
         "explain",
         "schema",

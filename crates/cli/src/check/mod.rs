@@ -85,11 +85,7 @@ pub fn run(options: &Check, out: &mut dyn Write) -> Result<Answer> {
         None => None,
     };
     let circumstances = Circumstances { key, now, facts, signed_only: options.signed_only, encryption };
-    let name = if options.contract == Path::new("-") {
-        "standard input".to_owned()
-    } else {
-        options.contract.display().to_string()
-    };
+    let name = name(&options.contract);
     let source = match options.source {
         Source::Auto => std::io::stdout().is_terminal(),
         Source::Always => true,
@@ -97,12 +93,35 @@ pub fn run(options: &Check, out: &mut dyn Write) -> Result<Answer> {
     };
     if options.contract.is_dir() {
         let folder = Folder::read(&options.contract)?;
-        let (report, sources) = draft(&folder, &circumstances);
-        return print(out, options.format, &name, &report, source.then_some(&sources));
+        let judged = draft(&folder, &circumstances);
+        return print(out, options.format, &name, &judged.report, source.then_some(&judged.sources));
     }
     let bytes = files::contract(&options.contract)?;
-    let (report, sources) = contract(&bytes, &circumstances);
-    print(out, options.format, &name, &report, source.then_some(&sources))
+    let judged = contract(&bytes, &circumstances);
+    print(out, options.format, &name, &judged.report, source.then_some(&judged.sources))
+}
+
+/// The contract, if the guest would take it. If not, or if a sealed section stays unread, the report has been printed on
+/// standard error: a pipe must not take it for a result.
+pub fn accepted(path: &Path, key: Option<&Path>, now: i64) -> Result<Option<Contract>> {
+    let key = key.map(files::image_key).transpose()?;
+    let circumstances = Circumstances { key, now, ..Circumstances::default() };
+    let judge = |judged: Judged<'_>| {
+        if judged.report.verdict != Verdict::Boots {
+            text::print(&mut std::io::stderr().lock(), &name(path), &judged.report, None)?;
+            return Ok(None);
+        }
+        Ok(judged.contract)
+    };
+    if path.is_dir() {
+        return judge(draft(&Folder::read(path)?, &circumstances));
+    }
+    judge(contract(&files::contract(path)?, &circumstances))
+}
+
+/// How a contract is called in reports.
+fn name(path: &Path) -> String {
+    if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() }
 }
 
 fn print(
@@ -124,11 +143,20 @@ fn print(
 
 /// Checks a folder before it is packed. `None` if it may be, else the report has been printed.
 pub fn refuse_draft(folder: &Folder, now: i64, name: &str, out: &mut dyn Write) -> Result<Option<Answer>> {
-    let (report, _) = draft(folder, &Circumstances { now, ..Circumstances::default() });
+    let Judged { report, .. } = draft(folder, &Circumstances { now, ..Circumstances::default() });
     match report.verdict {
         Verdict::Refused => print(out, Format::Text, name, &report, None).map(Some),
         Verdict::Boots | Verdict::Undecided => Ok(None),
     }
+}
+
+/// A check that is over.
+#[derive(Debug)]
+struct Judged<'t> {
+    report: Report,
+    sources: Sources<'t>,
+    /// The typed contract, where both sections follow the schema; the report says whether the guest would take it.
+    contract: Option<Contract>,
 }
 
 /// A check on its way.
@@ -228,7 +256,7 @@ impl Progress {
         env: Option<SectionTree>,
         signer: Option<&Signer>,
         circumstances: &Circumstances,
-    ) -> Option<plan::Plan> {
+    ) -> (Option<Contract>, Option<plan::Plan>) {
         let (workload, env) = match (workload, env) {
             (Some(workload), Some(env)) => (workload, env),
             (workload, env) => {
@@ -241,14 +269,14 @@ impl Progress {
                         }
                     }
                 }
-                return None;
+                return (None, None);
             }
         };
         let contract = match section::contract(workload, env) {
             Ok(contract) => contract,
             Err(findings) => {
                 self.add_all(Stage::Validate, &findings);
-                return None;
+                return (None, None);
             }
         };
         self.add_all(Stage::Validate, contract.warnings());
@@ -259,7 +287,11 @@ impl Progress {
         self.add_all(Stage::Validate, contract.policy().breaches());
         let host = self.render(&contract);
         let disks = self.disks(&contract, circumstances.facts.as_ref());
-        Some(plan::plan(&contract, signer?, &host?, &disks?))
+        let plan = match (signer, host, disks) {
+            (Some(signer), Some(host), Some(disks)) => Some(plan::plan(&contract, signer, &host, &disks)),
+            _ => None,
+        };
+        (Some(contract), plan)
     }
 
     fn render(&mut self, contract: &Contract) -> Option<HostPlan> {
@@ -302,7 +334,7 @@ impl Progress {
 }
 
 /// Checks a contract as the guest finds it.
-fn contract<'t>(bytes: &'t [u8], circumstances: &Circumstances) -> (Report, Sources<'t>) {
+fn contract<'t>(bytes: &'t [u8], circumstances: &Circumstances) -> Judged<'t> {
     // A contract that is not UTF-8 is refused; the place of that is shown without its line.
     let source = std::str::from_utf8(bytes).unwrap_or_default();
     let mut sources = Sources { contract: source, workload: None, env: None };
@@ -311,7 +343,8 @@ fn contract<'t>(bytes: &'t [u8], circumstances: &Circumstances) -> (Report, Sour
         Ok(envelope) => envelope,
         Err(refusal) => {
             progress.add(Stage::Parse, &Finding::from(&refusal));
-            return (Report::new(progress.findings, progress.unchecked, None), sources);
+            let report = Report::new(progress.findings, progress.unchecked, None);
+            return Judged { report, sources, contract: None };
         }
     };
     progress.add_all(Stage::Parse, envelope.warnings());
@@ -335,13 +368,13 @@ fn contract<'t>(bytes: &'t [u8], circumstances: &Circumstances) -> (Report, Sour
         let warning = section::unprotected_policy(envelope.workload(), workload);
         progress.add_all(Stage::Verify, warning.as_slice());
     }
-    let plan = progress.rest(workload, env, signer.as_ref(), circumstances);
-    (Report::new(progress.findings, progress.unchecked, plan), sources)
+    let (contract, plan) = progress.rest(workload, env, signer.as_ref(), circumstances);
+    Judged { report: Report::new(progress.findings, progress.unchecked, plan), sources, contract }
 }
 
 /// Checks a folder as `pack` would make a contract of it: places are those in the folder's own files, and the
 /// signature is taken for made if the env section names a key for it.
-fn draft<'t>(folder: &Folder, circumstances: &Circumstances) -> (Report, Sources<'t>) {
+fn draft(folder: &Folder, circumstances: &Circumstances) -> Judged<'static> {
     let sources =
         Sources { contract: "", workload: Some(folder.workload_text()), env: Some(folder.env_text()) };
     let mut progress = Progress::default();
@@ -356,8 +389,8 @@ fn draft<'t>(folder: &Folder, circumstances: &Circumstances) -> (Report, Sources
     let env = tree(Stage::Unseal, SectionName::Env, sources.env.as_ref());
     let workload = tree(Stage::Verify, SectionName::Workload, sources.workload.as_ref());
     let signer = env.as_ref().and_then(|env| progress.signer(draft_signer(env, circumstances)));
-    let plan = progress.rest(workload, env, signer.as_ref(), circumstances);
-    (Report::new(progress.findings, progress.unchecked, plan), sources)
+    let (contract, plan) = progress.rest(workload, env, signer.as_ref(), circumstances);
+    Judged { report: Report::new(progress.findings, progress.unchecked, plan), sources, contract }
 }
 
 fn draft_signer(env: &SectionTree, circumstances: &Circumstances) -> Result<Signer, SignerRefusal> {
