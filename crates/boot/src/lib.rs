@@ -9,4 +9,5 @@ pub mod failure;
 pub mod host;
 pub mod initramfs;
 pub mod log;
-pub mod stage;
+
+pub use countersign_plan::stage;

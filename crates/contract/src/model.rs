@@ -33,7 +33,7 @@ mod volume;
 
 pub use confidential_containers::{AllowedImages, ConfidentialContainers, SealedSecretKeys};
 pub use credentials::{Credentials, RegistryAuthority};
-pub use extension::{Initialize, MountOption, VolumeOptions};
+pub use extension::{Initialize, MountOption, OnDeviation, VolumeOptions};
 pub use images::{ImageRules, Notary};
 pub use key_service::{Grep11, KeyServices, Kms};
 pub use logging::{LogRouter, Logging, Syslog, log_server};
@@ -52,6 +52,7 @@ pub struct Contract {
     workload: Workload,
     env: Env,
     volumes: Vec<Volume>,
+    on_deviation: OnDeviation,
     policy: Policy,
     places: Places,
     warnings: Vec<Finding>,
@@ -131,6 +132,7 @@ impl Contract {
             return Err(refusals);
         };
         Ok(Contract {
+            on_deviation: extension::on_deviation(&workload, &env),
             policy: policy::read(&workload, &env),
             workload: Workload {
                 kind,
@@ -226,6 +228,11 @@ impl Contract {
     /// place of the nearest of these above it; `None` for a pointer outside both sections.
     pub fn place_of(&self, pointer: &Pointer) -> Option<Place> {
         self.places.find(pointer)
+    }
+
+    /// What a check of the running guest does that finds a deviation.
+    pub fn on_deviation(&self) -> OnDeviation {
+        self.on_deviation
     }
 
     /// What the parties demand of each other.

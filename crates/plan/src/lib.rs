@@ -26,6 +26,7 @@ pub mod record;
 pub mod render;
 pub mod section;
 pub mod signer;
+pub mod stage;
 pub mod transcript;
 pub mod volume_record;
 pub mod volumes;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
-use countersign_contract::model::{Contract, Volume, unsupported};
+use countersign_contract::model::{Contract, OnDeviation, Volume, unsupported};
 use countersign_contract::refusal::Finding;
 use countersign_plan::auditor::Auditor;
 use countersign_plan::file::File;
@@ -93,6 +93,7 @@ impl Verified {
                 })?;
             load_filesystems(system, contract.volumes())?;
             watch.expiries.extend(expiries(&contract, &manifest));
+            watch.power_off = contract.on_deviation() == OnDeviation::PowerOff;
             let summary =
                 Summary::new().with("volumes", contract.volumes().len()).with("images", plan.images.len());
             let host = HostFiles { manifest, disk: origins.disk, files, plan, record: String::new(), watch };

@@ -9,6 +9,7 @@ mod support;
 
 mod attest;
 mod codes;
+mod deviations;
 mod failure;
 mod failure_mode;
 mod file_systems;

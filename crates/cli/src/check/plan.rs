@@ -18,6 +18,8 @@ pub struct Plan {
     pub registries: Vec<String>,
     pub environment: Vec<Variable>,
     pub volumes: Vec<VolumePlan>,
+    /// What a check of the running guest does that finds a deviation.
+    pub on_deviation: &'static str,
     /// The compose file, as path in the guest.
     pub compose: String,
 }
@@ -101,6 +103,7 @@ pub fn plan(contract: &Contract, signer: &Signer, host: &HostPlan, disks: &[(Str
             .enumerate()
             .map(|(index, entry)| volume(entry, disks.get(index)))
             .collect(),
+        on_deviation: contract.on_deviation().as_str(),
         compose: file.to_owned(),
     }
 }

@@ -3,38 +3,10 @@
 //! It holds names, places, expectations and public facts; never a value of a secret field.
 
 use countersign_contract::refusal::Finding;
+use countersign_plan::stage::Stage;
 use serde::Serialize;
 
 use super::plan::Plan;
-
-/// The stages of the guest that a contract can end in, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// The outer YAML.
-    Parse,
-    /// The `env` section is opened.
-    Unseal,
-    /// The signature; the `workload` section is opened.
-    Verify,
-    /// Schema, typed contract, policy, files of the guest OS.
-    Validate,
-    /// Disks and volumes.
-    Unlock,
-}
-
-impl Stage {
-    /// The name in console lines.
-    pub fn name(self) -> &'static str {
-        match self {
-            Stage::Parse => "parse",
-            Stage::Unseal => "unseal",
-            Stage::Verify => "verify",
-            Stage::Validate => "validate",
-            Stage::Unlock => "unlock",
-        }
-    }
-}
 
 /// What comes of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

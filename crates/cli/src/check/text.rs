@@ -90,6 +90,7 @@ fn print_plan(out: &mut dyn Write, plan: &Plan) -> Result<()> {
         };
         line("volume", format!("{} at {}, {}: {what}", volume.name, volume.mount, volume.filesystem))?;
     }
+    line("deviation", plan.on_deviation.to_owned())?;
     line("start", plan.compose.clone())?;
     Ok(())
 }

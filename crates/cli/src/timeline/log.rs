@@ -5,9 +5,10 @@
 //! journal all at once, so the times of a record are no measure of it. A stage begins where the line before it ended,
 //! or later by the difference of their records' times; it lasts as long as its own line says.
 
+use countersign_plan::stage::Stage;
 use serde::Deserialize;
 
-use super::{Bar, Origin, Place, State, Timeline, code, stage, tame};
+use super::{Bar, Origin, State, Timeline, code, tame};
 
 /// What a stage line begins with, after whatever a terminal put before it.
 const MARKER: &str = "countersign: stage=";
@@ -88,8 +89,7 @@ fn time(text: &str) -> Option<i64> {
 
 /// A stage that has begun.
 struct Open {
-    stage: &'static str,
-    place: Place,
+    stage: Stage,
     started: u64,
 }
 
@@ -124,7 +124,7 @@ impl Reader {
 
     fn stage(&mut self, time: Option<i64>, text: &str) {
         let mut words = text.split_whitespace();
-        let (Some((stage, place)), Some(state)) = (words.next().and_then(stage), words.next()) else {
+        let (Some(stage), Some(state)) = (words.next().and_then(Stage::find), words.next()) else {
             return;
         };
         let mut facts: Vec<(String, String)> = words
@@ -132,12 +132,12 @@ impl Reader {
             .map(|(name, value)| (tame(name), tame(value)))
             .collect();
         if state == "state=start" {
-            if stage == super::STAGES[0] {
+            if stage == Stage::Preflight {
                 self.begin();
             }
             self.close();
             self.pass(time);
-            self.open = Some(Open { stage, place, started: self.clock });
+            self.open = Some(Open { stage, started: self.clock });
             return;
         }
         let state = match state {
@@ -158,7 +158,15 @@ impl Reader {
         self.clock = started.saturating_add(ms);
         let cause = facts.iter().find(|(name, _)| name == "code").map(|(_, value)| format!("{value} "));
         let cause = cause.as_deref().and_then(code).map(|(code, _)| code.to_owned());
-        self.timeline.bar(Bar { stage, place, state, started_ms: started, ms, code: cause, facts });
+        self.timeline.bar(Bar {
+            stage,
+            place: stage.into(),
+            state,
+            started_ms: started,
+            ms,
+            code: cause,
+            facts,
+        });
     }
 
     /// Another boot begins: what was before is forgotten.
@@ -171,12 +179,12 @@ impl Reader {
 
     /// A stage without an end.
     fn close(&mut self) {
-        if let Some(Open { stage, place, started }) = self.open.take() {
+        if let Some(Open { stage, started }) = self.open.take() {
             let ms = self.clock.saturating_sub(started);
             let state = State::Unfinished;
             self.timeline.bar(Bar {
                 stage,
-                place,
+                place: stage.into(),
                 state,
                 started_ms: started,
                 ms,

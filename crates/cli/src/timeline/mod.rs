@@ -11,6 +11,7 @@ mod table;
 use std::io::Write;
 
 use anyhow::{Result, bail};
+use countersign_plan::stage::Stage;
 use countersign_plan::transcript::Transcript;
 use serde::Serialize;
 
@@ -18,26 +19,6 @@ use crate::Answer;
 use crate::arguments::{Timeline as Options, TimelineFormat};
 use crate::files;
 
-/// The stages of a boot, in their order (README, "What a boot says"); those of the guest OS begin with `network`.
-const STAGES: [&str; 15] = [
-    "preflight",
-    "locate",
-    "parse",
-    "unseal",
-    "verify",
-    "validate",
-    "attest",
-    "unlock",
-    "root",
-    "handover",
-    "network",
-    "logging",
-    "images",
-    "start",
-    "watch",
-];
-/// How many of them run in the initramfs.
-const INITRAMFS: usize = 10;
 /// Bars and marks beyond these are counted and left out.
 const MAXIMUM: usize = 64;
 /// No time in a picture is later: 30 days.
@@ -65,6 +46,12 @@ enum Place {
     GuestOs,
 }
 
+impl From<Stage> for Place {
+    fn from(stage: Stage) -> Place {
+        if stage.is_initramfs() { Place::Initramfs } else { Place::GuestOs }
+    }
+}
+
 /// How a stage ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -78,7 +65,7 @@ enum State {
 /// A bar.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Bar {
-    stage: &'static str,
+    stage: Stage,
     place: Place,
     state: State,
     started_ms: u64,
@@ -144,17 +131,11 @@ impl Timeline {
         if let Some(bar) = self.stages.iter().find(|bar| bar.state == State::Failed) {
             return format!("failed at {} with {}", bar.stage, bar.code.as_deref().unwrap_or("no code"));
         }
-        match self.stages.iter().any(|bar| bar.stage == "start" && bar.state == State::Done) {
+        match self.stages.iter().any(|bar| bar.stage == Stage::Start && bar.state == State::Done) {
             true => "workload started".to_owned(),
             false => "workload not started".to_owned(),
         }
     }
-}
-
-/// A name of a stage that exists.
-fn stage(name: &str) -> Option<(&'static str, Place)> {
-    let index = STAGES.iter().position(|known| *known == name)?;
-    Some((STAGES[index], if index < INITRAMFS { Place::Initramfs } else { Place::GuestOs }))
 }
 
 /// Splits `HPLccnnnX` off a line that begins with one.
@@ -191,13 +172,13 @@ impl From<Transcript> for Timeline {
     fn from(transcript: Transcript) -> Timeline {
         let mut timeline = Timeline::new(Origin::Kernel);
         for record in transcript.stages {
-            let Some((stage, place)) = stage(&record.stage) else {
+            let Some(stage) = Stage::find(&record.stage) else {
                 timeline.omitted += 1;
                 continue;
             };
             timeline.bar(Bar {
                 stage,
-                place,
+                place: stage.into(),
                 state: State::Done,
                 started_ms: record.started_ms,
                 ms: record.ms,
@@ -211,12 +192,12 @@ impl From<Transcript> for Timeline {
             }
         }
         if let Some(failure) = transcript.failure {
-            if let Some((stage, place)) = stage(&failure.stage) {
+            if let Some(stage) = Stage::find(&failure.stage) {
                 // The record holds when it failed, not when it began: from the end of the stage before.
                 let began = timeline.stages.iter().map(|bar| bar.started_ms + bar.ms).max().unwrap_or(0);
                 timeline.bar(Bar {
                     stage,
-                    place,
+                    place: stage.into(),
                     state: State::Failed,
                     started_ms: began.min(failure.at_ms),
                     ms: failure.at_ms.saturating_sub(began),

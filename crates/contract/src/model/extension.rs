@@ -7,6 +7,26 @@ use std::collections::BTreeSet;
 
 use super::read::Reader;
 
+/// What a check does that finds a volume, mapping or mount not as the start left it, beside reporting it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnDeviation {
+    /// Nothing; the default.
+    #[default]
+    Report,
+    /// The guest powers off.
+    PowerOff,
+}
+
+impl OnDeviation {
+    /// The word in contracts.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            OnDeviation::Report => "report",
+            OnDeviation::PowerOff => "power-off",
+        }
+    }
+}
+
 /// Whether a blank disk is formatted. A disk with any content never is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Initialize {
@@ -86,6 +106,16 @@ impl VolumeOptions {
     /// The options of both sections.
     pub fn mount_options(&self) -> &BTreeSet<MountOption> {
         &self.mount_options
+    }
+}
+
+/// `power-off` if either section says so.
+pub(super) fn on_deviation(workload: &Reader<'_>, env: &Reader<'_>) -> OnDeviation {
+    let said = |section: &Reader<'_>| section.child("countersign")?.text("on-deviation").map(str::to_owned);
+    let power_off = Some(OnDeviation::PowerOff.as_str());
+    match [workload, env].into_iter().any(|section| said(section).as_deref() == power_off) {
+        true => OnDeviation::PowerOff,
+        false => OnDeviation::Report,
     }
 }
 

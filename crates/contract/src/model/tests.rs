@@ -70,6 +70,25 @@ fn the_workload_wins() {
 }
 
 #[test]
+fn a_deviation_powers_off_if_either_section_says_so() {
+    let said = |word: &str| match word {
+        "" => String::new(),
+        word => format!("  countersign: {{on-deviation: {word}}}\n"),
+    };
+    for (workload, env, expected) in [
+        ("", "", OnDeviation::Report),
+        ("report", "report", OnDeviation::Report),
+        ("power-off", "", OnDeviation::PowerOff),
+        ("", "power-off", OnDeviation::PowerOff),
+        ("power-off", "report", OnDeviation::PowerOff),
+        ("report", "power-off", OnDeviation::PowerOff),
+    ] {
+        let contract = contract(&said(workload), &said(env));
+        assert_eq!(contract.on_deviation(), expected, "workload {workload:?}, env {env:?}");
+    }
+}
+
+#[test]
 fn volumes_have_both_parts_and_defaults() {
     let contract = contract(
         "  volumes: {data: {seed: workload-seed-1234}, logs: {seed: other-workload-seed, mount: /var/l, filesystem: xfs}}",

@@ -28,12 +28,21 @@ pub struct WatchRecords {
     pub volumes: Vec<WatchedVolume>,
     /// What ends one day.
     pub expiries: Vec<Expiry>,
+    /// Whether a deviation ends the guest, by the contract's choice.
+    pub power_off: bool,
 }
 
 impl WatchRecords {
     /// Records that hold nothing yet but the time.
     pub fn new(verified: Clock) -> WatchRecords {
-        WatchRecords { verified, image: None, scratch: None, volumes: Vec::new(), expiries: Vec::new() }
+        WatchRecords {
+            verified,
+            image: None,
+            scratch: None,
+            volumes: Vec::new(),
+            expiries: Vec::new(),
+            power_off: false,
+        }
     }
 }
 

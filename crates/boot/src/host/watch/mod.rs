@@ -5,7 +5,8 @@
 //! means is decided by [`countersign_plan::watch`]. The hourly lines are numbered and pass through the whole
 //! forwarding, so their absence or a gap at the log server is the sign that the log does not flow.
 //!
-//! A deviation is said at every check for as long as it lasts. The daemon holds no secret and changes nothing.
+//! A deviation is said at every check for as long as it lasts; where the contract says `on-deviation: power-off` the first
+//! one is a failure of this stage, and the unit does the rest. The daemon holds no secret and changes nothing.
 
 mod check;
 
@@ -56,7 +57,7 @@ pub(super) fn run<S: Watched, A: Alarm>(
 ) -> Result<(), Failure> {
     let mut daemon = log.stage(Stage::Watch, |log| {
         let mut daemon = Daemon::start(system, plan)?;
-        daemon.check(system, log);
+        daemon.check(system, log)?;
         let summary = Summary::new()
             .with("volumes", daemon.records.volumes.len())
             .with("expiries", daemon.records.expiries.len())
@@ -69,13 +70,13 @@ pub(super) fn run<S: Watched, A: Alarm>(
     alarm.ready();
     loop {
         let due = daemon.state.due(&daemon.records.expiries, clock(system));
-        daemon.act(system, log, &due);
+        daemon.act(system, log, &due)?;
         daemon.keep(system)?;
         alarm.status(&daemon.status());
         match alarm.wait(Duration::from_secs(due.wake).min(LOOK)) {
             Wake::Due => {}
             Wake::Demanded => {
-                daemon.demanded(system, log);
+                daemon.demanded(system, log)?;
                 alarm.ready();
             }
             Wake::Ended => return Ok(()),
@@ -131,7 +132,7 @@ impl<'p> Daemon<'p> {
         format!("{running} of {all} containers run; check {checks}: {deviations} deviations")
     }
 
-    fn act<S: Watched>(&mut self, system: &S, log: &mut Log<'_, S>, due: &Due) {
+    fn act<S: Watched>(&mut self, system: &S, log: &mut Log<'_, S>, due: &Due) -> Result<(), Failure> {
         if let Some(seconds) = due.set_back {
             let code = Code::ClockSetBack;
             warn(system, code, &format!("{} by {seconds} s", code.text()));
@@ -141,25 +142,27 @@ impl<'p> Daemon<'p> {
             warn(system, code, &text);
         }
         if due.check {
-            self.check(system, log);
+            self.check(system, log)?;
         }
         self.workload(system);
         self.spool(system);
+        Ok(())
     }
 
-    fn demanded<S: Watched>(&mut self, system: &S, log: &mut Log<'_, S>) {
+    fn demanded<S: Watched>(&mut self, system: &S, log: &mut Log<'_, S>) -> Result<(), Failure> {
         match self.state.demand(clock(system)) {
-            Demand::Granted => self.check(system, log),
+            Demand::Granted => self.check(system, log)?,
             Demand::Refused => {
                 let text = format!("expected at most {DEMANDS} demands in {DEMAND_SECONDS} s");
                 warn(system, Code::CheckThrottled, &text);
             }
             Demand::Ignored => {}
         }
+        Ok(())
     }
 
-    /// Looks at everything that the records name and says what was found.
-    fn check<S: Watched>(&mut self, system: &S, log: &mut Log<'_, S>) {
+    /// Looks at everything that the records name and says what was found; an error if that ends the guest.
+    fn check<S: Watched>(&mut self, system: &S, log: &mut Log<'_, S>) -> Result<(), Failure> {
         self.checks += 1;
         log.say(&format!("{}: check {}: {}", Code::CheckStarted, self.checks, Code::CheckStarted.text()));
         let deviations = check::run(system, log, &self.records);
@@ -167,9 +170,15 @@ impl<'p> Daemon<'p> {
             system.line(Severity::Error, &format!("{}: {}", deviation.code, deviation.text));
         }
         self.deviations = deviations.len();
-        if deviations.is_empty() {
+        let Some(first) = deviations.first() else {
             log.say(&format!("{}: check {}: {}", Code::CheckPassed, self.checks, Code::CheckPassed.text()));
+            return Ok(());
+        };
+        if self.records.power_off {
+            let message = format!("{}; the contract says power-off on a deviation", first.text);
+            return Err(Failure::machine(Stage::Watch, first.code, message));
         }
+        Ok(())
     }
 
     fn workload<S: Watched>(&mut self, system: &S) {

@@ -5,6 +5,7 @@ pub mod contract;
 pub mod host;
 pub mod keys;
 pub mod machine;
+pub mod watch;
 
 pub use contract::{Contract, Sealed};
 pub use machine::{boot, machine, refused};

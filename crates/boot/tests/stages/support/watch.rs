@@ -1,0 +1,96 @@
+//! The daemon on the recorder: its alarm is wound by the test, a step each wait.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use countersign_boot::host::{self, Verb};
+use countersign_contract::code::Code;
+use countersign_system::ports_host::{Alarm, Wake};
+use countersign_system::recorder::{Facts, Recorder};
+
+use super::contract::Contract;
+use super::host::verb;
+use super::machine::{Boot, DATA, GIB, boot, facts, machine_without_volume};
+
+pub const HOUR: Duration = Duration::from_secs(3600);
+
+/// What happens during a wait.
+pub type Step<'m> = Box<dyn FnMut(&Recorder) -> Wake + 'm>;
+
+/// An alarm by script: each wait is one step; the daemon ends with the last.
+pub struct Script<'m> {
+    machine: &'m Recorder,
+    pub steps: VecDeque<Step<'m>>,
+    pub waits: Vec<Duration>,
+    pub ready: usize,
+    pub status: String,
+}
+
+impl Alarm for Script<'_> {
+    fn ready(&mut self) {
+        self.ready += 1;
+    }
+
+    fn status(&mut self, text: &str) {
+        self.status = text.to_owned();
+    }
+
+    fn wait(&mut self, time: Duration) -> Wake {
+        self.waits.push(time);
+        match self.steps.pop_front() {
+            Some(mut step) => step(self.machine),
+            None => Wake::Ended,
+        }
+    }
+}
+
+/// A guest whose workload has started.
+pub fn started_with(contract: &Contract, facts: Facts) -> Recorder {
+    let machine = machine_without_volume(contract, facts);
+    machine.attach(DATA, "data", GIB);
+    let boot = boot(&machine);
+    assert_eq!(boot.result, Ok(()), "{}", boot.said());
+    let start = verb(&machine, Verb::Start);
+    assert_eq!(start.result, Ok(()), "{}", start.said());
+    machine
+}
+
+pub fn started() -> Recorder {
+    started_with(&Contract::good(), facts())
+}
+
+/// Runs the daemon through the steps; what it did, and the alarm.
+pub fn watch<'m>(machine: &'m Recorder, steps: Vec<Step<'m>>) -> (Boot, Script<'m>) {
+    let mut alarm =
+        Script { machine, steps: steps.into(), waits: Vec::new(), ready: 0, status: String::new() };
+    let (lines, asked, before) = (machine.lines().len(), machine.asked().len(), machine.files());
+    let result = host::watch(machine, &mut alarm);
+    let mut files = machine.files();
+    files.retain(|path, written| before.get(path) != Some(written));
+    let (lines, asked) = (machine.lines().split_off(lines), machine.asked().split_off(asked));
+    let mut boot = Boot { result, lines, asked, files };
+    boot.without_transcript();
+    (boot, alarm)
+}
+
+/// Time goes by on both clocks.
+pub fn pass<'m>(time: Duration) -> Step<'m> {
+    Box::new(move |machine| {
+        machine.passes(time.as_secs() as i64, time);
+        Wake::Due
+    })
+}
+
+pub fn demand<'m>() -> Step<'m> {
+    Box::new(|_| Wake::Demanded)
+}
+
+/// The lines with a code, in order, without those of stages.
+pub fn coded(boot: &Boot) -> Vec<String> {
+    let lines = boot.lines.iter().map(|(_, text)| text);
+    lines.filter(|text| text.starts_with("HPL")).cloned().collect()
+}
+
+pub fn count(boot: &Boot, code: Code) -> usize {
+    coded(boot).iter().filter(|line| line.starts_with(code.as_str())).count()
+}
