@@ -8,16 +8,18 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use countersign_tests::lab::{Act, Answer, Boot, COUNTER, Case, Mark};
+use countersign_tests::lab::{Act, Answer, Boot, COUNTER, Case, MARK_AT, Mark};
 use countersign_vm::arguments::{Drive, Layer};
 use countersign_vm::lab::contract::{Section, Volume};
 use countersign_vm::lab::disk;
 
-use crate::support::{BY_HAND, Lab, MOUNTED, VOLUME, long, run};
+use crate::support::{BY_HAND, DATA_AT, Lab, MOUNTED, VOLUME, long, run};
 use crate::write_log::{Cut, Kind, WriteLog, cuts};
 
 /// Disks in one guest.
 const BATCH: usize = 24;
+/// Bytes of a LUKS2 header.
+const HEADER: u64 = 16 << 20;
 /// Codes whose lines are counted: what a boot after a cut had to do.
 const DONE: [&str; 5] = ["HPL07110W", "HPL07111I", "HPL07120W", "HPL07130I", "HPL07131W"];
 
@@ -35,10 +37,11 @@ pub struct Series {
     pub edits: Vec<(Section, &'static str, String)>,
     /// What is done once the volume is open.
     pub after: Vec<Act>,
-    /// Each disk boots once more, with the contract as it is without the changes: nothing may be left to do.
-    pub again: bool,
-    /// So many cuts where not all are made.
-    pub sample: usize,
+    /// The disk of the first of so many cuts boots once more, with the contract as it is without the changes: nothing
+    /// may be left to do.
+    pub again_of: usize,
+    /// So many cuts, in the sample and in the full series.
+    pub cuts: [usize; 2],
 }
 
 /// One cut and the boots after it.
@@ -59,7 +62,7 @@ pub fn cut(name: &str, series: &[Series]) -> Vec<Vec<Outcome>> {
     for (index, Run { log, marks, .. }) in runs.iter().enumerate() {
         let prepared = marks.iter().find(|(_, mark)| *mark == Mark::Prepared);
         let cuts = cuts(log, prepared.map_or(0, |(write, _)| write + 1));
-        let chosen = if long() { cuts.clone() } else { sample(&cuts, series[index].sample) };
+        let chosen = choose(log, &cuts, series[index].cuts[usize::from(long())]);
         all.push(cuts.len());
         todo.extend(chosen.into_iter().map(|cut| (index, cut)));
     }
@@ -153,7 +156,8 @@ fn boot_after(
         cut.apply(&runs[*index].log, &image);
         lab.attach(Drive::writable(&image, &serial));
         let contracts = series.contracts();
-        for (boot, contract) in contracts.iter().enumerate() {
+        let boots = if number % series.again_of == 0 { 2 } else { 1 };
+        for (boot, contract) in contracts.iter().take(boots).enumerate() {
             let write = Act::Write { path: format!("{MOUNTED}/files/afterwards"), length: 10_000 };
             let look = Act::Look { folder: format!("{MOUNTED}/files") };
             let write = (boot == 0).then_some(write);
@@ -164,7 +168,7 @@ fn boot_after(
                 ..Case::default()
             });
         }
-        disks.push((image, contracts.len()));
+        disks.push((image, boots));
     }
     let mut answers = lab.boot().into_iter();
     let of =
@@ -173,10 +177,9 @@ fn boot_after(
 }
 
 impl Series {
-    /// The contracts that each disk boots with, in order.
-    fn contracts(&self) -> Vec<String> {
-        let again = self.again.then(|| format!("{}-again", self.name));
-        [format!("{}-now", self.name)].into_iter().chain(again).collect()
+    /// The contracts of the first and of the second boot.
+    fn contracts(&self) -> [String; 2] {
+        ["now", "again"].map(|boot| format!("{}-{boot}", self.name))
     }
 
     fn deliver(&self, lab: &mut Lab) {
@@ -304,17 +307,30 @@ fn copy(from: &Path, to: &Path) {
     assert!(copied.success());
 }
 
-/// Half of them behind writes, a quarter of each other kind, evenly over the run, first and last among them.
-fn sample(all: &[Cut], count: usize) -> Vec<Cut> {
-    let of = |kind, count: usize| {
-        let cuts: Vec<&Cut> = all.iter().filter(|cut| cut.kind() == kind).collect();
-        let count = count.min(cuts.len());
-        (0..count).map(move |index| cuts[index * (cuts.len() - 1) / (count - 1).max(1)].clone())
-    };
-    let torn = count / 4;
-    let losing = (count - torn) / 3;
-    of(Kind::Behind, count - torn - losing)
-        .chain(of(Kind::Torn, torn))
-        .chain(of(Kind::Losing, losing))
-        .collect()
+/// Half of them behind writes, a quarter of each other kind. Two thirds of each kind, if there are so many, are cuts in
+/// what the stage writes itself; the others are the file system's own care. Each evenly over the run, first and last
+/// among them.
+fn choose(log: &WriteLog, all: &[Cut], count: usize) -> Vec<Cut> {
+    let mut chosen = Vec::new();
+    for (kind, count) in
+        [(Kind::Behind, count - count / 4 * 2), (Kind::Torn, count / 4), (Kind::Losing, count / 4)]
+    {
+        let of_kind = all.iter().filter(|cut| cut.kind() == kind);
+        let (own, other): (Vec<&Cut>, Vec<&Cut>) = of_kind.partition(|cut| cut.touches(log, of_the_stage));
+        let from_other = (count - own.len().min(count * 2 / 3)).min(other.len());
+        chosen.extend(evenly(&own, count - from_other));
+        chosen.extend(evenly(&other, from_other));
+    }
+    chosen
+}
+
+/// Whether a write at this offset is to a partition table or a LUKS header.
+fn of_the_stage(at: u64) -> bool {
+    (at < 1 << 20 && at != MARK_AT) || (DATA_AT..DATA_AT + HEADER).contains(&at)
+}
+
+fn evenly(cuts: &[&Cut], count: usize) -> Vec<Cut> {
+    let count = count.min(cuts.len());
+    let last = cuts.len().saturating_sub(1);
+    (0..count).map(|index| cuts[index * last / (count - 1).max(1)].clone()).collect()
 }

@@ -36,8 +36,8 @@ fn by_hand(folder: &Path, name: &'static str, volume: Volume, growth: u64) -> Se
         volume,
         edits: Vec::new(),
         after: Vec::new(),
-        again: true,
-        sample: 4,
+        again_of: 4,
+        cuts: [4, 48],
     }
 }
 
@@ -65,14 +65,14 @@ fn first_format_and_workload() {
         volume: volume(VOLUME),
         edits: Vec::new(),
         after: workload("first-format", 1),
-        again: false,
-        sample: 8,
+        again_of: 4,
+        cuts: [6, 60],
     };
     let running = by_hand(folder.path(), "workload", volume(VOLUME), 0);
-    let running = Series { after: workload("workload", 12), again: false, sample: 10, ..running };
+    let running = Series { after: workload("workload", 6), cuts: [6, 60], ..running };
     let outcomes = cut("cuts-new", &[first_format, running]);
     both(&outcomes[0], "made afresh", |outcome| outcome.answers[0].formats == 1);
-    both(&outcomes[1], "past the fifth file", |outcome| outcome.mark >= Some(Mark::File(5)));
+    both(&outcomes[1], "past the third file", |outcome| outcome.mark >= Some(Mark::File(3)));
 }
 
 /// Both parties change their seeds: the volume opens with the contract that asks for it, and behind that with the new
@@ -92,7 +92,7 @@ fn change_of_seeds() {
         env_seed: "deployer-seed-of-next-year".into(),
         ..seeds.volume
     };
-    let outcomes = cut("cuts-seeds", &[Series { volume, edits, ..seeds }]);
+    let outcomes = cut("cuts-seeds", &[Series { volume, edits, again_of: 1, ..seeds }]);
     both(&outcomes[0], "seeds changed", |outcome| said(outcome, "HPL07111I"));
 }
 

@@ -131,6 +131,12 @@ impl Cut {
         (0..self.writes).filter(|write| !self.lost.contains(write))
     }
 
+    /// Whether the last write or one that is lost is at an offset of this kind.
+    pub fn touches(&self, log: &WriteLog, kind: impl Fn(u64) -> bool) -> bool {
+        let last = self.writes.checked_sub(1);
+        last.iter().chain(&self.lost).any(|write| kind(log.writes[*write].at))
+    }
+
     /// Makes the disk: `image` holds what was there before the first write.
     pub fn apply(&self, log: &WriteLog, image: &Path) {
         let file = File::options().write(true).open(image).unwrap();
@@ -216,6 +222,7 @@ fn a_log_is_read_and_cut() {
     assert_eq!(all[5].name(), "after write 3, torn");
     let behind: Vec<String> = cuts(&log, 2).iter().map(Cut::name).collect();
     assert_eq!(behind, ["after write 2", "after write 3", "after write 3, torn"]);
+    assert!(all[3].touches(&log, |at| at == 512) && !all[4].touches(&log, |at| at == 512));
     let marks = [(0, Mark::Open), (1, Mark::File(8)), (2, Mark::File(9))];
     assert_eq!(Cut::after(2).marked(&marks), Some(Mark::File(8)));
     assert_eq!(Cut::after(0).marked(&marks), None);
