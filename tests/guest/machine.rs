@@ -1,8 +1,7 @@
 //! The ports of a boot in the lab: disks, volumes and file systems are the machine's, the rest is left out.
 //!
 //! What differs from the shipped wiring, all of it: a boot sees only the disks of its case; the wait for a disk that
-//! never comes is not waited out, its clock jumps; key slots are made at the least cost that is accepted; modules stay
-//! loadable; guest OS, scratch and handover do nothing; what is said is kept.
+//! never comes is not waited out, its clock jumps; modules stay loadable; guest OS, scratch and handover do nothing; what is said is kept.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -14,9 +13,9 @@ use countersign_system::error::{Result, SystemError};
 use countersign_system::linux::{Linux, Paths};
 use countersign_system::ports::{
     Discard, Disk, Disks, Durability, Files, Filesystem, Filesystems, Luks, LuksParameters, Mapper,
-    MountFlags, OpenError, Partition, Platform, Report, Sealed, Severity, Verity,
+    MountFlags, Mounts, OpenError, Partition, Platform, Report, Sealed, Severity, Verity,
 };
-use countersign_tests::lab::{Answer, Boot};
+use countersign_tests::lab::{Answer, Boot, WAITS};
 
 /// Where the stage mounts volumes.
 pub const VOLUMES: &str = "/volumes";
@@ -45,11 +44,7 @@ const UNUSED: [&str; 14] = [
     "nf",
 ];
 
-/// Memory of new key slots, in KiB: half of what the stage asks for, and half the time. Costs are not what is tested
-/// with them.
-const SLOT_MEMORY_KIB: u32 = 32 << 10;
-
-/// Real time that one wait for a disk may take.
+/// Real time that one wait for a disk takes, where the case says nothing.
 const SHORT: Duration = Duration::from_millis(50);
 
 /// Loads the modules of the shipped list that volumes need.
@@ -113,6 +108,9 @@ impl Machine {
 impl Report for Machine {
     fn line(&self, _: Severity, text: &str) {
         let now = self.real_uptime();
+        if text.starts_with("waiting for the disk") {
+            crate::say(&format!("{WAITS}{text}"));
+        }
         self.count(|counts| {
             if text == "countersign: stage=unlock state=start" {
                 counts.unlock = Some((now, now));
@@ -145,10 +143,6 @@ impl Platform for Machine {
         Ok(0)
     }
     fn load_filesystem(&self, filesystem: Filesystem) -> Result<()> {
-        // An earlier case has loaded it: the kernel would check its signature again before it says so.
-        if Path::new("/sys/module").join(filesystem.name()).exists() {
-            return Ok(());
-        }
         self.linux.load_filesystem(filesystem)
     }
     fn missing_programs(&self) -> Vec<PathBuf> {
@@ -213,7 +207,8 @@ impl Disks for Machine {
         Ok(shown)
     }
     fn wait_for_disk(&self, timeout: Duration) -> Result<bool> {
-        let came = self.linux.wait_for_disk(timeout.min(SHORT))?;
+        let real = Duration::from_millis(self.boot.wait_ms).max(SHORT);
+        let came = self.linux.wait_for_disk(timeout.min(real))?;
         if !came {
             self.count(|counts| counts.waited += timeout);
         }
@@ -239,10 +234,6 @@ impl Disks for Machine {
     }
 }
 
-fn cheap(parameters: &LuksParameters) -> LuksParameters {
-    LuksParameters { memory_kib: SLOT_MEMORY_KIB, ..parameters.clone() }
-}
-
 impl Luks for Machine {
     fn format(
         &self,
@@ -251,7 +242,7 @@ impl Luks for Machine {
         passphrase: &VolumePassphrase,
     ) -> Result<(Vec<u8>, VolumeKey)> {
         self.count(|counts| counts.formats += 1);
-        self.linux.format(device, &cheap(parameters), passphrase)
+        self.linux.format(device, parameters, passphrase)
     }
     fn volume_key(
         &self,
@@ -280,7 +271,7 @@ impl Luks for Machine {
         passphrase: &VolumePassphrase,
         old: &[u8],
     ) -> Result<Vec<u8>> {
-        self.linux.replace_slots(header, key, &cheap(parameters), passphrase, old)
+        self.linux.replace_slots(header, key, parameters, passphrase, old)
     }
     fn table(&self, name: &str) -> Result<String> {
         match name {
@@ -326,14 +317,20 @@ impl Filesystems for Machine {
     fn grow(&self, filesystem: Filesystem, target: &Path, bytes: u64) -> Result<()> {
         self.linux.grow(filesystem, target, bytes)
     }
-    fn attribute(&self, path: &Path, name: &str, limit: usize) -> Result<Option<Vec<u8>>> {
-        self.linux.attribute(path, name, limit)
-    }
     fn set_attribute(&self, path: &Path, name: &str, value: &[u8]) -> Result<()> {
         self.linux.set_attribute(path, name, value)
     }
     fn unmount(&self, target: &Path) -> Result<()> {
         self.linux.unmount(target)
+    }
+}
+
+impl Mounts for Machine {
+    fn mounts(&self) -> Result<String> {
+        self.linux.mounts()
+    }
+    fn attribute(&self, path: &Path, name: &str, limit: usize) -> Result<Option<Vec<u8>>> {
+        self.linux.attribute(path, name, limit)
     }
 }
 

@@ -13,6 +13,7 @@
 mod acts;
 mod machine;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -69,11 +70,13 @@ fn one(linux: &Linux, script: &Script, case: &Case, answer: &mut Answer) -> Resu
         let result = initramfs::boot(&machine);
         machine.tell(answer);
         answer.mapped = mapped()?;
-        answer.written = written(linux, &boot.disks)?
-            .into_iter()
-            .zip(before)
-            .map(|((serial, after), (_, before))| (serial, after - before))
-            .collect();
+        for (serial, _) in &boot.disks {
+            acts::disk(linux, serial)?;
+        }
+        answer.written = written(linux, &boot.disks)?;
+        for (serial, sectors) in &mut answer.written {
+            *sectors -= before.get(serial).unwrap_or(&0);
+        }
         if let Err(failure) = result {
             answer.code = Some(failure.code().to_string());
             answer.stage = Some(failure.stage.name().to_owned());
@@ -86,20 +89,23 @@ fn one(linux: &Linux, script: &Script, case: &Case, answer: &mut Answer) -> Resu
     Ok(())
 }
 
-/// Sectors written to each disk since the kernel's start, after everything that waits has been written.
-fn written(linux: &Linux, disks: &[(String, String)]) -> Result<Vec<(String, u64)>> {
-    let mut all = Vec::new();
+/// Sectors written to each disk since the kernel's start, after everything that waits has been written. A disk that is
+/// yet to come is left out.
+fn written(linux: &Linux, disks: &[(String, String)]) -> Result<BTreeMap<String, u64>> {
+    let mut all = BTreeMap::new();
     for (serial, _) in disks {
-        let path = acts::disk(linux, serial)?;
+        let Ok(path) = acts::disk(linux, serial) else { continue };
         // A disk that cannot flush is no trouble of the lab.
-        let _ = File::open(&path)?.sync_all();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let text = std::fs::read_to_string(Path::new("/sys/block").join(name).join("stat"))?;
-        // The seventh number of the kernel's Documentation/block/stat.rst.
-        let sectors = text.split_whitespace().nth(6).ok_or("expected seven numbers of a disk")?;
-        all.push((serial.clone(), sectors.parse()?));
+        let _ = File::open(&path).and_then(|disk| disk.sync_all());
+        all.insert(serial.clone(), sectors(&path).ok_or("expected seven numbers of a disk")?);
     }
     Ok(all)
+}
+
+/// Sectors written to a disk: the seventh number of the kernel's Documentation/block/stat.rst.
+fn sectors(disk: &Path) -> Option<u64> {
+    let text = std::fs::read_to_string(Path::new("/sys/block").join(disk.file_name()?).join("stat")).ok()?;
+    text.split_whitespace().nth(6)?.parse().ok()
 }
 
 /// Names of the mapped devices.

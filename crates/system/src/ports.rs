@@ -291,12 +291,18 @@ pub trait Filesystems {
     fn move_mount(&self, source: &Path, target: &Path) -> Result<()>;
     /// Grows the file system mounted at `target` to `bytes`, the size of its device.
     fn grow(&self, filesystem: Filesystem, target: &Path, bytes: u64) -> Result<()>;
-    /// An extended attribute of a file or folder, at most `limit` bytes of it; none where there is none.
-    fn attribute(&self, path: &Path, name: &str, limit: usize) -> Result<Option<Vec<u8>>>;
     /// Writes an extended attribute in one piece and waits until the device holds it.
     fn set_attribute(&self, path: &Path, name: &str, value: &[u8]) -> Result<()>;
     /// Unmounts, after writing out what is cached.
     fn unmount(&self, target: &Path) -> Result<()>;
+}
+
+/// A look at what is mounted.
+pub trait Mounts {
+    /// The mounts that process 1 sees, in the form of the kernel's `mountinfo`.
+    fn mounts(&self) -> Result<String>;
+    /// An extended attribute of a file or folder, at most `limit` bytes of it; none where there is none.
+    fn attribute(&self, path: &Path, name: &str, limit: usize) -> Result<Option<Vec<u8>>>;
 }
 
 /// Files of the new root and of the handover, all of them in guest memory or on encrypted scratch.
@@ -313,6 +319,12 @@ pub trait Files {
 }
 
 /// Everything the initramfs stages need of the machine.
-pub trait Initramfs: Report + Platform + Sealed + Disks + Luks + Mapper + Filesystems + Files {}
+pub trait Initramfs:
+    Report + Platform + Sealed + Disks + Luks + Mapper + Filesystems + Mounts + Files
+{
+}
 
-impl<T> Initramfs for T where T: Report + Platform + Sealed + Disks + Luks + Mapper + Filesystems + Files {}
+impl<T> Initramfs for T where
+    T: Report + Platform + Sealed + Disks + Luks + Mapper + Filesystems + Mounts + Files
+{
+}

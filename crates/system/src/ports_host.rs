@@ -109,10 +109,8 @@ pub trait Engine {
     fn containers(&self, project: &str) -> Result<Vec<u8>>;
 }
 
-/// What the daemon looks at beside tables and devices.
+/// What the daemon looks at beside tables, devices and mounts.
 pub trait Inspection {
-    /// The mounts of the guest OS, in the form of the kernel's `mountinfo`.
-    fn mounts(&self) -> Result<String>;
     /// Bytes in the files of a folder, folders in it left out; 0 where it does not exist.
     fn folder_bytes(&self, folder: &Path) -> Result<u64>;
 }
@@ -134,16 +132,20 @@ pub trait Alarm {
     fn ready(&mut self);
     /// One line for people who look at the unit.
     fn status(&mut self, text: &str);
-    /// Whether a line of the journal would be noticed that asks for a check.
-    fn hears(&self) -> bool;
     /// Waits for the time or for somebody.
     fn wait(&mut self, time: Duration) -> Wake;
 }
 
 /// Everything that the daemon needs of the machine.
-pub trait Watched: Host + crate::ports::Luks + crate::ports::Disks + Inspection {}
+pub trait Watched:
+    Host + crate::ports::Luks + crate::ports::Disks + crate::ports::Mounts + Inspection
+{
+}
 
-impl<T> Watched for T where T: Host + crate::ports::Luks + crate::ports::Disks + Inspection {}
+impl<T> Watched for T where
+    T: Host + crate::ports::Luks + crate::ports::Disks + crate::ports::Mounts + Inspection
+{
+}
 
 /// Everything the host stage needs.
 pub trait Host:

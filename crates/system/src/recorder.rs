@@ -12,8 +12,9 @@
 
 mod guest;
 mod machine;
+mod mounts;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -24,8 +25,9 @@ use countersign_crypto::digest::sha256_hex;
 use countersign_crypto::volume_key::VolumeKey;
 
 use crate::error::{Result, SystemError};
-use crate::ports::{Disk, Partition, Severity};
+use crate::ports::{Disk, Filesystem, Partition, Severity};
 use crate::ports_host::{LogPeer, ProbeError};
+use mounts::Mount;
 
 /// What the machine is, as far as a test cares.
 #[derive(Debug, Clone)]
@@ -95,6 +97,8 @@ struct State {
     facts: Facts,
     disks: Vec<Disk>,
     late_disks: VecDeque<(Duration, Disk)>,
+    /// Disks that do not show their partitions yet.
+    unread: BTreeSet<PathBuf>,
     /// Bytes by device and offset; what is not there is zero.
     content: BTreeMap<PathBuf, BTreeMap<u64, Vec<u8>>>,
     /// Headers, each with its passphrase.
@@ -117,8 +121,8 @@ struct State {
     running: Option<String>,
     /// What a test says that the engine lists.
     containers: Option<String>,
-    /// Mounts in their order: device, target, options.
-    mounts: Vec<(PathBuf, PathBuf, String)>,
+    /// Mounts in their order.
+    mounts: Vec<Mount>,
     /// Bytes in folders.
     folders: BTreeMap<PathBuf, u64>,
 }
@@ -126,6 +130,8 @@ struct State {
 /// A mapped device.
 #[derive(Debug)]
 struct Mapped {
+    /// The number that it keeps.
+    minor: usize,
     device: PathBuf,
     size: u64,
     table: String,
@@ -157,6 +163,11 @@ impl Recorder {
         let mut state = self.state();
         state.late_disks.push_back((after, disk));
         state.late_disks.make_contiguous().sort_by_key(|(after, _)| *after);
+    }
+
+    /// The disk, now or once it is attached, shows no partitions before it has been read.
+    pub fn shows_partitions_late(&self, path: &str) {
+        self.state().unread.insert(path.into());
     }
 
     /// Puts bytes on a disk or partition.
@@ -206,12 +217,13 @@ impl Recorder {
 
     /// Takes the mount at this point of the guest OS away.
     pub fn unmounts(&self, point: &str) {
-        self.state().mounts.retain(|(_, target, _)| target != Path::new(point));
+        self.state().mounts.retain(|mount| mount.target != Path::new(point));
     }
 
-    /// Mounts a device at a point of the guest OS, with options as the kernel lists them, `rw,nosuid`.
+    /// Mounts a device with ext4 at a point of the guest OS, with options as the kernel lists them, `rw,nosuid`.
     pub fn mounts_at(&self, device: &str, point: &str, options: &str) {
-        self.state().mounts.push((device.into(), point.into(), options.to_owned()));
+        let (filesystem, options) = (Filesystem::Ext4.name(), options.to_owned());
+        self.state().mounts.push(Mount { filesystem, device: device.into(), target: point.into(), options });
     }
 
     /// Takes a mapped device away.
@@ -412,12 +424,6 @@ impl State {
         mapped.map_or_else(|| device.to_owned(), |mapped| mapped.device.clone())
     }
 
-    /// The disk or partition whose file system is mounted there.
-    fn mounted_at(&self, target: &Path) -> Option<PathBuf> {
-        let (device, ..) = self.mounts.iter().rev().find(|(_, place, _)| place == target)?;
-        Some(self.below(device))
-    }
-
     fn partitions(&self) -> impl Iterator<Item = &Partition> {
         self.disks.iter().flat_map(|disk| &disk.partitions)
     }
@@ -430,10 +436,10 @@ impl State {
         disk.or_else(partition).or_else(mapped)
     }
 
-    /// `253:` and the place of the device among all disks and partitions, `254:` and that among mapped devices.
+    /// `253:` and the place of the device among all disks and partitions, `254:` and the minor of a mapped device.
     fn number(&self, device: &Path) -> Option<String> {
         if let Some(name) = device.strip_prefix("/dev/mapper").ok().and_then(Path::to_str) {
-            return self.mapped.keys().position(|known| known == name).map(|minor| format!("254:{minor}"));
+            return self.mapped.get(name).map(|mapped| format!("254:{}", mapped.minor));
         }
         let disks = self.disks.iter().map(|disk| &disk.path);
         let all = disks.chain(self.partitions().map(|partition| &partition.path));

@@ -2,16 +2,18 @@
 
 use std::io;
 
+use countersign_boot::host::Verb;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
 use countersign_system::ports::Severity;
 use countersign_system::ports_host::Wake;
 use countersign_system::recorder::Recorder;
 
-use crate::support::Contract;
 use crate::support::canaries::assert_silent;
-use crate::support::machine::facts;
+use crate::support::host::verb;
+use crate::support::machine::{facts, machine_with_good_volume};
 use crate::support::watch::{HOUR, Step, coded, count, demand, pass, started, started_with, watch};
+use crate::support::{Contract, boot};
 
 /// A change of the machine, and what the next check says of it.
 type Case = (&'static str, fn(&Recorder), Code, &'static str);
@@ -66,6 +68,24 @@ const DEVIATIONS: &[Case] = &[
         },
         Code::MountFlags,
         "volume data: expected a file system that takes writes",
+    ),
+    (
+        "another record",
+        |machine| machine.set_attribute_on("/dev/vdd2", Some(b"countersign volume record 1\n".to_vec())),
+        Code::RecordChanged,
+        "volume data: expected its record as it was at the start",
+    ),
+    (
+        "no record",
+        |machine| machine.set_attribute_on("/dev/vdd2", None),
+        Code::RecordChanged,
+        "volume data: expected its record as it was at the start",
+    ),
+    (
+        "an unreadable record",
+        |machine| machine.fails("attribute of /mnt/data", io::ErrorKind::Other),
+        Code::WatchUnreadable,
+        "volume data: ",
     ),
     (
         "a header without a magic",
@@ -249,4 +269,30 @@ fn a_contract_that_says_report_goes_on() {
     machine.unmounts("/mnt/data");
     let (run, _) = watch(&machine, vec![pass(HOUR)]);
     assert_eq!((run.result.clone(), count(&run, Code::MountGone)), (Ok(()), 2), "{}", run.said());
+}
+
+#[test]
+fn a_file_system_with_a_number_of_its_own_is_known_by_it() {
+    let contract =
+        Contract::good().with("    mount: /mnt/data\n", "    mount: /mnt/data\n    filesystem: btrfs\n");
+    let machine = started_with(&contract, facts());
+    let (run, _) = watch(&machine, Vec::new());
+    assert!(run.stage_lines()[1].ends_with("deviations=0"), "{}", run.said());
+    machine.mounts_at("/dev/mapper/volume-data", "/mnt/data", "rw,nosuid,nodev");
+    let (run, _) = watch(&machine, Vec::new());
+    assert_eq!(count(&run, Code::MountReplaced), 1, "{}", run.said());
+}
+
+#[test]
+fn a_volume_that_had_no_record_has_none_later() {
+    let read_only = "countersign:\n  volumes:\n    data:\n      mount-options: [ro]\n";
+    let machine = machine_with_good_volume(&Contract::good().with_workload(read_only));
+    assert_eq!(boot(&machine).result, Ok(()));
+    assert_eq!(verb(&machine, Verb::Start).result, Ok(()));
+    let (run, _) = watch(&machine, Vec::new());
+    assert!(run.stage_lines()[1].ends_with("deviations=0"), "{}", run.said());
+    machine.set_attribute_on("/dev/vdd2", Some(b"x".to_vec()));
+    let (run, _) = watch(&machine, Vec::new());
+    let words = "HPL13117E: volume data: expected no record, as it was at the start";
+    assert!(run.lines.iter().any(|(_, text)| text == words), "{}", run.said());
 }

@@ -67,6 +67,18 @@ fn a_disk_that_comes_late_counts() {
 }
 
 #[test]
+fn a_disk_that_is_just_being_attached_is_not_judged_before_it_shows_its_partitions() {
+    let machine = with(&Contract::good(), vec![]);
+    machine
+        .attach_later(machine.uptime() + Duration::from_secs(9), parted(DATA, "data", &["metadata", "data"]));
+    machine.shows_partitions_late(DATA);
+    machine.put(DATA, 512, b"EFI PART");
+    let boot = boot(&machine);
+    assert_eq!(boot.result, Ok(()), "{}", boot.said());
+    assert!(boot.asked("format /dev/vdd2 ") && !boot.asked("partition"), "{:?}", boot.asked);
+}
+
+#[test]
 fn nothing_is_done_with_one_volume_while_another_is_missing() {
     let machine = with(&two_volumes(), vec![disk(DATA, "data", GIB)]);
     ends(&machine, Code::VolumeMissing, "expected a disk for more within 900 s");

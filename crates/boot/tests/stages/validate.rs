@@ -103,6 +103,13 @@ fn a_field_that_is_not_acted_on_is_refused_by_name() {
             "/env/volumes/data/kmsTimeout",
             "remove the field, nothing is waited for",
         ),
+        (
+            Contract::good().with_env(
+                "    kms:\n      - apiKey: key-0123456789\n        crn: crn:v1:bluemix:public:x:key:y\n",
+            ),
+            "/env/volumes/data/kms",
+            "does not open here",
+        ),
         (Contract::good().with_env("host-attestation: {}\n"), "/env/host-attestation", "remove the field"),
         (
             Contract::good().with(&format!("password: {PASSWORD}"), "password: another\n    insecure: true"),

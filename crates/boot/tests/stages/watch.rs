@@ -2,6 +2,7 @@
 //! checks find is in `deviations`.
 
 use std::io;
+use std::process::Command;
 use std::time::Duration;
 
 use countersign_boot::stage::Stage;
@@ -11,11 +12,9 @@ use countersign_system::recorder::{Facts, Recorder};
 use serde_json::Value;
 
 use crate::support::canaries::assert_silent;
-use crate::support::keys::{DAY, keys};
+use crate::support::keys::{DAY, keys, run};
 use crate::support::machine::{DATA, GIB, facts, manifest};
-use crate::support::watch::{
-    HOUR, Step, coded, count, demand, pass, started, started_with, watch, watch_with,
-};
+use crate::support::watch::{HOUR, Step, coded, count, demand, pass, started, started_with, watch};
 use crate::support::{Contract, boot};
 
 #[test]
@@ -36,6 +35,10 @@ fn the_records_say_what_the_initramfs_left() {
     assert_eq!(volume["mapping"]["name"], "volume-data");
     let flags = serde_json::json!({"read_only": false, "nosuid": true, "nodev": true, "noexec": false});
     assert_eq!(volume["flags"], flags);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("record"), machine.attribute_on("/dev/vdd2").unwrap()).unwrap();
+    let digest = run(Command::new("sha256sum").arg("record").current_dir(folder.path()));
+    assert_eq!(volume["record"], digest.split(' ').next().unwrap());
     let uuid = volume["uuid"].as_str().unwrap();
     let table = volume["mapping"]["table"].as_str().unwrap();
     assert!(uuid.len() == 36 && table.contains(&format!(":64:logon:cryptsetup:{uuid}-d0")), "{volume}");
@@ -151,16 +154,6 @@ fn a_check_on_demand_is_made_three_times_in_five_minutes() {
     assert_eq!(count(&run, Code::CheckThrottled), 1, "{}", run.said());
     // Each demand is answered to the service manager, met or not.
     assert_eq!(alarm.ready, 1 + 6);
-}
-
-#[test]
-fn a_journal_that_is_not_heard_is_told_once_and_ends_nothing() {
-    let machine = started();
-    let (run, _) = watch_with(&machine, vec![pass(HOUR), demand(), pass(HOUR)], false);
-    assert_eq!(run.result, Ok(()), "{}", run.said());
-    assert_eq!((count(&run, Code::JournalUnheard), count(&run, Code::CheckPassed)), (1, 4), "{}", run.said());
-    let (run, _) = watch(&machine, vec![pass(HOUR)]);
-    assert_eq!(count(&run, Code::JournalUnheard), 0, "{}", run.said());
 }
 
 #[test]

@@ -570,14 +570,14 @@ codes! {
         "a volume could not be checked"
         cause "its mapping is gone, or its disk does not answer or holds no luks header any more"
         remedy "look at the disk on the host";
+    RecordChanged "HPL13117E" VOLUME_RECORD_CHANGED Error
+        "the record of a volume is not what it was at the start"
+        cause "something with root's rights in the guest wrote or removed it, or its file system is damaged"
+        remedy "look at what the workload is allowed to do; a record that is not the volume's own is refused at the next boot";
     CheckThrottled "HPL13120W" CHECK_THROTTLED Warning
         "a check that was asked for is left out"
         cause "three checks in five minutes are the limit"
         remedy "wait five minutes; the hourly check goes on";
-    JournalUnheard "HPL13121W" JOURNAL_UNHEARD Warning
-        "a line of the journal cannot ask for a check any more"
-        cause "journalctl, which follows the journal for such lines, does not run"
-        remedy "rely on the hourly check, which goes on; look in the log for what ended journalctl";
     NetworkReady "HPL14000I" DNS_LOOKUP_READY Info
         "the guest has an address and the log server's name resolves"
         cause "the network is configured"

@@ -28,7 +28,12 @@ const TABLE: &[(SectionName, &[&str], When, &str)] = &[
     (Env, &["auths", "*", "insecure"], True, "registries are reached over TLS only"),
     (Env, &["volumes", "*", "uv-secret-id"], Present, "give a seed"),
     (Env, &["volumes", "*", "uv-previous-secret-id"], Present, "give a seed"),
-    (Env, &["volumes", "*", "kms"], Present, "a volume is protected by its two seeds"),
+    (
+        Env,
+        &["volumes", "*", "kms"],
+        Present,
+        "remove the key services; a volume that was made with a third key from one does not open here",
+    ),
     (Env, &["volumes", "*", "kmsTimeout"], Present, "remove the field, nothing is waited for"),
     (Env, &["volumes", "*", "grep11"], Present, "a volume is protected by its two seeds"),
     (

@@ -6,6 +6,7 @@
 use std::fmt::Display;
 
 use countersign_contract::code::Code;
+use countersign_crypto::digest::sha256_hex;
 
 use super::mounts::{self, Mount};
 use super::{Flags, Mapping, WatchedVolume};
@@ -82,6 +83,18 @@ pub fn header(subject: &str, expected: &WatchedVolume, bytes: &[u8]) -> Option<D
     (found != expected).then(|| {
         let expectation = format!("expected {expected} key slots in the luks header, found {found}");
         Deviation::new(Code::HeaderChanged, subject, expectation)
+    })
+}
+
+/// The record that a volume carries. Who has no key cannot tell whether one is authentic, only whether it is the one
+/// that the start found to be.
+pub fn record(subject: &str, expected: &WatchedVolume, found: Option<&[u8]>) -> Option<Deviation> {
+    (found.map(sha256_hex) != expected.record).then(|| {
+        let expectation = match expected.record {
+            Some(_) => "expected its record as it was at the start",
+            None => "expected no record, as it was at the start",
+        };
+        Deviation::new(Code::RecordChanged, subject, expectation)
     })
 }
 

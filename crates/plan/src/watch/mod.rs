@@ -66,6 +66,9 @@ pub struct WatchedVolume {
     pub mount: String,
     /// Flags of the mount.
     pub flags: Flags,
+    /// `major:minor` in the kernel's list of mounts: that of the mapped device, or, of a file system that may have
+    /// several devices (btrfs), one that belongs to the mount alone.
+    pub number: String,
     /// The mapped device.
     pub mapping: Mapping,
     /// The encrypted device below, `/dev/vdb2`.
@@ -74,6 +77,8 @@ pub struct WatchedVolume {
     pub uuid: String,
     /// Key slots of its LUKS header.
     pub key_slots: usize,
+    /// SHA-256 of its record ([`crate::volume_record`]), hexadecimal; none where it has none.
+    pub record: Option<String>,
 }
 
 /// Flags of a mount that decide what can be done through it.

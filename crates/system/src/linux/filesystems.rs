@@ -89,11 +89,6 @@ impl Filesystems for Linux {
             .map_err(|e| SystemError::io("grow file system at", target.display().to_string(), e))
     }
 
-    fn attribute(&self, path: &Path, name: &str, limit: usize) -> Result<Option<Vec<u8>>> {
-        attributes::get(path, name, limit)
-            .map_err(|e| SystemError::io("read attribute of", path.display().to_string(), e))
-    }
-
     fn set_attribute(&self, path: &Path, name: &str, value: &[u8]) -> Result<()> {
         attributes::set(path, name, value)
             .map_err(|e| SystemError::io("write attribute of", path.display().to_string(), e))

@@ -1,17 +1,18 @@
-//! What the daemon looks at: mounts, and how much lies in a folder.
+//! What is looked at and not touched: mounts, attributes of files, how much lies in a folder.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::Linux;
+use super::{Linux, attributes};
 use crate::error::{Result, SystemError};
+use crate::ports::Mounts;
 use crate::ports_host::Inspection;
 
 /// Above what hundreds of containers mount.
 const MAXIMUM_MOUNTS: u64 = 4 << 20;
 
-impl Inspection for Linux {
+impl Mounts for Linux {
     /// Those of process 1: the daemon's unit may have a view of its own.
     fn mounts(&self) -> Result<String> {
         let path = self.paths.proc.join("1/mountinfo");
@@ -26,6 +27,13 @@ impl Inspection for Linux {
         read().map_err(|e| SystemError::io("read mounts", path.display().to_string(), e))
     }
 
+    fn attribute(&self, path: &Path, name: &str, limit: usize) -> Result<Option<Vec<u8>>> {
+        attributes::get(path, name, limit)
+            .map_err(|e| SystemError::io("read attribute of", path.display().to_string(), e))
+    }
+}
+
+impl Inspection for Linux {
     fn folder_bytes(&self, folder: &Path) -> Result<u64> {
         let count = || -> io::Result<u64> {
             let entries = match fs::read_dir(folder) {

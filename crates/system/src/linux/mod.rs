@@ -6,7 +6,6 @@
 mod alarm;
 mod announcements;
 mod attributes;
-mod demands;
 mod device_mapper;
 mod disks;
 mod engine;

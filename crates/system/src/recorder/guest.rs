@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::Recorder;
@@ -112,18 +112,6 @@ impl Engine for Recorder {
 }
 
 impl Inspection for Recorder {
-    fn mounts(&self) -> Result<String> {
-        let state = self.look("list mounts")?;
-        let line = |(id, (device, point, options)): (usize, &(PathBuf, PathBuf, String))| {
-            let number = state.number(device).unwrap_or_else(|| "0:1".to_owned());
-            // Options behind a second word are those of the file system.
-            let (options, file_system) = options.split_once(' ').unwrap_or((options, "rw"));
-            let (device, point) = (device.display(), point.display());
-            format!("{} 1 {number} / {point} {options} - ext4 {device} {file_system}\n", id + 20)
-        };
-        Ok(state.mounts.iter().enumerate().map(line).collect())
-    }
-
     fn folder_bytes(&self, folder: &Path) -> Result<u64> {
         let state = self.look(format!("bytes in {}", folder.display()))?;
         Ok(state.folders.get(folder).copied().unwrap_or_default())

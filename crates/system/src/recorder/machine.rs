@@ -7,7 +7,7 @@ use std::time::Duration;
 use countersign_crypto::secret::{SecretBytes, VolumePassphrase};
 use countersign_crypto::volume_key::VolumeKey;
 
-use super::{Mapped, Recorder, State, key, same_material, same_metadata, uuid};
+use super::{Mapped, Mount, Recorder, State, key, same_material, same_metadata, uuid};
 use crate::error::{Result, SystemError};
 use crate::ports::{
     Discard, Disk, Disks, Durability, Files, Filesystem, Filesystems, Luks, LuksParameters, Mapper,
@@ -93,7 +93,12 @@ impl Sealed for Recorder {
 
 impl Disks for Recorder {
     fn disks(&self) -> Result<Vec<Disk>> {
-        Ok(self.look("list disks")?.disks.clone())
+        let state = self.look("list disks")?;
+        let shown = |disk: &Disk| match state.unread.contains(&disk.path) {
+            true => Disk { partitions: Vec::new(), ..disk.clone() },
+            false => disk.clone(),
+        };
+        Ok(state.disks.iter().map(shown).collect())
     }
 
     fn wait_for_disk(&self, timeout: Duration) -> Result<bool> {
@@ -125,7 +130,8 @@ impl Disks for Recorder {
     }
 
     fn read(&self, device: &Path, offset: u64, length: usize) -> Result<Vec<u8>> {
-        let state = self.look(format!("read {}", device.display()))?;
+        let mut state = self.look(format!("read {}", device.display()))?;
+        state.unread.remove(device);
         let size = state.size(device).ok_or_else(|| absent("read disk", device))?;
         let left = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX);
         Ok(state.get(device, offset, length.min(left)))
@@ -282,7 +288,7 @@ impl Mapper for Recorder {
     fn take_down(&self, folders: &[&Path]) -> Result<()> {
         let names: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
         let mut state = self.ask(format!("take down {} and all mapped devices", names.join(" ")))?;
-        state.mounts.retain(|(_, target, _)| !folders.iter().any(|folder| target.starts_with(folder)));
+        state.mounts.retain(|mount| !folders.iter().any(|folder| mount.target.starts_with(folder)));
         state.mapped.clear();
         Ok(())
     }
@@ -313,8 +319,13 @@ impl Filesystems for Recorder {
     fn mount(&self, filesystem: Filesystem, device: &Path, target: &Path, flags: MountFlags) -> Result<()> {
         let (name, device, target) = (filesystem.name(), device.display(), target.display());
         let request = format!("mount {name} {device} at {target}{}", words(flags));
-        let mounted = (PathBuf::from(device.to_string()), PathBuf::from(target.to_string()), options(flags));
-        self.ask(request)?.mounts.push(mounted);
+        let mount = Mount {
+            filesystem: name,
+            device: device.to_string().into(),
+            target: target.to_string().into(),
+            options: options(flags),
+        };
+        self.ask(request)?.mounts.push(mount);
         Ok(())
     }
 
@@ -324,9 +335,9 @@ impl Filesystems for Recorder {
 
     fn move_mount(&self, source: &Path, target: &Path) -> Result<()> {
         let mut state = self.ask(format!("move {} to {}", source.display(), target.display()))?;
-        for (_, place, _) in &mut state.mounts {
-            if place == source {
-                *place = target.to_owned();
+        for mount in &mut state.mounts {
+            if mount.target == source {
+                mount.target = target.to_owned();
             }
         }
         Ok(())
@@ -334,13 +345,6 @@ impl Filesystems for Recorder {
 
     fn grow(&self, filesystem: Filesystem, target: &Path, bytes: u64) -> Result<()> {
         self.ask(format!("grow {} at {} bytes={bytes}", filesystem.name(), target.display())).map(drop)
-    }
-
-    fn attribute(&self, path: &Path, _: &str, limit: usize) -> Result<Option<Vec<u8>>> {
-        let state = self.look(format!("attribute of {}", path.display()))?;
-        let device = state.mounted_at(path).ok_or_else(|| absent("read attribute of", path))?;
-        let value = state.attributes.get(&device);
-        Ok(value.map(|value| value[..value.len().min(limit)].to_vec()))
     }
 
     /// All or nothing: a power cut is before it once no byte may be written any more.
@@ -355,7 +359,7 @@ impl Filesystems for Recorder {
     }
 
     fn unmount(&self, target: &Path) -> Result<()> {
-        self.ask(format!("unmount {}", target.display()))?.mounts.retain(|(_, place, _)| place != target);
+        self.ask(format!("unmount {}", target.display()))?.mounts.retain(|mount| mount.target != target);
         Ok(())
     }
 }
@@ -387,9 +391,9 @@ impl Files for Recorder {
         }
         let mut state = self.ask(request)?;
         // What lies in the new root is seen from there now, the rest not at all.
-        state.mounts.retain_mut(|(_, target, _)| match target.strip_prefix(new_root) {
+        state.mounts.retain_mut(|mount| match mount.target.strip_prefix(new_root) {
             Ok(rest) => {
-                *target = Path::new("/").join(rest);
+                mount.target = Path::new("/").join(rest);
                 true
             }
             Err(_) => false,
@@ -399,7 +403,9 @@ impl Files for Recorder {
 }
 
 fn map(state: &mut State, device: &Path, name: &str, size: u64, table: String) -> PathBuf {
-    state.mapped.insert(name.to_owned(), Mapped { device: device.to_owned(), size, table });
+    let free = |minor: &usize| state.mapped.values().all(|mapped| mapped.minor != *minor);
+    let minor = (0..).find(free).unwrap_or_default();
+    state.mapped.insert(name.to_owned(), Mapped { minor, device: device.to_owned(), size, table });
     Path::new("/dev/mapper").join(name)
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use countersign_contract::code::Code;
 use countersign_plan::luks2;
+use countersign_plan::volume_record::{ATTRIBUTE, LIMIT};
 use countersign_plan::watch::inspect::{self, Deviation, ROOT};
 use countersign_plan::watch::mounts::{self, Mount};
 use countersign_plan::watch::{Mapping, WatchRecords, WatchedVolume};
@@ -25,7 +26,7 @@ pub(super) fn run<S: Watched>(system: &S, log: &mut Log<'_, S>, records: &WatchR
     if let Some(scratch) = &records.scratch {
         let found: Vec<Deviation> = mapping(system, ROOT, scratch)
             .into_iter()
-            .chain(mount(system, ROOT, "/", scratch, None, &mounts))
+            .chain(scratch_mount(system, scratch, &mounts))
             .collect();
         if found.is_empty() {
             log.say(&format!("{}: {ROOT}: encrypted with a throw-away key", Code::CheckedMount));
@@ -50,12 +51,14 @@ pub(super) fn run<S: Watched>(system: &S, log: &mut Log<'_, S>, records: &WatchR
 fn volume_deviations<S: Watched>(system: &S, volume: &WatchedVolume, mounts: &[Mount]) -> Vec<Deviation> {
     let subject = format!("volume {}", volume.name);
     let table = mapping(system, &subject, &volume.mapping);
-    let mount = mount(system, &subject, &volume.mount, &volume.mapping, Some(volume.flags), mounts);
+    let mount = inspect::mount(&subject, &volume.mount, &volume.number, Some(volume.flags), mounts);
+    // What lies at the mount point is the volume's only as long as the volume is mounted there.
+    let record = if mount.is_none() { record(system, &subject, volume) } else { None };
     let header = match header(system, Path::new(&volume.device)) {
         Ok(bytes) => inspect::header(&subject, volume, &bytes),
         Err(error) => Some(Deviation::unseen(&subject, error)),
     };
-    table.into_iter().chain(mount).chain(header).collect()
+    table.into_iter().chain(mount).chain(record).chain(header).collect()
 }
 
 fn mounts<S: Watched>(system: &S) -> std::result::Result<Vec<Mount>, Deviation> {
@@ -70,16 +73,16 @@ fn mapping<S: Watched>(system: &S, subject: &str, expected: &Mapping) -> Option<
     }
 }
 
-fn mount<S: Watched>(
-    system: &S,
-    subject: &str,
-    point: &str,
-    mapping: &Mapping,
-    flags: Option<countersign_plan::watch::Flags>,
-    mounts: &[Mount],
-) -> Option<Deviation> {
-    match system.number(&Path::new("/dev/mapper").join(&mapping.name)) {
-        Ok(number) => inspect::mount(subject, point, &number, flags, mounts),
+fn scratch_mount<S: Watched>(system: &S, scratch: &Mapping, mounts: &[Mount]) -> Option<Deviation> {
+    match system.number(&Path::new("/dev/mapper").join(&scratch.name)) {
+        Ok(number) => inspect::mount(ROOT, "/", &number, None, mounts),
+        Err(error) => Some(Deviation::unseen(ROOT, error)),
+    }
+}
+
+fn record<S: Watched>(system: &S, subject: &str, volume: &WatchedVolume) -> Option<Deviation> {
+    match system.attribute(Path::new(&volume.mount), ATTRIBUTE, LIMIT) {
+        Ok(found) => inspect::record(subject, volume, found.as_deref()),
         Err(error) => Some(Deviation::unseen(subject, error)),
     }
 }

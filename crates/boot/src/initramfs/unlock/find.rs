@@ -42,6 +42,10 @@ pub(super) fn find<'c, S: Initramfs>(
     loop {
         let disks = candidates(system, host)?;
         let facts = probe::facts(system, &disks).map_err(disk_error)?;
+        // A disk that is being attached shows its partitions a moment after itself, at the latest once it was read.
+        if candidates(system, host)? != disks && system.uptime() < deadline {
+            continue;
+        }
         let assigned = assign(&wanted, &facts.disks);
         let missing: Vec<&str> = assigned
             .iter()

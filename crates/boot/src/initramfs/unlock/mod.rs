@@ -125,7 +125,7 @@ fn bring_up<S: Initramfs>(
         }
     };
     log.say(&format!("{}: volume {name}: {}", Code::VolumeMounted, Code::VolumeMounted.text()));
-    let watched = watched::watched(system, volume, &opened)?;
+    let watched = watched::watched(system, volume, &opened, &staged)?;
     Ok(Mounted { staged, mount: volume.mount().to_owned(), watched })
 }
 
