@@ -1,10 +1,12 @@
 //! What the lab does by hand: copies, programs, files, marks. See [`Act`].
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use countersign_system::linux::Linux;
 use countersign_system::ports::Disks;
@@ -13,10 +15,16 @@ use countersign_tests::lab::{Act, Answer, MARK_AT, mark, pattern};
 use super::Result;
 use super::machine::VOLUMES;
 
+/// Devices by serial number, once seen: a disk may come, none goes, and a look at all of them is slow.
+static SEEN: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+
 /// The device of the machine's disk with a serial number.
 pub fn disk(linux: &Linux, serial: &str) -> Result<PathBuf> {
-    let found = linux.disks()?.into_iter().find(|disk| disk.serial == serial);
-    found.map(|disk| disk.path).ok_or_else(|| format!("no disk {serial}").into())
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if !seen.contains_key(serial) {
+        seen.extend(linux.disks()?.into_iter().map(|disk| (disk.serial, disk.path)));
+    }
+    seen.get(serial).cloned().ok_or_else(|| format!("no disk {serial}").into())
 }
 
 /// Does it; what it finds goes into the answer.

@@ -20,7 +20,7 @@ use std::path::Path;
 
 use countersign_boot::initramfs;
 use countersign_system::linux::Linux;
-use countersign_system::ports::{Disks, Filesystems, Luks, Platform};
+use countersign_system::ports::{Filesystems, Luks, Platform};
 use countersign_tests::lab::{Answer, Case, END, PREFIX, SCRIPT, Script};
 
 use machine::{Machine, VOLUMES};
@@ -147,7 +147,6 @@ fn clean_up(linux: &Linux) -> Result<()> {
         }
         left = rest;
     }
-    linux.disks()?;
     Ok(())
 }
 

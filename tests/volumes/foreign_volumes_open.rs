@@ -1,14 +1,14 @@
 //! Interop: what the cryptsetup program made opens here, and what is made here opens with cryptsetup alone, by the
 //! documented passphrase.
 
-use countersign_tests::lab::{Act, Boot, Case};
+use countersign_tests::lab::{Act, Case};
 use countersign_vm::arguments::Drive;
 use countersign_vm::lab::contract::Volume;
 use countersign_vm::lab::disk;
 
 use crate::support::{
-    ARGON2ID, BY_HAND, CHEAP, DATA_AT, DISK, Lab, MOUNTED, VOLUME, assert_open, boot, by_hand, cryptsetup,
-    parted_container, passphrase, run, volume,
+    ARGON2ID, BY_HAND, CHEAP, CONTRACT, DISK, Lab, MOUNTED, VOLUME, assert_open, boot, by_hand, container,
+    cryptsetup, opens, parted_container, passphrase, run, shown, volume,
 };
 
 fn look() -> Vec<Act> {
@@ -87,16 +87,7 @@ fn a_volume_made_here_opens_with_cryptsetup_alone() {
     assert_eq!((again.formats, again.files.get("ours")), (0, Some(&200_000)), "{again:#?}");
 
     // And on this machine, where nothing of ours is: the header alone, by the documented passphrase.
-    let inside = image.with_extension("inside");
-    let copied = std::process::Command::new("dd")
-        .arg(format!("if={}", image.display()))
-        .arg(format!("of={}", inside.display()))
-        .args(["bs=1M", "conv=sparse", "status=none"])
-        .arg(format!("skip={}", DATA_AT >> 20))
-        .status()
-        .unwrap();
-    assert!(copied.success());
-    cryptsetup(&["open", "--test-passphrase"], &inside, &passphrase(&data));
+    assert!(opens(&container(&image), &passphrase(&data)));
 }
 
 /// Two volumes in one contract: each has its own disk and mount, and the boots after find them again.
@@ -104,12 +95,7 @@ fn a_volume_made_here_opens_with_cryptsetup_alone() {
 fn two_volumes_keep_apart() {
     let mut lab = Lab::new("two-volumes");
     let (one, two) = (volume("one"), volume("two"));
-    lab.deliver("contract", &[("one", &one), ("two", &two)], &[]);
-    let shown = || {
-        let disks = [("disk-one", "one"), ("disk-two", "two")];
-        let disks = disks.map(|(serial, called)| (serial.to_owned(), called.to_owned())).to_vec();
-        Some(Boot { contract: "contract".into(), disks })
-    };
+    lab.deliver(CONTRACT, &[("one", &one), ("two", &two)], &[]);
     for (serial, volume) in [("disk-one", &one), ("disk-two", &two)] {
         let image = disk::create(&lab.folder().join(serial), DISK).unwrap();
         parted_container(&image, &CHEAP, &passphrase(volume));
@@ -121,7 +107,12 @@ fn two_volumes_keep_apart() {
         Act::Write { path: "{volume}/one/files/first".into(), length: 10 },
         Act::Look { folder: "{volume}/two/files".into() },
     ];
-    lab.case(Case { name: "both".into(), before, boot: shown(), after });
+    lab.case(Case {
+        name: "both".into(),
+        before,
+        boot: shown(CONTRACT, &[("disk-one", "one"), ("disk-two", "two")]),
+        after,
+    });
     let answer = &lab.boot()[0];
     assert_eq!(answer.mapped, ["volume-one", "volume-two"], "{answer:#?}");
     assert_eq!(answer.files.keys().collect::<Vec<_>>(), ["by-hand"], "{answer:#?}");

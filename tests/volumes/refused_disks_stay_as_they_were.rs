@@ -6,15 +6,9 @@ use countersign_vm::lab::contract::{Section, Volume};
 use countersign_vm::lab::disk;
 
 use crate::support::{
-    CHEAP, CONTRACT, DATA_AT, DISK, Lab, VOLUME, assert_refused, boot, part, parted_container, passphrase,
-    volume,
+    CHEAP, CONTRACT, DATA_AT, DISK, Lab, VOLUME, assert_refused, boot, part, part_as, parted_container,
+    passphrase, shown, volume,
 };
-
-/// A boot that sees these disks, all of them as the volume's.
-fn shown(contract: &str, serials: &[&str]) -> Option<Boot> {
-    let disks = serials.iter().map(|serial| ((*serial).to_owned(), VOLUME.to_owned())).collect();
-    Some(Boot { contract: contract.into(), disks })
-}
 
 #[test]
 fn refused_disks_stay_as_they_were() {
@@ -68,38 +62,45 @@ fn refused_disks_stay_as_they_were() {
         .status();
     assert!(made.unwrap().success());
     lab.attach(Drive::writable(&parted, "parted-ext4"));
+    for (serial, names) in [("one-partition", &["data"][..]), ("other-names", &["boot", "root"])] {
+        let parted = image(&lab, serial, DISK);
+        part_as(&parted, names);
+        lab.attach(Drive::writable(&parted, serial));
+    }
     // The first sector of the container, one in the middle of its key slots, one near the end of a blank disk.
-    let header = Layer::Faulty { kind: Request::Read, sector: Some(DATA_AT / 512) };
+    let header = Layer::Faulty { kind: Request::Read, sector: Some(DATA_AT / 512), once: false };
     let bad_header = image(&lab, "bad-header", DISK);
     parted_container(&bad_header, &CHEAP, &passphrase(&data));
     lab.attach(Drive::writable(&bad_header, "bad-header").behind(header));
-    let slots = Layer::Faulty { kind: Request::Read, sector: Some(DATA_AT / 512 + 128) };
+    let slots = Layer::Faulty { kind: Request::Read, sector: Some(DATA_AT / 512 + 128), once: false };
     let bad_slots = image(&lab, "bad-slots", DISK);
     parted_container(&bad_slots, &CHEAP, &passphrase(&data));
     lab.attach(Drive::writable(&bad_slots, "bad-slots").behind(slots));
-    let tail = Layer::Faulty { kind: Request::Read, sector: Some((DISK - 65_536) / 512) };
+    let tail = Layer::Faulty { kind: Request::Read, sector: Some((DISK - 65_536) / 512), once: false };
     let bad_tail = image(&lab, "bad-tail", DISK);
     lab.attach(Drive::writable(&bad_tail, "bad-tail").behind(tail));
 
-    let rows: [(&str, Option<Boot>, &str, &str); 11] = [
+    let rows: [(&str, Option<Boot>, &str, &str); 13] = [
         (
             "wrong seed",
-            shown("wrong-seed", &["good"]),
+            shown("wrong-seed", &[("good", VOLUME)]),
             "HPL02003E",
             "expected the seeds that it was made with",
         ),
         ("missing", shown(CONTRACT, &[]), "HPL07100E", "within 900 s"),
         (
             "two candidates",
-            shown(CONTRACT, &["good", "blank"]),
+            shown(CONTRACT, &[("good", VOLUME), ("blank", VOLUME)]),
             "HPL07101E",
             "expected one disk with its name",
         ),
         ("read-only", boot("locked"), "HPL07106E", "expected a writable disk"),
         ("too small", boot("small"), "HPL07105E", "expected at least"),
-        ("blank, never", shown("never", &["blank"]), "HPL07103E", "initialize: never"),
+        ("blank, never", shown("never", &[("blank", VOLUME)]), "HPL07103E", "initialize: never"),
         ("ext4", boot("ext4"), "HPL07102E", "an ext2, ext3 or ext4 file system"),
         ("ext4 on data", boot("parted-ext4"), "HPL07102E", "an ext2, ext3 or ext4 file system"),
+        ("one partition", boot("one-partition"), "HPL07006E", "found 1 partitions"),
+        ("other names", boot("other-names"), "HPL07104E", "to be called metadata and data"),
         ("unreadable header", boot("bad-header"), "HPL07108E", "read disk"),
         ("unreadable key slots", boot("bad-slots"), "HPL07108E", "read disk"),
         ("unreadable end of a blank disk", boot("bad-tail"), "HPL07108E", "read disk"),
@@ -127,7 +128,7 @@ fn a_disk_that_cannot_be_written_ends_the_boot() {
     lab.contract(&data);
     for (serial, kind) in [("no-writes", Request::Write), ("no-flushes", Request::Flush)] {
         let image = disk::create(&lab.folder().join(serial), DISK).unwrap();
-        lab.attach(Drive::writable(image, serial).behind(Layer::Faulty { kind, sector: None }));
+        lab.attach(Drive::writable(image, serial).behind(Layer::Faulty { kind, sector: None, once: false }));
         lab.case(Case { name: serial.into(), boot: boot(serial), ..Case::default() });
     }
     for answer in lab.boot() {
@@ -153,7 +154,7 @@ fn slow_reads_are_waited_for() {
     let image = disk::create(&lab.folder().join("slow"), DISK).unwrap();
     parted_container(&image, &CHEAP, &passphrase(&data));
     lab.attach(Drive::writable(&image, "slow").behind(Layer::SlowReads(2_000_000)));
-    lab.case(Case { name: "slow".into(), boot: shown("never", &["slow"]), ..Case::default() });
+    lab.case(Case { name: "slow".into(), boot: shown("never", &[("slow", VOLUME)]), ..Case::default() });
     let answer = &lab.boot()[0];
     assert_refused(answer, "HPL02003E", "expected the seeds that it was made with");
 }

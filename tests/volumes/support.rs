@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use countersign_tests::lab::{Act, Answer, Boot, Case, END, PREFIX, SCRIPT, Script};
 use countersign_vm::arguments::{Drive, Run};
-use countersign_vm::guest::{Guest, Logs};
+use countersign_vm::events::Event;
+use countersign_vm::guest::{Guest, Logs, Next, Seen};
 use countersign_vm::lab::contract::{
     self, Contract, Delivery, Logging, Sealing, Section, Signature, Texts, Volume, volume_passphrase,
 };
@@ -51,11 +52,6 @@ fn built(name: &str) -> PathBuf {
     PathBuf::from(std::env::var_os(name).unwrap_or_default())
 }
 
-/// Whether everything is to be run, not a sample.
-pub fn long() -> bool {
-    std::env::var_os("COUNTERSIGN_LONG").is_some()
-}
-
 /// One guest in the making.
 pub struct Lab {
     name: String,
@@ -63,6 +59,7 @@ pub struct Lab {
     keys: Keys,
     drives: Vec<Drive>,
     script: Script,
+    guests: u32,
 }
 
 impl Lab {
@@ -73,7 +70,7 @@ impl Lab {
         let keys = Keys::make(&work().with_file_name("boot").join("keys")).unwrap();
         let image_key = std::fs::read_to_string(&keys.image.key).unwrap();
         let script = Script { image_key, cases: Vec::new() };
-        Lab { name: name.to_owned(), folder, keys, drives: Vec::new(), script }
+        Lab { name: name.to_owned(), folder, keys, drives: Vec::new(), script, guests: 0 }
     }
 
     pub fn folder(&self) -> &Path {
@@ -148,6 +145,11 @@ impl Lab {
 
     /// Boots the guest with the cases so far; returns their answers, and is ready for the next cases.
     pub fn boot(&mut self) -> Vec<Answer> {
+        self.boot_with(|_, _| {})
+    }
+
+    /// The same; `meanwhile` gets each line of the console as it comes.
+    pub fn boot_with(&mut self, mut meanwhile: impl FnMut(&mut Guest, &str)) -> Vec<Answer> {
         let cases = std::mem::take(&mut self.script.cases);
         let script = Script { cases, ..self.script.clone() };
         let mut text = serde_json::to_vec(&script).unwrap();
@@ -163,10 +165,18 @@ impl Lab {
             command_line: vec!["rdinit=/lab/init".into()],
             drives,
         };
-        let logs = Logs::new(work().join("logs"), &self.name);
+        self.guests += 1;
+        let logs = Logs::new(work().join("logs"), format!("{}-{}", self.name, self.guests));
         let started = Instant::now();
         let mut guest = Guest::boot(&Profile::named("bare").unwrap(), &run, &logs).unwrap();
-        let status = guest.wait_end(GUEST).unwrap();
+        let status = loop {
+            match guest.next(started + GUEST).unwrap() {
+                Next::Event(Seen { event: Event::Console(line), .. }) => meanwhile(&mut guest, &line),
+                Next::Event(_) => {}
+                Next::Ended(status) => break status,
+                Next::Deadline => panic!("no end within {GUEST:?}; see {}", logs.serial().display()),
+            }
+        };
         let console = std::fs::read_to_string(logs.serial()).unwrap();
         let lines: Vec<&str> = console.lines().map(str::trim_end).collect();
         let told = format!("{} and {}", logs.serial().display(), logs.emulator().display());
@@ -207,7 +217,13 @@ pub fn passphrase(volume: &Volume) -> String {
 
 /// The boot of a case: the disk `serial` shown as the volume's.
 pub fn boot(serial: &str) -> Option<Boot> {
-    Some(Boot { contract: CONTRACT.into(), disks: vec![(serial.into(), VOLUME.into())] })
+    shown(CONTRACT, &[(serial, VOLUME)])
+}
+
+/// The boot of a case from a contract that sees these disks, each under a name.
+pub fn shown(contract: &str, disks: &[(&str, &str)]) -> Option<Boot> {
+    let disks = disks.iter().map(|(serial, name)| ((*serial).to_owned(), (*name).to_owned())).collect();
+    Some(Boot { contract: contract.into(), disks, ..Boot::default() })
 }
 
 /// A program of the lab.
@@ -218,29 +234,18 @@ pub fn run(words: &[&str], input: &str) -> Act {
 /// Bytes of the file `by-hand`.
 pub const BY_HAND: usize = 200_000;
 
-/// An ext4 with the file `by-hand`, put by hand into the container on a partition of a disk.
+/// A file system with the file `by-hand`, put by hand into the container on a partition of a disk.
 pub fn by_hand(serial: &str, part: &str, passphrase: &str) -> Vec<Act> {
-    file_system_by_hand(serial, part, passphrase, "ext4")
-}
-
-/// The same with another file system.
-pub fn file_system_by_hand(serial: &str, part: &str, passphrase: &str, file_system: &str) -> Vec<Act> {
     let device = format!("{{disk:{serial}}}{part}");
-    let (load, make) = match file_system {
-        "ext4" => (None, "/usr/sbin/mke2fs -q -t ext4".to_owned()),
-        other => (Some(Act::Load { file_system: other.into() }), format!("/usr/sbin/mkfs.{other} -q")),
-    };
-    let make: Vec<&str> = make.split(' ').chain(["/dev/mapper/hand"]).collect();
-    let acts = [
+    vec![
         run(&["/lab/cryptsetup", "open", "--key-file", "-", &device, "hand"], passphrase),
-        run(&make, ""),
+        run(&["/usr/sbin/mke2fs", "-q", "-t", "ext4", "/dev/mapper/hand"], ""),
         run(&["/lab/busybox", "mkdir", "-p", "/mnt/hand"], ""),
-        run(&["/lab/busybox", "mount", "-t", file_system, "/dev/mapper/hand", "/mnt/hand"], ""),
+        run(&["/lab/busybox", "mount", "-t", "ext4", "/dev/mapper/hand", "/mnt/hand"], ""),
         Act::Write { path: "/mnt/hand/files/by-hand".into(), length: BY_HAND },
         run(&["/lab/busybox", "umount", "/mnt/hand"], ""),
         run(&["/lab/cryptsetup", "close", "hand"], ""),
-    ];
-    load.into_iter().chain(acts).collect()
+    ]
 }
 
 /// `cryptsetup` on a plain file of this machine, the passphrase on standard input.
@@ -256,10 +261,56 @@ pub fn cryptsetup(words: &[&str], image: &Path, passphrase: &str) {
     assert!(child.wait().unwrap().success(), "cryptsetup {words:?}");
 }
 
+/// Whether a passphrase opens a container in a file of this machine.
+pub fn opens(container: &Path, passphrase: &str) -> bool {
+    let mut child = Command::new("cryptsetup")
+        .args(["open", "--test-passphrase", "--key-file", "-"])
+        .arg(container)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(passphrase.as_bytes()).unwrap();
+    match child.wait().unwrap().code() {
+        Some(0) => true,
+        // "No permission": no key slot fits.
+        Some(2) => false,
+        other => panic!("cryptsetup open: {other:?}"),
+    }
+}
+
+/// The key slots of a container, each with where its material begins and how long it is, by cryptsetup's own words.
+pub fn key_slots(container: &Path) -> Vec<(String, (usize, usize))> {
+    let output = Command::new("cryptsetup")
+        .args(["luksDump", "--dump-json-metadata"])
+        .arg(container)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let number = |value: &serde_json::Value| value.as_str().unwrap().parse().unwrap();
+    let slots = metadata["keyslots"].as_object().unwrap();
+    slots
+        .iter()
+        .map(|(slot, rest)| (slot.clone(), (number(&rest["area"]["offset"]), number(&rest["area"]["size"]))))
+        .collect()
+}
+
+/// Whether the boot said something.
+pub fn said(answer: &Answer, text: &str) -> bool {
+    answer.lines.iter().any(|line| line.contains(text))
+}
+
 /// Parts a disk by hand as the documents describe.
 pub fn part(image: &Path) {
+    part_as(image, &["metadata", "data"]);
+}
+
+/// A partition table with these names; all but the last partition have 100 MiB.
+pub fn part_as(image: &Path, names: &[&str]) {
     let mut child = Command::new("sfdisk").arg("--quiet").arg(image).stdin(Stdio::piped()).spawn().unwrap();
-    let table = "label: gpt\nstart=1MiB, size=100MiB, name=metadata\nname=data\n";
+    let (last, others) = names.split_last().unwrap();
+    let others: String = others.iter().map(|name| format!("size=100MiB, name={name}\n")).collect();
+    let table = format!("label: gpt\n{others}name={last}\n");
     child.stdin.take().unwrap().write_all(table.as_bytes()).unwrap();
     assert!(child.wait().unwrap().success());
 }
@@ -273,21 +324,31 @@ pub fn parted_container(image: &Path, words: &[&str], passphrase: &str) {
     let mut all = vec!["luksFormat", "--type", "luks2"];
     all.extend(words);
     cryptsetup(&all, &inside, passphrase);
-    copy_data(&inside, image, DATA_AT);
+    copy_data((&inside, 0), (image, DATA_AT));
     std::fs::remove_file(&inside).unwrap();
 }
 
-/// Copies what is not zero of `from` to `offset` of `to`.
-fn copy_data(from: &Path, to: &Path, offset: u64) {
+/// A file of its own with what is in the second partition of a disk.
+pub fn container(image: &Path) -> PathBuf {
+    let inside = image.with_extension("inside");
+    let size = image.metadata().unwrap().len();
+    File::create(&inside).unwrap().set_len(size - DATA_AT - (1 << 20)).unwrap();
+    copy_data((image, DATA_AT), (&inside, 0));
+    inside
+}
+
+/// Copies what is not zero from a place of one file to a place of the other, up to the end of the shorter.
+fn copy_data(from: (&Path, u64), to: (&Path, u64)) {
     use std::os::unix::fs::FileExt;
-    let (from, to) = (File::open(from).unwrap(), File::options().write(true).open(to).unwrap());
+    let room = |(path, offset): (&Path, u64)| path.metadata().unwrap().len() - offset;
+    let size = room(from).min(room(to));
+    let (source, target) = (File::open(from.0).unwrap(), File::options().write(true).open(to.0).unwrap());
     let mut block = vec![0; 1 << 20];
-    let size = from.metadata().unwrap().len();
     for at in (0..size).step_by(block.len()) {
         let length = block.len().min((size - at) as usize);
-        from.read_exact_at(&mut block[..length], at).unwrap();
+        source.read_exact_at(&mut block[..length], from.1 + at).unwrap();
         if block[..length].iter().any(|byte| *byte != 0) {
-            to.write_all_at(&block[..length], offset + at).unwrap();
+            target.write_all_at(&block[..length], to.1 + at).unwrap();
         }
     }
 }

@@ -4,6 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
+
 use crate::error::{Error, Result};
 use crate::profile::{Network, Profile};
 
@@ -50,6 +52,8 @@ pub enum Layer {
         kind: Request,
         /// Where, everywhere if absent.
         sector: Option<u64>,
+        /// Only the first of them; the disk is well again behind it.
+        once: bool,
     },
     /// No more bytes a second are read.
     SlowReads(u64),
@@ -171,14 +175,7 @@ pub fn network(network: Option<&Network>) -> Vec<String> {
 /// # Errors
 /// [`Error::Format`] for a serial number that no disk can carry, or a path that is not UTF-8.
 pub fn disk(index: usize, drive: &Drive) -> Result<Vec<String>> {
-    let serial = &drive.serial;
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if serial.is_empty() || serial.len() > SERIAL_LENGTH || !serial.chars().all(plain) {
-        return Err(Error::format(
-            format!("disk {index}"),
-            format!("a serial number of 1 to {SERIAL_LENGTH} letters, digits, '-' or '_'"),
-        ));
-    }
+    let serial = serial(&format!("disk {index}"), drive)?;
     let read_only = if drive.read_only { "on" } else { "off" };
     Ok(words(&[
         "-drive",
@@ -186,6 +183,36 @@ pub fn disk(index: usize, drive: &Drive) -> Result<Vec<String>> {
         "-device",
         &format!("virtio-blk-ccw,drive=disk{index},serial={serial},iommu_platform=off"),
     ]))
+}
+
+/// What attaches a disk while the machine runs: the arguments of `blockdev-add`, then of `device_add`.
+///
+/// # Errors
+/// As [`disk`]; [`Error::Format`] for a disk behind a layer.
+pub fn hot_disk(drive: &Drive) -> Result<[Value; 2]> {
+    let serial = serial("disk", drive)?;
+    if drive.layer != Layer::Plain {
+        return Err(Error::format(format!("disk {serial}"), "no layer before a disk that comes later"));
+    }
+    let node = format!("hot-{serial}");
+    let file = json!({ "driver": "file", "filename": utf8(&drive.path)? });
+    let image = json!({
+        "driver": "raw", "node-name": node, "read-only": drive.read_only, "discard": "unmap", "file": file
+    });
+    let device =
+        json!({ "driver": "virtio-blk-ccw", "drive": node, "serial": serial, "iommu_platform": false });
+    Ok([image, device])
+}
+
+/// The serial number of a disk, if one can carry it.
+fn serial<'d>(subject: &str, drive: &'d Drive) -> Result<&'d str> {
+    let serial = &drive.serial;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if serial.is_empty() || serial.len() > SERIAL_LENGTH || !serial.chars().all(plain) {
+        let expected = format!("a serial number of 1 to {SERIAL_LENGTH} letters, digits, '-' or '_'");
+        return Err(Error::format(subject, expected));
+    }
+    Ok(serial)
 }
 
 /// The options that lead to the image.
@@ -199,16 +226,17 @@ fn image(drive: &Drive) -> Result<String> {
              log.driver=raw,log.file.driver=file,log.file.filename={},log-super-update-interval=1",
             option_value(log)?
         ),
-        Layer::Faulty { kind, sector } => {
+        Layer::Faulty { kind, sector, once } => {
             let kind = match kind {
                 Request::Read => "read",
                 Request::Write => "write",
                 Request::Flush => "flush",
             };
             let sector = sector.map_or_else(String::new, |sector| format!(",inject-error.0.sector={sector}"));
+            let once = if *once { ",inject-error.0.once=on" } else { "" };
             format!(
                 "driver=blkdebug,image.driver=raw,image.file.driver=file,image.file.filename={path},\
-                 inject-error.0.event=none,inject-error.0.iotype={kind},inject-error.0.errno=5{sector}"
+                 inject-error.0.event=none,inject-error.0.iotype={kind},inject-error.0.errno=5{sector}{once}"
             )
         }
     })
@@ -288,11 +316,22 @@ mod tests {
                 .contains("driver=blklogwrites,file.driver=raw,file.file.driver=file,file.file.filename=/a,")
         );
         assert!(logged.contains(",log.file.filename=/l,,1,log-super-update-interval=1,read-only=off"));
-        let faulty = drive(Layer::Faulty { kind: Request::Flush, sector: Some(7) });
-        assert!(
-            faulty.contains("inject-error.0.iotype=flush,inject-error.0.errno=5,inject-error.0.sector=7,")
-        );
-        assert!(!drive(Layer::Faulty { kind: Request::Read, sector: None }).contains("sector="));
+        let faulty = drive(Layer::Faulty { kind: Request::Flush, sector: Some(7), once: true });
+        assert!(faulty.contains(
+            "inject-error.0.iotype=flush,inject-error.0.errno=5,inject-error.0.sector=7,inject-error.0.once=on,"
+        ));
+        let always = drive(Layer::Faulty { kind: Request::Read, sector: None, once: false });
+        assert!(!always.contains("sector=") && !always.contains("once="));
+    }
+
+    #[test]
+    fn a_disk_that_comes_later_is_the_same_disk() {
+        let [image, device] = hot_disk(&Drive::read_only("/a,b.img", "late")).unwrap();
+        let (node, file) = (&image["node-name"], &image["file"]);
+        assert_eq!((&image["read-only"], &file["filename"]), (&true.into(), &"/a,b.img".into()));
+        assert_eq!((&device["drive"], &device["serial"]), (node, &"late".into()));
+        assert!(hot_disk(&Drive::writable("/a", "a,b")).is_err());
+        assert!(hot_disk(&Drive::writable("/a", "late").behind(Layer::SlowReads(9))).is_err());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use crate::arguments::{self, Run};
+use crate::arguments::{self, Drive, Run};
 use crate::error::{Error, Result, require};
 use crate::events::{Event, Lines};
 use crate::process::{Service, tied};
@@ -234,6 +234,17 @@ impl Guest {
             Some(monitor) => monitor.forwarded(port),
             None => Err(Error::format("guest", "an emulator")),
         }
+    }
+
+    /// Attaches a disk to the running machine.
+    ///
+    /// # Errors
+    /// Those of [`arguments::hot_disk`]; [`Error::Format`] when the emulator refuses it.
+    pub fn attach(&mut self, drive: &Drive) -> Result<()> {
+        let [image, device] = arguments::hot_disk(drive)?;
+        let monitor = self.monitor.as_mut().ok_or_else(|| Error::format("guest", "an emulator"))?;
+        monitor.execute("blockdev-add", image)?;
+        monitor.execute("device_add", device).map(drop)
     }
 
     /// The emulator's control socket.
