@@ -130,8 +130,9 @@ fn a_disk_with_anything_on_it_is_never_formatted() {
 #[test]
 fn a_blank_partition_called_data_is_made_into_a_volume() {
     let machine = with(&Contract::good(), vec![parted(DATA, "data", &["metadata", "data"])]);
-    // What is on the other partition does not matter.
+    // What is on the other partition does not matter, and nobody looks.
     machine.put("/dev/vdd1", 0x438, &[0x53, 0xef]);
+    machine.fails("read /dev/vdd1", io::ErrorKind::Other);
     let boot = boot(&machine);
     assert_eq!(boot.result, Ok(()), "{}", boot.said());
     assert!(boot.asked("format /dev/vdd2 ") && !boot.asked("partition"), "{:?}", boot.asked);

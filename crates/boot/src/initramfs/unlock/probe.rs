@@ -14,6 +14,9 @@ use crate::stage::Stage;
 
 use super::failed;
 
+/// Name of the partition that comes before the container and holds no data.
+const METADATA: &str = "metadata";
+
 /// Refuses an opened volume whose file system is not the one that the contract names: it is neither mounted as
 /// something else nor made again.
 pub fn file_system<S: Initramfs>(
@@ -46,7 +49,8 @@ pub fn facts<S: Initramfs>(system: &S, disks: &[Disk]) -> Result<Facts> {
 fn disk_facts<S: Initramfs>(system: &S, disk: &Disk) -> Result<DiskFacts> {
     let mut partitions = Vec::with_capacity(disk.partitions.len());
     for Partition { path, name, size, .. } in &disk.partitions {
-        let content = content(system, path, *size)?;
+        // Nothing is decided by what this one holds, and a whole look at it is 17 MiB at every boot.
+        let content = if name == METADATA { Content::Unknown } else { content(system, path, *size)? };
         partitions.push(PartitionFacts {
             name: kernel_name(path),
             label: name.clone(),
