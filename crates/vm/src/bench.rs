@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::lab::world::{Artifacts, DATA_DISK, World};
 
 pub mod figures;
+mod forged;
 pub mod guests;
 pub mod samples;
 pub mod table;
@@ -61,6 +62,8 @@ pub struct Measured {
     pub machine: Machine,
     /// Stages of boots that end with the handover.
     pub initramfs: Samples,
+    /// Boots that end at a forged volume header.
+    pub forged: Samples,
     /// The cryptography by the openssl program.
     pub program: Samples,
     /// The cryptography in one process.
@@ -106,10 +109,13 @@ pub fn run(options: &Options, progress: &mut impl Write) -> Result<Outcome> {
     let mut boots = Vec::new();
     let data = whole_boots(&mut lab, "single", &mut boots, &mut say)?;
 
-    let [mut initramfs, mut program, mut library, mut recipe] = [(); 4].map(|()| Samples::default());
+    let [mut initramfs, mut forged, mut program, mut library, mut recipe] =
+        [(); 5].map(|()| Samples::default());
     for round in 1..=options.rounds {
         say(&format!("round {round} of {}: countersignd", options.rounds))?;
         initramfs.0.push(lab.initramfs(round, &data)?);
+        say(&format!("round {round} of {}: a forged header", options.rounds))?;
+        forged.0.push(lab.refusal(round, &data)?);
         for (what, samples) in [("program", &mut program), ("library", &mut library), ("recipe", &mut recipe)]
         {
             say(&format!("round {round} of {}: {what}", options.rounds))?;
@@ -123,6 +129,7 @@ pub fn run(options: &Options, progress: &mut impl Write) -> Result<Outcome> {
     let measured = Measured {
         machine,
         initramfs,
+        forged,
         program,
         library,
         recipe,

@@ -71,6 +71,7 @@ impl Figure {
 pub fn figures(measured: &Measured) -> Vec<Figure> {
     let mut all = cryptography(measured).unwrap_or_default();
     all.extend(recipe(measured).unwrap_or_default());
+    all.extend(volume(measured));
     for boot in &measured.boots {
         let name = format!("kernel start to workload started, profile {}, boot {}", boot.profile, boot.boot);
         let of = format!(
@@ -131,6 +132,23 @@ fn recipe(measured: &Measured) -> Option<Vec<Figure>> {
     Some(figures)
 }
 
+/// Opening a volume against what no way of opening it can spare, and refusing one.
+fn volume(measured: &Measured) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    let opened = measured.initramfs.median(&["volume"]);
+    if let (Some(opened), Some(open)) = (opened, measured.recipe.median(&["open"])) {
+        let name = "opening a volume ÷ cryptsetup open and mount";
+        let (of, per) = (("opening to mounted", opened), ("two programs", open));
+        figures.push(Figure::ratio(name, of, per, Some(Target::AtMost(1.1))));
+    }
+    if let Some(refused) = measured.forged.median(&["volume"]) {
+        let name = "refusing a forged volume header";
+        let of = "opening to refused, no key derived";
+        figures.push(Figure::new(name, refused, "ms", of, Some(Target::AtMost(50.0))));
+    }
+    figures
+}
+
 /// The recipe's parts; it has none for `parse`.
 const CONTRACT_RECIPE: [&str; 5] = ["locate", "unseal", "verify", "validate", "attest"];
 
@@ -186,15 +204,16 @@ mod tests {
             load: "0".into(),
             emulator: "e".into(),
         };
-        let mut initramfs = samples(&[("preflight", 1000.0), ("unlock", 1000.0)]);
+        let mut initramfs = samples(&[("preflight", 1000.0), ("unlock", 1000.0), ("volume", 990.0)]);
         initramfs.0[0].extend(CONTRACT_STAGES.map(|stage| (stage.to_owned(), 100.0)));
         let peak = |place: &str, kib| Peak { place: place.into(), stage: "s".into(), kib };
         Measured {
             machine,
             initramfs,
+            forged: samples(&[("volume", 51.0)]),
             program: samples(&[("program", 500.0), ("again-program", 400.0)]),
             library: samples(&[("library", 300.0)]),
-            recipe: samples(&[("recipe", 4000.0), ("argon2id", 800.0), ("unlock", 900.0)]),
+            recipe: samples(&[("recipe", 4000.0), ("argon2id", 800.0), ("unlock", 900.0), ("open", 900.0)]),
             boots: Vec::new(),
             peaks: vec![peak("initramfs", 20480), peak("initramfs", 1024), peak("argon2id", 99999)],
             sizes: [("countersignd".to_owned(), 6 << 20)].into(),
@@ -219,6 +238,8 @@ mod tests {
                 ("the same work as a shell recipe ÷ Countersign", 2.5, Some(false)),
                 ("without argon2id on both sides", 4.0, None),
                 ("unlock alone, without argon2id", 0.5, None),
+                ("opening a volume ÷ cryptsetup open and mount", 1.1, Some(true)),
+                ("refusing a forged volume header", 51.0, Some(false)),
                 ("peak memory of countersignd in the initramfs, outside argon2id", 20.0, Some(false)),
                 ("while argon2id runs", 97.66, None),
                 ("size of countersignd", 6.0, Some(true)),

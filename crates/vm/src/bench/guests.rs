@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::forged;
 use super::samples::{self, Peak, Sample, Unit};
 use crate::arguments::Run;
 use crate::error::{Error, Result};
@@ -103,7 +104,29 @@ impl Lab {
         let done = |event: &_| crate::events::Event::is_stage(event, Stage::Handover, State::Done);
         guest.wait_for("end of the initramfs", SHORT, done)?;
         guest.cut_power()?;
-        Ok(samples::stages(guest.history()))
+        let mut sample = samples::stages(guest.history());
+        sample.extend(samples::volume(guest.history()).map(|ms| ("volume".to_owned(), ms)));
+        Ok(sample)
+    }
+
+    /// A boot of a copy of `data` whose volume header is forged, until it is refused.
+    ///
+    /// # Errors
+    /// As [`Guest::wait_for`]; [`Error::Format`] when `data` holds no volume of ours.
+    pub fn refusal(&self, round: u32, data: &Path) -> Result<Sample> {
+        let name = format!("forged-{round}");
+        let forged = self.copy(data, &name)?;
+        forged::forge(&forged)?;
+        let run = self.run(&name, Some(&forged))?;
+        let mut guest = self.start("bare", &run, &name)?;
+        let refused = |event: &_| crate::events::Event::is_stage(event, Stage::Unlock, State::Failed);
+        guest.wait_for("refusal of the header", SHORT, refused)?;
+        guest.cut_power()?;
+        let told = |code: &str| guest.history().iter().any(|seen| seen.event.is_message(code));
+        if !told("HPL07107E") {
+            return Err(Error::format(name, "a header that is refused"));
+        }
+        Ok(samples::volume(guest.history()).map(|ms| ("volume".to_owned(), ms)).into_iter().collect())
     }
 
     /// A guest that measures `what` (`program`, `library` or `recipe`) on a copy of `data`.

@@ -94,6 +94,20 @@ pub fn stages(history: &[Seen]) -> Sample {
     history.iter().filter_map(done).collect()
 }
 
+/// From the line that a volume is being opened to the line that it is mounted, or that it is refused: milliseconds by
+/// the clock of whoever read the console.
+#[must_use]
+pub fn volume(history: &[Seen]) -> Option<f64> {
+    let line =
+        |seen: &&Seen, begins: &str| matches!(&seen.event, Event::Console(line) if line.starts_with(begins));
+    let begin = history.iter().find(|seen| line(seen, "opening volume "))?;
+    let ended = |seen: &&Seen| {
+        seen.event.is_message("HPL02002I") || seen.event.is_stage(Stage::Unlock, State::Failed)
+    };
+    let end = history.iter().filter(|seen| seen.at >= begin.at).find(ended)?;
+    Some(end.at.duration_since(begin.at).as_secs_f64() * 1000.0)
+}
+
 /// When the first event of `stage` in `state` was read, in seconds since the start of the machine.
 #[must_use]
 pub fn at(history: &[Seen], started: std::time::Instant, stage: Stage, state: State) -> Option<f64> {
@@ -192,6 +206,24 @@ mod tests {
         assert_eq!(stages(&history), Sample::from([("locate".into(), 80.0)]));
         assert!(!history.iter().any(|seen| is_end(&seen.event)));
         assert!(is_end(&Event::parse("bench: end=recipe")));
+    }
+
+    #[test]
+    fn a_volume_takes_from_its_first_line_to_its_mount_or_its_refusal() {
+        let opened =
+            ["opening volume data on vdb2", "HPL02002I: volume data: mounted", "HPL02002I: volume x: y"];
+        let refused =
+            ["opening volume data on vdb2", "countersign: stage=unlock state=failed code=HPL07107E ms=9"];
+        for lines in [&opened[..], &refused[..]] {
+            let mut history = history(lines);
+            for (place, seen) in history.iter_mut().enumerate() {
+                seen.at += std::time::Duration::from_millis(place as u64 * 40);
+            }
+            let took = volume(&history).unwrap();
+            assert!((39.9..40.1).contains(&took.round()), "{took}");
+        }
+        assert_eq!(volume(&history(&opened[1..])), None);
+        assert_eq!(volume(&history(&opened[..1])), None);
     }
 
     #[test]
