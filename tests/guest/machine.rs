@@ -145,6 +145,10 @@ impl Platform for Machine {
     fn load_filesystem(&self, filesystem: Filesystem) -> Result<()> {
         self.linux.load_filesystem(filesystem)
     }
+    fn load_integrity(&self) -> Result<()> {
+        // As above.
+        if Path::new("/sys/module/dm_integrity").exists() { Ok(()) } else { self.linux.load_integrity() }
+    }
     fn missing_programs(&self) -> Vec<PathBuf> {
         self.linux.missing_programs()
     }
@@ -226,6 +230,9 @@ impl Disks for Machine {
     fn write_disk(&self, device: &Path, offset: u64, bytes: &[u8]) -> Result<()> {
         self.linux.write_disk(device, offset, bytes)
     }
+    fn write_zeros(&self, device: &Path, offset: u64, length: u64) -> Result<()> {
+        self.linux.write_zeros(device, offset, length)
+    }
     fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<[Partition; 2]> {
         self.linux.partition(disk, metadata_bytes)
     }
@@ -262,6 +269,15 @@ impl Luks for Machine {
         discard: Discard,
     ) -> Result<PathBuf> {
         self.linux.open(device, header, name, key, discard)
+    }
+    fn open_unjournalled(
+        &self,
+        device: &Path,
+        header: &[u8],
+        name: &str,
+        key: &VolumeKey,
+    ) -> Result<PathBuf> {
+        self.linux.open_unjournalled(device, header, name, key)
     }
     fn replace_slots(
         &self,

@@ -84,12 +84,21 @@ fn json_text(head: &[u8]) -> String {
     String::from_utf8(area[..end].to_vec()).expect("text")
 }
 
-struct Forge {
+pub(super) struct Forge {
     good: Vec<u8>,
     mutants: Vec<Mutant>,
 }
 
 impl Forge {
+    /// Without mutants yet.
+    pub(super) fn new(good: &[u8]) -> Forge {
+        Forge { good: good[..2 * COPY].to_vec(), mutants: Vec::new() }
+    }
+
+    pub(super) fn into_mutants(self) -> Vec<Mutant> {
+        self.mutants
+    }
+
     fn push(&mut self, name: String, head: Vec<u8>, outcome: Outcome) {
         self.mutants.push(Mutant { name, head, outcome, legal_elsewhere: false });
     }
@@ -99,7 +108,12 @@ impl Forge {
     }
 
     /// Changes the metadata in both copies; places are JSON pointers, empty for the whole area.
-    fn json(&mut self, name: &str, expected: &[(&'static str, &str)], change: impl FnOnce(&mut Value)) {
+    pub(super) fn json(
+        &mut self,
+        name: &str,
+        expected: &[(&'static str, &str)],
+        change: impl FnOnce(&mut Value),
+    ) {
         let mut metadata: Value = serde_json::from_str(&json_text(&self.good)).expect("good metadata");
         change(&mut metadata);
         self.text(name, expected, &metadata.to_string());
@@ -122,11 +136,11 @@ impl Forge {
     }
 
     /// Sets the member at a JSON pointer to each of the values.
-    fn set(&mut self, pointer: &str, id: &'static str, values: &[Value]) {
+    pub(super) fn set(&mut self, pointer: &str, id: &'static str, values: &[Value]) {
         self.set_at(pointer, &[(id, pointer)], values);
     }
 
-    fn set_at(&mut self, pointer: &str, expected: &[(&'static str, &str)], values: &[Value]) {
+    pub(super) fn set_at(&mut self, pointer: &str, expected: &[(&'static str, &str)], values: &[Value]) {
         for value in values {
             let shown: String = value.to_string().chars().take(120).collect();
             self.json(&format!("{pointer} = {shown}"), expected, |metadata| {
@@ -179,11 +193,11 @@ impl Forge {
     }
 }
 
-fn object<'v>(metadata: &'v mut Value, pointer: &str) -> &'v mut serde_json::Map<String, Value> {
+pub(super) fn object<'v>(metadata: &'v mut Value, pointer: &str) -> &'v mut serde_json::Map<String, Value> {
     metadata.pointer_mut(pointer).and_then(Value::as_object_mut).expect("an object of the good header")
 }
 
-fn put(metadata: &mut Value, pointer: &str, value: Value) {
+pub(super) fn put(metadata: &mut Value, pointer: &str, value: Value) {
     let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
     object(metadata, parent).insert(name.to_owned(), value);
 }
@@ -209,7 +223,7 @@ const FOREIGN_HASHES: [&str; 6] = ["sha1", "md5", "crc32", "SHA256", "ripemd160"
 /// # Panics
 /// When `good` is not the header described above.
 pub fn mutants(good: &[u8], device_size: u64) -> Vec<Mutant> {
-    let mut forge = Forge { good: good[..2 * COPY].to_vec(), mutants: Vec::new() };
+    let mut forge = Forge::new(good);
     keyslot(&mut forge);
     keyslot_area(&mut forge);
     keyslot_kdf(&mut forge);
@@ -224,7 +238,7 @@ pub fn mutants(good: &[u8], device_size: u64) -> Vec<Mutant> {
     forge.mutants
 }
 
-fn texts(values: &[&str]) -> Vec<Value> {
+pub(super) fn texts(values: &[&str]) -> Vec<Value> {
     values.iter().map(|value| json!(value)).collect()
 }
 

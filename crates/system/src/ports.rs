@@ -42,6 +42,8 @@ pub trait Platform {
     fn load_modules(&self) -> Result<usize>;
     /// Loads the kernel modules of a file system that not every guest needs; none for the others.
     fn load_filesystem(&self, filesystem: Filesystem) -> Result<()>;
+    /// Loads the kernel modules of volumes with integrity, which not every guest has.
+    fn load_integrity(&self) -> Result<()>;
     /// Names of programs that the image promises but lacks.
     fn missing_programs(&self) -> Vec<PathBuf>;
     /// Seconds since 1970-01-01T00:00:00Z by the guest's clock, which the host can set.
@@ -109,6 +111,8 @@ pub trait Disks {
     /// Writes `bytes` at `offset` and waits until the device holds them: what is written later cannot reach it
     /// earlier.
     fn write_disk(&self, device: &Path, offset: u64, bytes: &[u8]) -> Result<()>;
+    /// Writes `length` bytes of zeros at `offset` and waits until the device holds them.
+    fn write_zeros(&self, device: &Path, offset: u64, length: u64) -> Result<()>;
     /// Writes a GPT with the two partitions of a data volume: `metadata` (bytes given), then `data` on the
     /// rest; waits until the kernel shows both.
     fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<[Partition; 2]>;
@@ -130,7 +134,12 @@ pub struct LuksParameters {
     pub lanes: u32,
     /// Sector size of the encrypted device in bytes.
     pub sector_size: u32,
+    /// Whether every sector has an authentication tag (HMAC-SHA-256, stored by dm-integrity).
+    pub integrity: bool,
 }
+
+/// What the name of the dm-integrity device ends with that lies below a mapped device; libcryptsetup's choice.
+pub const INTEGRITY_SUFFIX: &str = "_dif";
 
 /// Why a LUKS container was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -155,7 +164,8 @@ pub enum Discard {
 /// Encrypted volumes (libcryptsetup).
 pub trait Luks {
     /// Makes the header of a new LUKS2 container (aes-xts-plain64, 512-bit key, argon2id) for `device`, key slots
-    /// included, in guest memory: nothing is written to `device`. The data begins at 16 MiB.
+    /// included, in guest memory: nothing is written to `device`, but with integrity the superblock of dm-integrity
+    /// where the data begins, which is at 16 MiB.
     fn format(
         &self,
         device: &Path,
@@ -179,6 +189,10 @@ pub trait Luks {
         key: &VolumeKey,
         discard: Discard,
     ) -> Result<PathBuf>;
+    /// The same for a new container with integrity, past the journal: until its sectors have been written once, none of
+    /// them can be read, and a journal would have all of them written twice.
+    fn open_unjournalled(&self, device: &Path, header: &[u8], name: &str, key: &VolumeKey)
+    -> Result<PathBuf>;
     /// A copy of `header` with one key slot more, which opens with `passphrase`, and without the slots `old`.
     /// Nothing is written to a device.
     fn replace_slots(
@@ -191,7 +205,7 @@ pub trait Luks {
     ) -> Result<Vec<u8>>;
     /// The kernel's table of a mapped device, one target a line as `dmsetup table` prints it, keys masked.
     fn table(&self, name: &str) -> Result<String>;
-    /// Takes a mapped device down.
+    /// Takes a mapped device down, and the dm-integrity device below it where there is one.
     fn close(&self, name: &str) -> Result<()>;
 }
 

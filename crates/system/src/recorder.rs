@@ -7,10 +7,11 @@
 //! is one that was made here or announced by [`Recorder::knows`] and the passphrase
 //! is that one's.
 //!
-//! Time passes only in [`crate::ports::Disks::wait_for_disk`], in the waits of [`crate::ports_host::Network`] and by
+//! Time passes only in [`crate::ports::Disks::wait_for_disk`], [`crate::ports::Disks::write_zeros`], in the waits of [`crate::ports_host::Network`] and by
 //! [`Recorder::passes`].
 
 mod guest;
+mod integrity;
 mod machine;
 mod mounts;
 
@@ -54,6 +55,8 @@ pub struct Facts {
     pub new_header: Vec<u8>,
     /// What [`crate::ports::Luks::replace_slots`] returns.
     pub rotated_header: Vec<u8>,
+    /// How long each [`crate::ports::Disks::write_zeros`] takes.
+    pub zeros_take: Duration,
     /// Addresses that the guest gets; none for a network without DHCP.
     pub addresses: Vec<IpAddr>,
     /// Name servers that it learns.
@@ -78,6 +81,7 @@ impl Default for Facts {
             manifest: Vec::new(),
             new_header: Vec::new(),
             rotated_header: Vec::new(),
+            zeros_take: Duration::ZERO,
             addresses: vec![IpAddr::from([192, 0, 2, 15])],
             name_servers: vec![IpAddr::from([192, 0, 2, 3])],
             search_domains: Vec::new(),

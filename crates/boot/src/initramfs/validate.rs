@@ -63,7 +63,7 @@ impl Verified {
     /// # Errors
     /// `HPL05001E` and its finer relatives for the sections, `HPL07015E` for volumes that do not match, `HPL05130E`
     /// for fields that the guest does not act on, `HPL12102E` and `HPL12104E` to `HPL12107E` for the sections' policy,
-    /// `HPL06…` for the archive and its images; `HPL11103E` for an image without the modules of a file system.
+    /// `HPL06…` for the archive and its images; `HPL11103E` for an image without the modules of a file system or of integrity.
     pub fn validate<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Validated, Failure> {
         log.stage(Stage::Validate, |log| {
             let Verified { origins, digests: contract_digests, signer, auditor, mut watch, workload, env } =
@@ -91,7 +91,7 @@ impl Verified {
                     Some(finding) => Failure::finding(Stage::Validate, finding),
                     None => Failure::machine(Stage::Validate, refusal.code(), refusal),
                 })?;
-            load_filesystems(system, contract.volumes())?;
+            load_modules(system, contract.volumes())?;
             watch.expiries.extend(expiries(&contract, &manifest));
             watch.power_off = contract.on_deviation() == OnDeviation::PowerOff;
             let summary =
@@ -104,14 +104,18 @@ impl Verified {
 }
 
 /// Loads what the volumes need beyond the modules of every guest, then no module is loaded any more. Not before: what
-/// loading the modules of Xfs and Btrfs costs, only their users shall pay. Up to here nothing runs but this program, and
+/// loading the modules of Xfs, Btrfs and integrity costs, only their users shall pay. Up to here nothing runs but this program, and
 /// there is no other that could load a module.
-fn load_filesystems<S: Initramfs>(system: &S, volumes: &[Volume]) -> Result<(), Failure> {
+fn load_modules<S: Initramfs>(system: &S, volumes: &[Volume]) -> Result<(), Failure> {
     let wanted: BTreeSet<&str> = volumes.iter().map(|volume| volume.file_system().as_str()).collect();
     [Filesystem::Xfs, Filesystem::Btrfs]
         .into_iter()
         .filter(|filesystem| wanted.contains(filesystem.name()))
         .try_for_each(|filesystem| system.load_filesystem(filesystem))
+        .and_then(|()| match volumes.iter().any(|volume| volume.options().integrity()) {
+            true => system.load_integrity(),
+            false => Ok(()),
+        })
         .and_then(|()| kernel::lock_modules(system))
         .map_err(|error| Failure::machine(Stage::Validate, Code::ImageIncomplete, error))
 }

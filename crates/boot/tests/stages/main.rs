@@ -16,6 +16,7 @@ mod file_systems;
 mod grow;
 mod handover;
 mod images;
+mod integrity;
 mod locate;
 mod logging;
 mod network;

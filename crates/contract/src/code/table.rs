@@ -354,6 +354,10 @@ codes! {
         "the record of a volume could not be read or written"
         cause "the device or the file system reported an error, or the file system keeps no extended attributes"
         remedy "look at the console for the error; check the file system on a rescue machine";
+    IntegrityDiffers "HPL07126E" VOLUME_INTEGRITY_DIFFERS Error
+        "a volume is not protected against change as the contract says"
+        cause "it was made with the other setting of integrity, or the host put another header there; no key was derived from it"
+        remedy "name integrity in the contract as it was when the volume was made; if it is named so, do not trust the disk";
     VolumeGrown "HPL07130I" VOLUME_GROWN Info
         "the volume has grown to the size of its disk"
         cause "the disk became larger since the last boot"

@@ -88,7 +88,7 @@ impl VolumeOptions {
         self.initialize
     }
 
-    /// Whether the volume is made with dm-integrity: if either section says so.
+    /// Whether every sector of the volume has a tag against change: if either section says so.
     pub fn integrity(&self) -> bool {
         self.integrity
     }
@@ -119,11 +119,26 @@ pub(super) fn on_deviation(workload: &Reader<'_>, env: &Reader<'_>) -> OnDeviati
     }
 }
 
-pub(super) fn volume_options(workload: &Reader<'_>, env: &Reader<'_>, name: &str) -> VolumeOptions {
-    let both: Vec<Reader<'_>> = [workload, env]
+/// Where `discard` is asked for.
+pub(super) fn discards<'t>(
+    workload: &Reader<'t>,
+    env: &Reader<'t>,
+    name: &str,
+) -> impl Iterator<Item = Reader<'t>> + use<'t> {
+    let fields = options(workload, env, name).into_iter().filter_map(|options| options.child("discard"));
+    fields.filter(|discard| discard.value().as_bool() == Some(true))
+}
+
+/// What either section says about a volume.
+fn options<'t>(workload: &Reader<'t>, env: &Reader<'t>, name: &str) -> Vec<Reader<'t>> {
+    [workload, env]
         .into_iter()
         .filter_map(|section| section.child("countersign")?.child("volumes")?.child(name))
-        .collect();
+        .collect()
+}
+
+pub(super) fn volume_options(workload: &Reader<'_>, env: &Reader<'_>, name: &str) -> VolumeOptions {
+    let both = options(workload, env, name);
     let discard: Vec<bool> = both.iter().filter_map(|options| options.truth("discard")).collect();
     VolumeOptions {
         initialize: match both.iter().any(|options| options.text("initialize") == Some("never")) {

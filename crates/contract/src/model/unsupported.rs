@@ -52,8 +52,6 @@ const TABLE: &[(SectionName, &[&str], When, &str)] = &[
     (Env, &["confidential-containers"], Present, "describe the workload with compose, and remove the field"),
     (Env, &["host-attestation"], Present, "remove the field"),
     (Env, &["crypto-pt"], Present, "remove the field"),
-    (Workload, &["countersign", "volumes", "*", "integrity"], True, "remove the option"),
-    (Env, &["countersign", "volumes", "*", "integrity"], True, "remove the option"),
 ];
 
 /// The fields of this contract that the guest would not act on; a boot ends if there is any.

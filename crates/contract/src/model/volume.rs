@@ -217,6 +217,13 @@ pub(super) fn read(
             refusals.push(Refusal::MountConflict(mount_place));
         }
         let options = extension::volume_options(workload, env, name);
+        if options.integrity() && options.discard() {
+            refusals.extend(extension::discards(workload, env, name).map(|discard| Refusal::Schema {
+                place: discard.place(),
+                expectation: "expected no discard for a volume with integrity".into(),
+                hint: "remove one of them: dm-integrity keeps a tag for every sector and lets no discard pass".into(),
+            }));
+        }
         let key_services = key_service::read(&deployer, refusals);
         if let Some(volume) = volume(name, mount, &entry, &deployer, options, key_services) {
             if volume.deployer_seed() == Some(&volume.workload_seed) {

@@ -10,7 +10,7 @@ use super::Luks2Header;
 use super::fault::{HeaderFault, Place, Rule};
 use super::metadata::{
     Af, Area, Cipher, Digest, DigestKind, Hash, Kdf, Keyslot, KeyslotKind, Segment, SegmentKind, SegmentSize,
-    place, top,
+    Tags, place, top,
 };
 use super::profile::{Bounds, Integrity, Profile};
 use super::verdict::{Accepted, LuksVersion, Slot, SlotKdf};
@@ -93,6 +93,7 @@ pub(super) fn luks2(
             digest: header.digest,
             key_size,
             sector_size,
+            integrity: profile.integrity,
             data_offset,
             data_size: device_size.saturating_sub(data_offset),
             header_len: end,
@@ -173,7 +174,7 @@ fn keyslot_area(
     };
     let (offset, size) = (*offset, *size);
     faults.require(*cipher == Cipher::AesXtsPlain64, Rule::AreaCipher, || at("encryption"));
-    faults.require(profile.key_sizes.contains(area_key), Rule::AreaKeySize, || at("key_size"));
+    faults.require(profile.area_key_sizes.contains(area_key), Rule::AreaKeySize, || at("key_size"));
     let placed = offset % BLOCK == 0 && offset >= start && offset < end;
     faults.require(placed, Rule::AreaOffset, || at("offset"));
     let split = key_size.saturating_mul(STRIPES).div_ceil(BLOCK).saturating_mul(BLOCK);
@@ -252,9 +253,11 @@ fn segment(
         let all = *size == SegmentSize::Dynamic || *size == SegmentSize::Bytes(rest);
         faults.require(all, Rule::SegmentSize, || at("size"));
     }
-    match profile.integrity {
-        Integrity::Absent => faults.require(!integrity, Rule::SegmentIntegrity, || at("integrity")),
-    }
+    let expected = match profile.integrity {
+        Integrity::Absent => Tags::Absent,
+        Integrity::HmacSha256 => Tags::HmacSha256,
+    };
+    faults.require(*integrity == expected, Rule::SegmentIntegrity, || at("integrity"));
     faults.require(!flags, Rule::SegmentFlags, || at("flags"));
     Some((*offset, *sector_size))
 }

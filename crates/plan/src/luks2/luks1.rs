@@ -8,7 +8,7 @@ use super::binary::{self, PRIMARY_MAGIC};
 use super::fault::{HeaderFault, Place, Rule};
 use super::judge::{BLOCK, Faults, HEADER_LIMIT, SECTOR, STRIPES};
 use super::metadata::{Cipher, Hash};
-use super::profile::Profile;
+use super::profile::{Integrity, Profile};
 use super::verdict::{Accepted, LuksVersion, Slot, SlotKdf};
 
 /// Length of the header in bytes.
@@ -164,6 +164,7 @@ pub(super) fn judge(
         digest: header.digest,
         key_size,
         sector_size: SECTOR,
+        integrity: Integrity::Absent,
         data_offset: payload,
         data_size: device_size.saturating_sub(payload),
         header_len: payload,

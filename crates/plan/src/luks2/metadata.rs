@@ -96,9 +96,20 @@ pub(super) enum SegmentKind {
         iv_tweak: u64,
         cipher: Cipher,
         sector_size: u64,
-        integrity: bool,
+        integrity: Tags,
         flags: bool,
     },
+    Other,
+}
+
+/// The `integrity` member of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tags {
+    /// There is none.
+    Absent,
+    /// HMAC-SHA-256 over every sector, the journal of dm-integrity without a key of its own.
+    HmacSha256,
+    /// Anything else.
     Other,
 }
 
@@ -239,10 +250,27 @@ fn segment(mut object: Members<'_>) -> Result<SegmentKind, HeaderFault> {
     let iv_tweak = object.decimal("iv_tweak")?;
     let cipher = Cipher::of(object.text("encryption")?);
     let sector_size = object.number("sector_size")?;
-    let integrity = object.take("integrity").is_some();
+    let integrity = object.take("integrity").map_or(Tags::Absent, tags);
     let flags = object.take("flags").is_some();
     object.finish()?;
     Ok(SegmentKind::Crypt { offset, size, iv_tweak, cipher, sector_size, integrity, flags })
+}
+
+/// The journal holds what the sectors hold, encrypted and with its tags, so it needs no protection of its own.
+fn tags(integrity: &Value) -> Tags {
+    const HMAC_SHA256: [(&str, &str); 3] =
+        [("type", "hmac(sha256)"), ("journal_encryption", "none"), ("journal_integrity", "none")];
+    let Value::Object(members) = integrity else {
+        return Tags::Other;
+    };
+    let holds = |(name, expected): &(&str, &str)| {
+        let text = |value: &Value| matches!(value, Value::Text(text) if text == expected);
+        members.iter().any(|(member, value)| member == name && text(value))
+    };
+    match members.len() == HMAC_SHA256.len() && HMAC_SHA256.iter().all(holds) {
+        true => Tags::HmacSha256,
+        false => Tags::Other,
+    }
 }
 
 fn segment_size(object: &mut Members<'_>) -> Result<SegmentSize, HeaderFault> {

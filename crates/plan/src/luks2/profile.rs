@@ -21,6 +21,8 @@ const MIB_IN_KIB: u64 = 1024;
 pub enum Integrity {
     /// Encryption only: the segment has no `integrity` member.
     Absent,
+    /// Every sector has an authentication tag, HMAC-SHA-256, which dm-integrity stores.
+    HmacSha256,
 }
 
 /// Accepted costs of argon2id.
@@ -37,7 +39,10 @@ pub(super) struct Argon2idBounds {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
     pub(super) two_keyslots: bool,
+    /// Of the volume key.
     pub(super) key_sizes: KeySizes,
+    /// Of the key that a key slot's area is encrypted with.
+    pub(super) area_key_sizes: KeySizes,
     pub(super) argon2id: Argon2idBounds,
     /// Iterations of a PBKDF2 key slot; none when PBKDF2 is refused.
     pub(super) pbkdf2: Option<Bounds>,
@@ -52,6 +57,7 @@ impl Profile {
         Self {
             two_keyslots: false,
             key_sizes: &[64],
+            area_key_sizes: &[64],
             argon2id: Argon2idBounds {
                 memory_kib: (32 * MIB_IN_KIB, 1024 * MIB_IN_KIB),
                 time: (1, 64),
@@ -69,13 +75,26 @@ impl Profile {
 
     /// Volumes made elsewhere: also 32 byte keys, PBKDF2 and LUKS1.
     pub fn compatible() -> Self {
-        Self { key_sizes: &[32, 64], pbkdf2: Some((1_000, 10_000_000)), luks1: true, ..Self::countersign() }
+        Self {
+            key_sizes: &[32, 64],
+            area_key_sizes: &[32, 64],
+            pbkdf2: Some((1_000, 10_000_000)),
+            luks1: true,
+            ..Self::countersign()
+        }
     }
 
     /// While a seed is being replaced: one key slot or two.
     #[must_use]
     pub fn during_rotation(self) -> Self {
         Self { two_keyslots: true, ..self }
+    }
+
+    /// With HMAC-SHA-256 over every sector: a 32 byte key for it behind the 64 bytes of the cipher. LUKS1 has no such
+    /// thing.
+    #[must_use]
+    pub fn with_integrity(self) -> Self {
+        Self { integrity: Integrity::HmacSha256, key_sizes: &[96], luks1: false, ..self }
     }
 
     /// Lowers the upper bound of argon2id's memory to what the guest can spare, in KiB.

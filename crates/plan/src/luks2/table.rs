@@ -1,4 +1,5 @@
-//! What the kernel must have made of an accepted header: the dm-crypt table, expected and compared.
+//! What the kernel must have made of an accepted header: the dm-crypt table, expected and compared; with integrity,
+//! that of the dm-integrity device below ([`IntegrityTable`]) as well.
 //!
 //! The table is the last word on how data is encrypted, so it is read back after opening and every
 //! field is compared. The key never appears: only its length is read, from a masked key or from
@@ -8,7 +9,12 @@
 
 use std::collections::BTreeSet;
 
+mod integrity;
+
+pub use integrity::IntegrityTable;
+
 use super::judge::SECTOR;
+use super::profile::Integrity;
 use super::verdict::{Accepted, LuksVersion};
 
 /// An optional parameter of a dm-crypt target that has no value.
@@ -46,8 +52,8 @@ impl TableFlag {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableFault {
-    /// Not one line of a dm-crypt target.
-    #[error("table-line: expected one line of a crypt target")]
+    /// Not one line of the target.
+    #[error("table-line: expected one line of a crypt target, and of an integrity target below it")]
     Line,
     /// The mapping does not begin at sector 0.
     #[error("table-start: expected the mapping to begin at sector 0")]
@@ -56,7 +62,7 @@ pub enum TableFault {
     #[error("table-length: expected the length of the data segment")]
     Length,
     /// Wrong cipher.
-    #[error("table-cipher: expected aes-xts-plain64")]
+    #[error("table-cipher: expected aes-xts-plain64, with hmac(sha256) where the volume has integrity")]
     Cipher,
     /// Wrong key length or a key that belongs to another volume.
     #[error("table-key: expected the volume's own key in its length")]
@@ -76,8 +82,14 @@ pub enum TableFault {
     /// A flag is set that was not asked for, or the other way round.
     #[error("table-flags: expected exactly the flags that were asked for")]
     Flags,
-    /// A parameter that no accepted volume has, such as an integrity profile.
-    #[error("table-option: expected only parameters of a plain encrypted volume")]
+    /// No tags where the volume has integrity, tags where it has none, or tags of another length.
+    #[error("table-integrity: expected the tags of the volume's integrity, and no others")]
+    Integrity,
+    /// Writes do not go through the journal of dm-integrity, so a power cut leaves sectors without their tags.
+    #[error("table-journal: expected the journal of dm-integrity in use")]
+    Journal,
+    /// A parameter that no accepted volume has.
+    #[error("table-option: expected only parameters of an accepted volume")]
     Option,
 }
 
@@ -95,6 +107,8 @@ impl TableFault {
             Self::Offset => "table-offset",
             Self::SectorSize => "table-sector-size",
             Self::Flags => "table-flags",
+            Self::Integrity => "table-integrity",
+            Self::Journal => "table-journal",
             Self::Option => "table-option",
         }
     }
@@ -120,6 +134,8 @@ pub struct CryptTable {
     device: String,
     offset_sectors: u64,
     sector_size: u64,
+    /// Bytes of a sector's tag.
+    tag_bytes: Option<u64>,
     flags: BTreeSet<TableFlag>,
 }
 
@@ -127,13 +143,9 @@ impl CryptTable {
     /// Parses a line such as `0 2048 crypt aes-xts-plain64 :64:logon:… 0 253:1 32768 1 allow_discards`.
     ///
     /// # Errors
-    /// [`TableFault::Line`], [`TableFault::Key`] or [`TableFault::Option`].
+    /// [`TableFault::Line`], [`TableFault::Key`], [`TableFault::Integrity`] or [`TableFault::Option`].
     pub fn parse(line: &str) -> Result<Self, TableFault> {
-        let line = line.strip_suffix('\n').unwrap_or(line);
-        if line.contains('\n') {
-            return Err(TableFault::Line);
-        }
-        let mut words = line.split(' ');
+        let mut words = one_line(line)?.split(' ');
         let mut word = || words.next().ok_or(TableFault::Line);
         let start = number(word()?)?;
         let length_sectors = number(word()?)?;
@@ -146,9 +158,25 @@ impl CryptTable {
         let device = word()?.to_owned();
         let offset_sectors = number(word()?)?;
         let options: Vec<&str> = words.collect();
-        let (sector_size, flags) = parameters(&options)?;
-        Ok(Self { start, length_sectors, cipher, key, iv_offset, device, offset_sectors, sector_size, flags })
+        let Parameters { sector_size, tag_bytes, flags } = parameters(&options)?;
+        Ok(Self {
+            start,
+            length_sectors,
+            cipher,
+            key,
+            iv_offset,
+            device,
+            offset_sectors,
+            sector_size: sector_size.unwrap_or(SECTOR),
+            tag_bytes,
+            flags,
+        })
     }
+}
+
+fn one_line(text: &str) -> Result<&str, TableFault> {
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    if line.contains('\n') { Err(TableFault::Line) } else { Ok(line) }
 }
 
 fn number(word: &str) -> Result<u64, TableFault> {
@@ -177,26 +205,38 @@ fn key(word: &str) -> Result<Key, TableFault> {
     }
 }
 
-/// Sector size and flags from the count of optional parameters and the parameters themselves.
-fn parameters(words: &[&str]) -> Result<(u64, BTreeSet<TableFlag>), TableFault> {
-    let mut sector_size = None;
-    let mut flags = BTreeSet::new();
+/// Optional parameters.
+#[derive(Default)]
+struct Parameters {
+    sector_size: Option<u64>,
+    tag_bytes: Option<u64>,
+    flags: BTreeSet<TableFlag>,
+}
+
+/// The optional parameters from their count and themselves.
+fn parameters(words: &[&str]) -> Result<Parameters, TableFault> {
+    let mut found = Parameters::default();
     let Some((count, options)) = words.split_first() else {
-        return Ok((SECTOR, flags));
+        return Ok(found);
     };
     if number(count)? != options.len() as u64 {
         return Err(TableFault::Line);
     }
     for option in options {
-        let new = match option.strip_prefix("sector_size:") {
-            Some(size) => sector_size.replace(number(size)?).is_none(),
-            None => flags.insert(TableFlag::of(option).ok_or(TableFault::Option)?),
+        let new = if let Some(size) = option.strip_prefix("sector_size:") {
+            found.sector_size.replace(number(size)?).is_none()
+        } else if let Some(tag) = option.strip_prefix("integrity:") {
+            // Of all kinds of tags, those that the cipher itself makes.
+            let bytes = tag.strip_suffix(":aead").ok_or(TableFault::Integrity)?;
+            found.tag_bytes.replace(number(bytes)?).is_none()
+        } else {
+            found.flags.insert(TableFlag::of(option).ok_or(TableFault::Option)?)
         };
         if !new {
             return Err(TableFault::Option);
         }
     }
-    Ok((sector_size.unwrap_or(SECTOR), flags))
+    Ok(found)
 }
 
 /// What the kernel's table must say after an accepted header was opened.
@@ -214,21 +254,29 @@ pub struct ExpectedTable {
     pub sector_size: u64,
     /// Added to the sector number in the IV.
     pub iv_offset: u64,
+    /// Bytes of a sector's tag; none without integrity.
+    pub tag_bytes: Option<u64>,
     /// Optional parameters without value; none unless asked for.
     pub flags: BTreeSet<TableFlag>,
     /// Start of the description of a key in the kernel keyring; none for LUKS1, which has its key inline.
     keyring: Option<String>,
 }
 
-/// The table for an accepted header on a device of `device_size` bytes.
+/// The table for an accepted header on a device of `device_size` bytes; with integrity, to be completed by
+/// [`ExpectedTable::over`].
 pub fn expected_table(accepted: &Accepted, device_size: u64) -> ExpectedTable {
+    let (cipher, tag_bytes) = match accepted.integrity() {
+        Integrity::Absent => ("aes-xts-plain64", None),
+        Integrity::HmacSha256 => ("capi:authenc(hmac(sha256),xts(aes))-plain64", Some(integrity::TAG_BYTES)),
+    };
     ExpectedTable {
-        cipher: "aes-xts-plain64",
+        cipher,
         key_bytes: accepted.key_size(),
         length_sectors: device_size.saturating_sub(accepted.data_offset()) / SECTOR,
         offset_sectors: accepted.data_offset() / SECTOR,
         sector_size: accepted.sector_size(),
         iv_offset: 0,
+        tag_bytes,
         flags: BTreeSet::new(),
         keyring: match accepted.version() {
             LuksVersion::Luks2 => Some(format!("cryptsetup:{}-d", accepted.uuid())),
@@ -243,6 +291,12 @@ impl ExpectedTable {
     pub fn with_flag(mut self, flag: TableFlag) -> Self {
         self.flags.insert(flag);
         self
+    }
+
+    /// Expects the mapping to be all of a dm-integrity device, which was compared itself.
+    #[must_use]
+    pub fn over(self, below: &IntegrityTable) -> Self {
+        Self { length_sectors: below.length_sectors(), offset_sectors: 0, ..self }
     }
 
     /// Compares every field; `device` is the opened device as `major:minor`.
@@ -260,6 +314,7 @@ impl ExpectedTable {
             (table.offset_sectors == self.offset_sectors, TableFault::Offset),
             (table.sector_size == self.sector_size, TableFault::SectorSize),
             (table.flags == self.flags, TableFault::Flags),
+            (table.tag_bytes == self.tag_bytes, TableFault::Integrity),
         ];
         let faults: Vec<TableFault> =
             checks.into_iter().filter(|(holds, _)| !holds).map(|(_, fault)| fault).collect();

@@ -2,6 +2,8 @@
 //!
 //! An [`Accepted`] comes out of [`super::judge`] and from nowhere else.
 
+use super::profile::Integrity;
+
 /// On-disk format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LuksVersion {
@@ -55,7 +57,7 @@ impl Slot {
     }
 }
 
-/// A header that passed the judge; its cipher is aes-xts-plain64.
+/// A header that passed the judge; its cipher is aes-xts-plain64, alone or composed with HMAC-SHA-256.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
     pub(super) version: LuksVersion,
@@ -65,6 +67,7 @@ pub struct Accepted {
     pub(super) digest: [u8; 32],
     pub(super) key_size: u64,
     pub(super) sector_size: u64,
+    pub(super) integrity: Integrity,
     pub(super) data_offset: u64,
     pub(super) data_size: u64,
     pub(super) header_len: u64,
@@ -98,7 +101,7 @@ impl Accepted {
         self.digest
     }
 
-    /// Bytes of the volume key: 32 or 64.
+    /// Bytes of the volume key: 32 or 64, and 96 with integrity.
     pub fn key_size(&self) -> u64 {
         self.key_size
     }
@@ -108,12 +111,17 @@ impl Accepted {
         self.sector_size
     }
 
+    /// How the data is protected against change.
+    pub fn integrity(&self) -> Integrity {
+        self.integrity
+    }
+
     /// First byte of the encrypted data on the device.
     pub fn data_offset(&self) -> u64 {
         self.data_offset
     }
 
-    /// Bytes of encrypted data on the device as it was judged.
+    /// Bytes of encrypted data on the device as it was judged, with the tags and the journal of integrity.
     pub fn data_size(&self) -> u64 {
         self.data_size
     }

@@ -71,6 +71,8 @@ pub struct WatchedVolume {
     pub number: String,
     /// The mapped device.
     pub mapping: Mapping,
+    /// The dm-integrity device below it; none for a volume without integrity.
+    pub below: Option<Mapping>,
     /// The encrypted device below, `/dev/vdb2`.
     pub device: String,
     /// UUID of its LUKS header.

@@ -29,6 +29,9 @@ const MAXIMUM_SERIAL: usize = 256;
 /// How long the kernel may take to show new partitions, an emulated guest included.
 const PARTITIONS_DEADLINE: Duration = Duration::from_secs(60);
 
+/// Bytes of one write of zeros.
+const ZEROS: usize = 1 << 20;
+
 /// The unit of sizes in sysfs, whatever the disk's own blocks are.
 const SYSFS_SECTOR: u64 = 512;
 
@@ -83,6 +86,21 @@ impl Disks for Linux {
             file.sync_all()
         };
         write().map_err(|e| SystemError::io("write disk", device.display().to_string(), e))
+    }
+
+    fn write_zeros(&self, device: &Path, offset: u64, length: u64) -> Result<()> {
+        let write = || -> io::Result<()> {
+            let (zeros, end) = (vec![0; ZEROS], offset.saturating_add(length));
+            let file = OpenOptions::new().write(true).open(device)?;
+            let mut at = offset;
+            while at < end {
+                let piece = usize::try_from(end - at).unwrap_or(ZEROS).min(ZEROS);
+                file.write_all_at(&zeros[..piece], at)?;
+                at += piece as u64;
+            }
+            file.sync_all()
+        };
+        write().map_err(|e| SystemError::io("write zeros to", device.display().to_string(), e))
     }
 
     fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<[Partition; 2]> {

@@ -4,6 +4,9 @@
 //! device: the caller hands over the copy that it has checked. Whether a header is acceptable is not asked
 //! here. A new header is made in guest memory too, and it is the caller's to write it.
 //!
+//! With integrity, dm-crypt makes a tag for every sector (aes-xts-plain64 composed with hmac-sha256, as `cryptsetup
+//! luksFormat --integrity hmac-sha256` has it), and a dm-integrity device below it stores sector and tag as one.
+//!
 //! The passphrase goes to the library by reference and is copied nowhere on this side. The volume key is derived
 //! once, kept in a type of its own until the volume's record is checked, and wiped. It reaches
 //! dm-crypt by a key of the type "logon", which user space cannot read, in the keyring of a thread that ends
@@ -30,13 +33,16 @@ use zeroize::Zeroizing;
 
 use super::{Linux, device_mapper, random};
 use crate::error::{Result, SystemError};
-use crate::ports::{Discard, Luks, LuksParameters, OpenError};
+use crate::ports::{Discard, INTEGRITY_SUFFIX, Luks, LuksParameters, OpenError};
 
 /// 512 bits: two AES-256 keys of the XTS mode.
 pub(super) const KEY_BYTES: usize = 64;
 
+/// The key of HMAC-SHA-256, behind the cipher's in the volume key.
+const INTEGRITY_KEY_BYTES: usize = 32;
+
 /// Room for the key of any volume that is accepted.
-const LARGEST_KEY_BYTES: usize = 64;
+const LARGEST_KEY_BYTES: usize = KEY_BYTES + INTEGRITY_KEY_BYTES;
 
 /// Both header copies and the key slots; the data begins behind them.
 const HEADER_BYTES: u64 = 16 << 20;
@@ -58,12 +64,13 @@ impl Luks for Linux {
         let failed = |e| SystemError::io("format volume", device.display().to_string(), e);
         // The library reads its salts from /dev/urandom, which does not wait.
         random::wait_until_seeded().map_err(failed)?;
-        let mut key = Zeroizing::new([0; KEY_BYTES]);
-        random::fill(key.as_mut()).map_err(failed)?;
+        let mut room = Zeroizing::new([0; LARGEST_KEY_BYTES]);
+        let key = &mut room[..if parameters.integrity { LARGEST_KEY_BYTES } else { KEY_BYTES }];
+        random::fill(key).map_err(failed)?;
         let mut file = in_memory(&[]).map_err(failed)?;
-        format(&by_descriptor(&file), device, parameters, key.as_ref(), passphrase)
+        format(&by_descriptor(&file), device, parameters, key, passphrase)
             .map_err(|e| failure("format volume", device, e))?;
-        Ok((used_part(&mut file).map_err(failed)?, VolumeKey::copy_from(key.as_ref())))
+        Ok((used_part(&mut file).map_err(failed)?, VolumeKey::copy_from(key)))
     }
 
     fn volume_key(
@@ -99,25 +106,21 @@ impl Luks for Linux {
         key: &VolumeKey,
         discard: Discard,
     ) -> Result<PathBuf> {
-        listen_to_library();
-        let file = in_memory(header)
-            .map_err(|e| SystemError::io("keep volume header", device.display().to_string(), e))?;
-        // Flags that the header would switch on are the host's wish, not the contract's.
-        let mut flags = CryptActivate::IGNORE_PERSISTENT;
-        if discard == Discard::Told {
-            flags |= CryptActivate::ALLOW_DISCARDS;
-        }
-        in_thread_of_its_own(|| {
-            let path = by_descriptor(&file);
-            let activate = || {
-                let mut volume: CryptDevice =
-                    CryptInit::init_with_data_device(Either::Right((&path, device)))?;
-                volume.context_handle().load::<()>(None, None)?;
-                volume.activate_handle().activate_by_volume_key(Some(name), Some(key.expose()), flags)
-            };
-            activate().map_err(|error| failure("open volume", device, error))
-        })?;
-        Ok(self.mapped(name))
+        let flags = match discard {
+            Discard::Kept => CryptActivate::empty(),
+            Discard::Told => CryptActivate::ALLOW_DISCARDS,
+        };
+        self.activate(device, header, name, key, flags)
+    }
+
+    fn open_unjournalled(
+        &self,
+        device: &Path,
+        header: &[u8],
+        name: &str,
+        key: &VolumeKey,
+    ) -> Result<PathBuf> {
+        self.activate(device, header, name, key, CryptActivate::NO_JOURNAL)
     }
 
     fn replace_slots(
@@ -155,12 +158,44 @@ impl Luks for Linux {
     }
 
     fn close(&self, name: &str) -> Result<()> {
-        device_mapper::remove(&self.mapped("control"), name)
-            .map_err(|e| SystemError::io("close mapped device", name, e))
+        let below = format!("{name}{INTEGRITY_SUFFIX}");
+        let remove = |name: &str| {
+            device_mapper::remove(&self.mapped("control"), name)
+                .map_err(|e| SystemError::io("close mapped device", name, e))
+        };
+        remove(name)?;
+        if self.mapped(&below).exists() { remove(&below) } else { Ok(()) }
     }
 }
 
 impl Linux {
+    /// Maps a container by the copy of its header.
+    fn activate(
+        &self,
+        device: &Path,
+        header: &[u8],
+        name: &str,
+        key: &VolumeKey,
+        flags: CryptActivate,
+    ) -> Result<PathBuf> {
+        listen_to_library();
+        let file = in_memory(header)
+            .map_err(|e| SystemError::io("keep volume header", device.display().to_string(), e))?;
+        in_thread_of_its_own(|| {
+            let path = by_descriptor(&file);
+            let activate = || {
+                let mut volume: CryptDevice =
+                    CryptInit::init_with_data_device(Either::Right((&path, device)))?;
+                volume.context_handle().load::<()>(None, None)?;
+                // Flags that the header would switch on are the host's wish, not the contract's.
+                let flags = flags | CryptActivate::IGNORE_PERSISTENT;
+                volume.activate_handle().activate_by_volume_key(Some(name), Some(key.expose()), flags)
+            };
+            activate().map_err(|error| failure("open volume", device, error))
+        })?;
+        Ok(self.mapped(name))
+    }
+
     /// The node of a mapped device.
     pub(super) fn mapped(&self, name: &str) -> PathBuf {
         self.paths.dev.join("mapper").join(name)
@@ -179,7 +214,7 @@ fn format(
     volume.set_data_offset(HEADER_BYTES / LIBRARY_SECTOR)?;
     let luks2 = CryptParamsLuks2 {
         pbkdf: Some(argon2id(parameters)),
-        integrity: None,
+        integrity: parameters.integrity.then(|| String::from("hmac(sha256)")),
         integrity_params: None,
         data_alignment: 0,
         data_device: Some(device.to_owned()),

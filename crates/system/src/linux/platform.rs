@@ -68,6 +68,10 @@ impl Platform for Linux {
         }
     }
 
+    fn load_integrity(&self) -> Result<()> {
+        load_list(self, "modules-integrity").map(drop)
+    }
+
     fn missing_programs(&self) -> Vec<PathBuf> {
         let list = self.paths.configuration.join("programs");
         let Ok(text) = fs::read_to_string(&list) else {
@@ -275,5 +279,7 @@ mod tests {
             let error = machine(root.path()).load_filesystem(filesystem).unwrap_err();
             assert!(error.to_string().contains(name), "{error}");
         }
+        let error = machine(root.path()).load_integrity().unwrap_err();
+        assert!(error.to_string().contains("modules-integrity"), "{error}");
     }
 }

@@ -7,18 +7,19 @@ use std::time::Duration;
 use countersign_crypto::secret::{SecretBytes, VolumePassphrase};
 use countersign_crypto::volume_key::VolumeKey;
 
+use super::integrity::{has_integrity, map_with_integrity};
 use super::{Mapped, Mount, Recorder, State, key, same_material, same_metadata, uuid};
 use crate::error::{Result, SystemError};
 use crate::ports::{
-    Discard, Disk, Disks, Durability, Files, Filesystem, Filesystems, Luks, LuksParameters, Mapper,
-    MountFlags, OpenError, Partition, Platform, Report, Sealed, Severity, Verity,
+    Discard, Disk, Disks, Durability, Files, Filesystem, Filesystems, INTEGRITY_SUFFIX, Luks, LuksParameters,
+    Mapper, MountFlags, OpenError, Partition, Platform, Report, Sealed, Severity, Verity,
 };
 
 /// Where the partitions of a new table begin and what they are multiples of.
 const MIB: u64 = 1 << 20;
 
 /// Sectors before the data of a container.
-const HEADER_SECTORS: u64 = 32768;
+pub(super) const HEADER_SECTORS: u64 = 32768;
 
 impl Report for Recorder {
     fn line(&self, severity: Severity, text: &str) {
@@ -49,6 +50,10 @@ impl Platform for Recorder {
 
     fn load_filesystem(&self, filesystem: Filesystem) -> Result<()> {
         self.ask(format!("load modules of {}", filesystem.name())).map(drop)
+    }
+
+    fn load_integrity(&self) -> Result<()> {
+        self.ask("load modules of integrity").map(drop)
     }
 
     fn missing_programs(&self) -> Vec<PathBuf> {
@@ -149,6 +154,13 @@ impl Disks for Recorder {
         }
     }
 
+    fn write_zeros(&self, device: &Path, offset: u64, length: u64) -> Result<()> {
+        let mut state = self.ask(format!("write zeros {} at {offset} length={length}", device.display()))?;
+        let pace = state.facts.zeros_take;
+        state.facts.uptime += pace;
+        Ok(())
+    }
+
     fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<[Partition; 2]> {
         let request = format!("partition {} metadata={metadata_bytes}", disk.path.display());
         let mut state = self.ask(request)?;
@@ -186,9 +198,11 @@ impl Luks for Recorder {
         parameters: &LuksParameters,
         passphrase: &VolumePassphrase,
     ) -> Result<(Vec<u8>, VolumeKey)> {
-        let LuksParameters { label, memory_kib, passes, lanes, sector_size } = parameters;
+        let LuksParameters { label, memory_kib, passes, lanes, sector_size, integrity } = parameters;
+        let tags = if *integrity { " integrity" } else { "" };
         let mut state = self.ask(format!(
-            "format {} label={label} memory_kib={memory_kib} passes={passes} lanes={lanes} sector_size={sector_size}",
+            "format {} label={label} memory_kib={memory_kib} passes={passes} lanes={lanes} \
+             sector_size={sector_size}{tags}",
             device.display()
         ))?;
         let mut header = state.facts.new_header.clone();
@@ -232,6 +246,9 @@ impl Luks for Recorder {
         if with.expose() != key(header).expose() {
             return Err(absent("open volume", device));
         }
+        if has_integrity(header) {
+            return Ok(map_with_integrity(&mut state, device, header, name, 'J'));
+        }
         let sectors = (state.size(device).unwrap_or_default() / 512).saturating_sub(HEADER_SECTORS);
         let number = state.number(device).unwrap_or_default();
         let uuid = uuid(header);
@@ -241,6 +258,20 @@ impl Luks for Recorder {
              {count}{discards} sector_size:4096"
         );
         Ok(map(&mut state, device, name, sectors * 512, table))
+    }
+
+    fn open_unjournalled(
+        &self,
+        device: &Path,
+        header: &[u8],
+        name: &str,
+        with: &VolumeKey,
+    ) -> Result<PathBuf> {
+        let mut state = self.ask(format!("open {} as {name} without journal", device.display()))?;
+        match with.expose() == key(header).expose() {
+            true => Ok(map_with_integrity(&mut state, device, header, name, 'D')),
+            false => Err(absent("open volume", device)),
+        }
     }
 
     fn replace_slots(
@@ -268,6 +299,7 @@ impl Luks for Recorder {
 
     fn close(&self, name: &str) -> Result<()> {
         let mut state = self.ask(format!("close {name}"))?;
+        state.mapped.remove(&format!("{name}{INTEGRITY_SUFFIX}"));
         state.mapped.remove(name).map(drop).ok_or_else(|| absent("close", Path::new(name)))
     }
 }
@@ -402,7 +434,7 @@ impl Files for Recorder {
     }
 }
 
-fn map(state: &mut State, device: &Path, name: &str, size: u64, table: String) -> PathBuf {
+pub(super) fn map(state: &mut State, device: &Path, name: &str, size: u64, table: String) -> PathBuf {
     let free = |minor: &usize| state.mapped.values().all(|mapped| mapped.minor != *minor);
     let minor = (0..).find(free).unwrap_or_default();
     state.mapped.insert(name.to_owned(), Mapped { minor, device: device.to_owned(), size, table });

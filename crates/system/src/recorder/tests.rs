@@ -13,7 +13,14 @@ fn is_initramfs(_: &impl Initramfs) {}
 fn is_guest(_: &impl Host) {}
 
 fn parameters() -> LuksParameters {
-    LuksParameters { label: "data".into(), memory_kib: 65536, passes: 4, lanes: 4, sector_size: 4096 }
+    LuksParameters {
+        label: "data".into(),
+        memory_kib: 65536,
+        passes: 4,
+        lanes: 4,
+        sector_size: 4096,
+        integrity: false,
+    }
 }
 
 fn passphrase(text: &str) -> VolumePassphrase {

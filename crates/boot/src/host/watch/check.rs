@@ -36,10 +36,11 @@ pub(super) fn run<S: Watched>(system: &S, log: &mut Log<'_, S>, records: &WatchR
     for volume in &records.volumes {
         let found = volume_deviations(system, volume, &mounts);
         if found.is_empty() {
-            let WatchedVolume { name, mount, key_slots, .. } = volume;
+            let WatchedVolume { name, mount, key_slots, below, .. } = volume;
             log.say(&format!(
-                "{}: mount point {mount}, volume {name}: luks encryption with {key_slots} key slot{}",
+                "{}: mount point {mount}, volume {name}: luks encryption{} with {key_slots} key slot{}",
                 Code::CheckedMount,
+                if below.is_some() { " and integrity" } else { "" },
                 if *key_slots == 1 { "" } else { "s" }
             ));
         }
@@ -50,7 +51,11 @@ pub(super) fn run<S: Watched>(system: &S, log: &mut Log<'_, S>, records: &WatchR
 
 fn volume_deviations<S: Watched>(system: &S, volume: &WatchedVolume, mounts: &[Mount]) -> Vec<Deviation> {
     let subject = format!("volume {}", volume.name);
-    let table = mapping(system, &subject, &volume.mapping);
+    let tables: Vec<Deviation> = [Some(&volume.mapping), volume.below.as_ref()]
+        .into_iter()
+        .flatten()
+        .filter_map(|expected| mapping(system, &subject, expected))
+        .collect();
     let mount = inspect::mount(&subject, &volume.mount, &volume.number, Some(volume.flags), mounts);
     // What lies at the mount point is the volume's only as long as the volume is mounted there.
     let record = if mount.is_none() { record(system, &subject, volume) } else { None };
@@ -58,7 +63,7 @@ fn volume_deviations<S: Watched>(system: &S, volume: &WatchedVolume, mounts: &[M
         Ok(bytes) => inspect::header(&subject, volume, &bytes),
         Err(error) => Some(Deviation::unseen(&subject, error)),
     };
-    table.into_iter().chain(mount).chain(record).chain(header).collect()
+    tables.into_iter().chain(mount).chain(record).chain(header).collect()
 }
 
 fn mounts<S: Watched>(system: &S) -> std::result::Result<Vec<Mount>, Deviation> {

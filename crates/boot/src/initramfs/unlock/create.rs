@@ -2,7 +2,8 @@
 //!
 //! A mark that says so stands in the first block of the disk or partition while a volume is being made on it. The
 //! header is made in guest memory, the file system with its record behind it, and the header reaches the disk last,
-//! its first block in place of the mark. A power cut before that leaves the mark, and the next boot begins afresh; the
+//! its first block in place of the mark. A volume with integrity is filled with zeros in between ([`super::fill`]). A
+//! power cut before that leaves the mark, and the next boot begins afresh; the
 //! workload has had nothing in its hands yet.
 
 use std::path::{Path, PathBuf};
@@ -10,16 +11,17 @@ use std::path::{Path, PathBuf};
 use countersign_contract::code::Code;
 use countersign_contract::model::Volume;
 use countersign_plan::content::Unfinished;
-use countersign_plan::luks2::Profile;
 use countersign_plan::luks2::rewrite::{self, Write};
+use countersign_plan::luks2::{Integrity, Profile};
 use countersign_plan::volumes::{DATA_OFFSET, METADATA_BYTES};
 use countersign_system::ports::{Disk, Durability, Filesystem, Initramfs, LuksParameters};
 
 use crate::failure::Failure;
+use crate::log::Log;
 
 use super::open::{self, Opened};
 use super::seeds::{self, Age};
-use super::{failed, filesystem, mount, record};
+use super::{failed, filesystem, fill, mount, record};
 
 /// Argon2id as RFC 9106 section 4 recommends where memory is short (64 MiB, 4 lanes), with 4 passes instead of 3, the
 /// fewest that libcryptsetup takes.
@@ -31,7 +33,14 @@ const SECTOR_BYTES: u32 = 4096;
 pub(super) fn parameters(volume: &Volume) -> LuksParameters {
     let (memory_kib, passes, lanes) = ARGON2ID;
     // The header is readable to the host, which knows the name; the label of the contract stays inside.
-    LuksParameters { label: volume.name().to_owned(), memory_kib, passes, lanes, sector_size: SECTOR_BYTES }
+    LuksParameters {
+        label: volume.name().to_owned(),
+        memory_kib,
+        passes,
+        lanes,
+        sector_size: SECTOR_BYTES,
+        integrity: volume.options().integrity(),
+    }
 }
 
 /// Parts a blank disk; returns the partition for the container.
@@ -58,6 +67,7 @@ pub(super) fn make_metadata<S: Initramfs>(system: &S, volume: &Volume, device: &
 /// Makes a container, its file system and its record, and mounts it at `staged`; the header is written last.
 pub(super) fn create<S: Initramfs>(
     system: &S,
+    log: &Log<'_, S>,
     volume: &Volume,
     device: &Path,
     staged: &Path,
@@ -70,7 +80,10 @@ pub(super) fn create<S: Initramfs>(
     let (header, key) = system.format(device, &parameters, &passphrase).map_err(not_made)?;
     drop(passphrase);
     let size = system.size(device).map_err(not_made)?;
-    let accepted = open::accept(volume, &header, &Profile::countersign(), size)?;
+    let accepted = open::accept(volume, &header, &open::as_asked(volume, Profile::countersign()), size)?;
+    if accepted.integrity() != Integrity::Absent {
+        fill::fill(system, log, volume, device, &header, &key)?;
+    }
     let mapped = open::map(system, volume, device, &header, &accepted, &key)?;
     let label = volume.options().label().unwrap_or(volume.name());
     system

@@ -2,13 +2,16 @@
 //!
 //! Why the power may fail at any byte of the partition table is said in [`countersign_plan::partition_table`]; a file
 //! system grows in its own journal. Each step looks at what is there, so the next boot goes on where one was cut. The
-//! container itself has no size: its data reaches to the end of the partition or disk.
+//! container itself has no size: its data reaches to the end of the partition or disk. A volume with integrity does not
+//! grow: dm-integrity lays its tags out for the size that it was made with.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use countersign_contract::code::Code;
 use countersign_contract::model::Volume;
 use countersign_plan::file_system::{SUPERBLOCK_BYTES, grows};
+use countersign_plan::luks2::Integrity;
 use countersign_plan::partition_table::{self, Growth, HEAD_BYTES, Last, WORTH_BYTES};
 use countersign_system::error::SystemError;
 use countersign_system::ports::{Disk, Initramfs};
@@ -28,6 +31,16 @@ pub(super) fn grow<S: Initramfs>(
     opened: &mut Opened,
     staged: &Path,
 ) -> Result<(), Failure> {
+    if opened.accepted.integrity() != Integrity::Absent {
+        if has_room(disk) {
+            not_grown(
+                log,
+                volume,
+                &"expected a volume without integrity: tags are laid out for the size it was made with",
+            );
+        }
+        return Ok(());
+    }
     if let Some(growth) = partition(system, log, volume, disk)? {
         let not_grown = |error: SystemError| failed(volume, Code::PartitionNotResized, &error);
         system.unmount(staged).map_err(not_grown)?;
@@ -67,9 +80,7 @@ fn partition<S: Initramfs>(
     let Some(last) = disk.partitions.last() else {
         return Ok(None);
     };
-    // What is before the first partition and behind the last one takes less than two MiB.
-    let used: u64 = disk.partitions.iter().map(|partition| partition.size).sum();
-    if disk.size.saturating_sub(used) < WORTH_BYTES {
+    if !has_room(disk) {
         return Ok(None);
     }
     let head = system
@@ -77,8 +88,19 @@ fn partition<S: Initramfs>(
         .map_err(|error| failed(volume, Code::DiskUnreadable, &error))?;
     let last = Last { number: last.number, name: &last.name, size: last.size };
     partition_table::grow(&head, disk.size, last).or_else(|fault| {
-        let (code, name) = (Code::VolumeNotGrown, volume.name());
-        log.warn_text(format!("{code}: volume {name}: {}: {fault}", code.text()));
+        not_grown(log, volume, &fault);
         Ok(None)
     })
+}
+
+/// Whether a parted disk has become larger.
+fn has_room(disk: &Disk) -> bool {
+    // What is before the first partition and behind the last one takes less than two MiB.
+    let used: u64 = disk.partitions.iter().map(|partition| partition.size).sum();
+    !disk.partitions.is_empty() && disk.size.saturating_sub(used) >= WORTH_BYTES
+}
+
+fn not_grown<S: Initramfs>(log: &mut Log<'_, S>, volume: &Volume, reason: &dyn Display) {
+    let (code, name) = (Code::VolumeNotGrown, volume.name());
+    log.warn_text(format!("{code}: volume {name}: {}: {reason}", code.text()));
 }

@@ -4,6 +4,7 @@
 //! and every volume that exists is open.
 
 mod create;
+mod fill;
 mod find;
 mod grow;
 mod open;
@@ -114,14 +115,14 @@ fn bring_up<S: Initramfs>(
         Action::CreateOnDisk => {
             log.say(&format!("making volume {name} on {}", disk.path.display()));
             let data = create::part(system, volume, disk)?;
-            create::create(system, volume, &data, &staged)?
+            create::create(system, log, volume, &data, &staged)?
         }
         Action::CreateOnPartition { device, metadata } => {
             log.say(&format!("making volume {name} on {device}"));
             if let Some(metadata) = metadata {
                 create::make_metadata(system, volume, &node(metadata))?;
             }
-            create::create(system, volume, &node(device), &staged)?
+            create::create(system, log, volume, &node(device), &staged)?
         }
     };
     log.say(&format!("{}: volume {name}: {}", Code::VolumeMounted, Code::VolumeMounted.text()));

@@ -11,10 +11,10 @@ use countersign_contract::code::Code;
 use countersign_contract::model::Volume;
 use countersign_crypto::volume_key::VolumeKey;
 use countersign_plan::luks2::rewrite::{self, Write};
-use countersign_plan::luks2::table::{CryptTable, TableFlag, expected_table};
-use countersign_plan::luks2::{self, Accepted, Profile, ReadError};
+use countersign_plan::luks2::table::{CryptTable, IntegrityTable, TableFlag, expected_table};
+use countersign_plan::luks2::{self, Accepted, HeaderFault, Integrity, Profile, ReadError, Rule};
 use countersign_system::error::SystemError;
-use countersign_system::ports::{Discard, Initramfs, OpenError};
+use countersign_system::ports::{Discard, INTEGRITY_SUFFIX, Initramfs, OpenError};
 
 use crate::failure::Failure;
 use crate::log::Log;
@@ -140,9 +140,20 @@ fn judge<S: Initramfs>(system: &S, volume: &Volume, device: &Path) -> Result<Jud
 /// What the header of a volume that exists may be.
 fn profile(volume: &Volume) -> Profile {
     match seeds::changing(volume) {
-        true => Profile::compatible().during_rotation(),
-        false => Profile::compatible(),
+        true => settled(volume).during_rotation(),
+        false => settled(volume),
     }
+}
+
+/// The same while no seed is being changed.
+pub(super) fn settled(volume: &Volume) -> Profile {
+    as_asked(volume, Profile::compatible())
+}
+
+/// A profile with the integrity that the contract asks for. One that it does not ask for is refused as well: the kernel
+/// modules for it are loaded by the contract's word, before any disk is looked at.
+pub(super) fn as_asked(volume: &Volume, profile: Profile) -> Profile {
+    if volume.options().integrity() { profile.with_integrity() } else { profile }
 }
 
 /// Holds a header against a profile.
@@ -155,8 +166,14 @@ pub(super) fn accept(
     let parsed = luks2::read(header).map_err(|error| header_refused(volume, &error))?;
     luks2::judge(&parsed, profile, size).map_err(|faults| {
         let all: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        header_refused(volume, &all.join("; "))
+        let code = if faults.iter().any(differs) { Code::IntegrityDiffers } else { Code::HeaderRefused };
+        Failure::machine(Stage::Unlock, code, format!("volume {}: {}", volume.name(), all.join("; ")))
     })
+}
+
+/// Whether a header is refused for what the contract says of integrity; LUKS1, which has none, only then.
+fn differs(fault: &HeaderFault) -> bool {
+    matches!(fault.rule(), Rule::SegmentIntegrity | Rule::Luks1Refused)
 }
 
 /// Reads on behind what is there already, up to `length` bytes in all.
@@ -201,17 +218,33 @@ fn faults<S: Initramfs>(
     accepted: &Accepted,
 ) -> Result<Vec<String>, SystemError> {
     let size = system.size(device)?;
-    let number = system.number(device)?;
+    let mut number = system.number(device)?;
     let line = system.table(name)?;
     let mut expected = expected_table(accepted, size);
     if discard(volume) == Discard::Told {
         expected = expected.with_flag(TableFlag::AllowDiscards);
     }
-    let faults = match CryptTable::parse(&line) {
-        Ok(table) => expected.compare(&table, &number).err().unwrap_or_default(),
-        Err(fault) => vec![fault],
-    };
+    let mut faults = Vec::new();
+    if let Some(below) = below(name, accepted) {
+        match IntegrityTable::parse(&system.table(&below)?) {
+            Ok(table) => {
+                faults.extend(table.compare(accepted, size, &number).err().unwrap_or_default());
+                expected = expected.over(&table);
+            }
+            Err(fault) => faults.push(fault),
+        }
+        number = system.number(&Path::new("/dev/mapper").join(below))?;
+    }
+    match CryptTable::parse(&line) {
+        Ok(table) => faults.extend(expected.compare(&table, &number).err().unwrap_or_default()),
+        Err(fault) => faults.push(fault),
+    }
     Ok(faults.iter().map(ToString::to_string).collect())
+}
+
+/// The dm-integrity device below the mapping `name`, where the volume has integrity.
+pub(super) fn below(name: &str, accepted: &Accepted) -> Option<String> {
+    (accepted.integrity() != Integrity::Absent).then(|| format!("{name}{INTEGRITY_SUFFIX}"))
 }
 
 fn discard(volume: &Volume) -> Discard {

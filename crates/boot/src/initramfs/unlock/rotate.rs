@@ -6,8 +6,8 @@
 
 use countersign_contract::code::Code;
 use countersign_contract::model::Volume;
+use countersign_plan::luks2::LuksVersion;
 use countersign_plan::luks2::rewrite::{self, Write};
-use countersign_plan::luks2::{LuksVersion, Profile};
 use countersign_system::error::SystemError;
 use countersign_system::ports::Initramfs;
 
@@ -35,7 +35,7 @@ pub(super) fn commit<S: Initramfs>(
     if let Some(header) = new {
         let size = system.size(&opened.device).map_err(|error| not_changed(volume, &error))?;
         // The data stays as it was made, 32 byte keys and all; there is one key slot again.
-        let accepted = open::accept(volume, &header, &Profile::compatible(), size)?;
+        let accepted = open::accept(volume, &header, &open::settled(volume), size)?;
         record.announce(system, volume, opened, accepted.digest())?;
         write(system, volume, opened, &rewrite::replacement(&header, &accepted))?;
         opened.header = header;

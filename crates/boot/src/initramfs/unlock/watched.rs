@@ -15,7 +15,7 @@ use countersign_system::ports::{Initramfs, MountFlags};
 
 use crate::failure::Failure;
 
-use super::open::Opened;
+use super::open::{self, Opened};
 use super::{failed, flags, mapper_name};
 
 /// What is kept of a volume that is mounted at `staged`.
@@ -30,14 +30,16 @@ pub(super) fn watched<S: Initramfs>(
     let record = system
         .attribute(staged, ATTRIBUTE, LIMIT)
         .map_err(|error| failed(volume, Code::VolumeRecordFailed, &error))?;
-    let table = system.table(&name).map_err(|error| failed(volume, Code::LuksOpenFailed, &error))?;
+    let below = open::below(&name, &opened.accepted).map(|name| mapping(system, volume, name)).transpose()?;
+    let mapping = mapping(system, volume, name)?;
     let MountFlags { read_only, nosuid, nodev, noexec, .. } = flags(volume);
     Ok(WatchedVolume {
         name: volume.name().to_owned(),
         mount: volume.mount().to_owned(),
         flags: Flags { read_only, nosuid, nodev, noexec },
         number,
-        mapping: Mapping { name, table },
+        mapping,
+        below,
         device: opened.device.display().to_string(),
         uuid: opened.accepted.uuid().to_owned(),
         key_slots: opened.accepted.slots().len(),
@@ -53,4 +55,9 @@ fn mount_number<S: Initramfs>(system: &S, point: &Path) -> Result<String, System
     mount.map(|mount| mount.number.clone()).ok_or_else(|| {
         SystemError::new("list mounts", point.display().to_string(), "expected the volume to be mounted")
     })
+}
+
+fn mapping<S: Initramfs>(system: &S, volume: &Volume, name: String) -> Result<Mapping, Failure> {
+    let table = system.table(&name).map_err(|error| failed(volume, Code::LuksOpenFailed, &error))?;
+    Ok(Mapping { name, table })
 }

@@ -15,6 +15,7 @@ fn parameters() -> LuksParameters {
         passes: 5,
         lanes: 2,
         sector_size: 4096,
+        integrity: false,
     }
 }
 
