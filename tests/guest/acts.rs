@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use countersign_system::linux::Linux;
-use countersign_system::ports::Disks;
-use countersign_tests::lab::{Act, Answer, MARK_AT, mark, pattern};
+use countersign_system::ports::{Disks, Filesystem, Platform};
+use countersign_tests::lab::{Act, Answer, COUNTER, MARK_AT, Mark, pattern};
 
 use super::Result;
 use super::machine::VOLUMES;
@@ -40,16 +40,36 @@ pub fn act(linux: &Linux, act: &Act, answer: &mut Answer) -> Result<()> {
         Act::Run { words, input } => answer.output.push(program(linux, words, input)?),
         Act::Write { path, length } => write(&file(path), *length)?,
         Act::Look { folder } => look(&file(folder), answer)?,
-        Act::Workload { folder, disk: serial, files, length } => {
-            let marked = File::options().write(true).open(disk(linux, serial)?)?;
+        Act::Load { file_system } => {
+            let kinds = [Filesystem::Xfs, Filesystem::Btrfs];
+            let kind = kinds.into_iter().find(|kind| kind.name() == file_system);
+            linux.load_filesystem(kind.ok_or("expected xfs or btrfs")?)?;
+        }
+        Act::Mark { disk, mark } => put_mark(linux, disk, *mark)?,
+        Act::Workload { folder, disk, files, length } => {
+            let folder = file(folder);
             for number in 0..*files {
-                write(&file(folder).join(number.to_string()), *length)?;
-                marked.write_all_at(&mark(number), MARK_AT)?;
-                marked.sync_all()?;
+                write(&folder.join(number.to_string()), *length)?;
+                count(&folder, number)?;
+                put_mark(linux, disk, Mark::File(number))?;
             }
         }
     }
     Ok(())
+}
+
+fn put_mark(linux: &Linux, serial: &str, mark: Mark) -> Result<()> {
+    let marked = File::options().write(true).open(disk(linux, serial)?)?;
+    marked.write_all_at(&mark.sector()?, MARK_AT)?;
+    Ok(marked.sync_all()?)
+}
+
+/// Puts a number over the one that stands in the counter, on the disk when this returns.
+fn count(folder: &Path, number: u32) -> Result<()> {
+    let counter = File::options().write(true).create(true).truncate(false).open(folder.join(COUNTER))?;
+    counter.write_all_at(format!("{number:010}").as_bytes(), 0)?;
+    counter.sync_all()?;
+    Ok(File::open(folder)?.sync_all()?)
 }
 
 fn file(path: &str) -> PathBuf {
@@ -61,7 +81,7 @@ fn program(linux: &Linux, words: &[String], input: &str) -> Result<String> {
     for word in words {
         plain.push(match word.strip_prefix("{disk:").and_then(|rest| rest.split_once('}')) {
             Some((serial, rest)) => format!("{}{rest}", disk(linux, serial)?.display()),
-            None => word.clone(),
+            None => word.replace("{volume}", VOLUMES),
         });
     }
     let (name, arguments) = plain.split_first().ok_or("a program without a name")?;
@@ -102,6 +122,10 @@ fn look(folder: &Path, answer: &mut Answer) -> Result<()> {
         let name = name(&path);
         // A sector that cannot be read is a broken file, not the end of the case.
         match fs::read(&path) {
+            Ok(bytes) if name == COUNTER => match String::from_utf8_lossy(&bytes).parse() {
+                Ok(number) => answer.counter = Some(number),
+                Err(_) => answer.broken.push(name),
+            },
             Ok(bytes) if bytes == pattern(&name, bytes.len()) => {
                 answer.files.insert(name, bytes.len());
             }

@@ -15,10 +15,12 @@ pub const PREFIX: &str = "lab: ";
 pub const WAITS: &str = "lab-waits: ";
 /// The line after the last answer.
 pub const END: &str = "lab-end";
-/// Bytes of the sector that [`Act::Workload`] marks.
+/// Bytes of the sector that a mark takes.
 pub const MARK_BYTES: usize = 512;
-/// Where [`Act::Workload`] marks: the room that a partition table leaves before the first partition.
+/// Where a disk is marked: the room that a partition table leaves before the first partition.
 pub const MARK_AT: u64 = 512 << 10;
+/// The file that [`Act::Workload`] overwrites in place.
+pub const COUNTER: &str = "counter";
 
 /// All cases of one guest.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -55,8 +57,8 @@ pub struct Boot {
     pub wait_ms: u64,
 }
 
-/// Something done by hand in the guest. Paths of files may begin with `{volume}`, the folder of the mounted volumes;
-/// arguments may hold `{disk:SERIAL}`.
+/// Something done by hand in the guest. Paths of files and arguments may begin with `{volume}`, the folder of the
+/// mounted volumes; arguments may begin with `{disk:SERIAL}`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Act {
     /// Copies bytes from disk to disk and waits until they are there.
@@ -87,8 +89,21 @@ pub enum Act {
         /// The folder.
         folder: String,
     },
-    /// Writes files `0` to `files - 1` one after the other, each waited for, and after each its number as a mark at
-    /// [`MARK_AT`] of the disk: a cut behind mark *n* must leave the files up to *n*.
+    /// Loads the kernel modules of a file system, `xfs` or `btrfs`.
+    Load {
+        /// Its name.
+        file_system: String,
+    },
+    /// Marks a disk and waits until the mark is there.
+    Mark {
+        /// Serial number.
+        disk: String,
+        /// What the mark says.
+        mark: Mark,
+    },
+    /// Writes files `0` to `files - 1` one after the other, each waited for; behind each its number over the one in
+    /// the file [`COUNTER`], waited for; and behind that [`Mark::File`]. A cut behind the mark *n* must leave the
+    /// files up to *n*, and a counter that is not below *n*.
     Workload {
         /// The folder.
         folder: String,
@@ -99,6 +114,37 @@ pub enum Act {
         /// Bytes of each.
         length: usize,
     },
+}
+
+/// How far a case had come, said by a sector of its disk; later ones are greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Mark {
+    /// The disk is as the boot shall find it.
+    Prepared,
+    /// The boot has ended: the volume is the workload's.
+    Open,
+    /// The workload's file of this number is on the disk.
+    File(u32),
+}
+
+impl Mark {
+    /// The sector.
+    ///
+    /// # Errors
+    /// None that a mark can have; those of the encoder.
+    pub fn sector(self) -> serde_json::Result<Vec<u8>> {
+        let mut sector = serde_json::to_vec(&("countersign volume lab", self))?;
+        sector.resize(MARK_BYTES, 0);
+        Ok(sector)
+    }
+
+    /// The mark that stands at the start of these bytes.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Option<Mark> {
+        let end = bytes.iter().position(|byte| *byte == 0)?;
+        let (_, mark): (String, Mark) = serde_json::from_slice(&bytes[..end]).ok()?;
+        Some(mark)
+    }
 }
 
 /// What came of a case.
@@ -128,6 +174,8 @@ pub struct Answer {
     pub files: BTreeMap<String, usize>,
     /// Files found by [`Act::Look`] that are not as they were written.
     pub broken: Vec<String>,
+    /// What stands in the file [`COUNTER`] that [`Act::Look`] found.
+    pub counter: Option<u32>,
     /// Output of each program, standard error included.
     pub output: Vec<String>,
 }
@@ -143,12 +191,4 @@ pub fn pattern(name: &str, length: usize) -> Vec<u8> {
     }
     bytes.truncate(length);
     bytes
-}
-
-/// The sector that says that file `number` is on the disk.
-#[must_use]
-pub fn mark(number: u32) -> Vec<u8> {
-    let mut sector = format!("countersign volume lab: file {number} is there").into_bytes();
-    sector.resize(MARK_BYTES, 0);
-    sector
 }

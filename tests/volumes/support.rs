@@ -52,6 +52,11 @@ fn built(name: &str) -> PathBuf {
     PathBuf::from(std::env::var_os(name).unwrap_or_default())
 }
 
+/// Whether everything is to be run, not a sample.
+pub fn long() -> bool {
+    std::env::var_os("COUNTERSIGN_LONG").is_some()
+}
+
 /// One guest in the making.
 pub struct Lab {
     name: String,
@@ -234,18 +239,29 @@ pub fn run(words: &[&str], input: &str) -> Act {
 /// Bytes of the file `by-hand`.
 pub const BY_HAND: usize = 200_000;
 
-/// A file system with the file `by-hand`, put by hand into the container on a partition of a disk.
+/// An ext4 with the file `by-hand`, put by hand into the container on a partition of a disk.
 pub fn by_hand(serial: &str, part: &str, passphrase: &str) -> Vec<Act> {
+    file_system_by_hand(serial, part, passphrase, "ext4")
+}
+
+/// The same with another file system.
+pub fn file_system_by_hand(serial: &str, part: &str, passphrase: &str, file_system: &str) -> Vec<Act> {
     let device = format!("{{disk:{serial}}}{part}");
-    vec![
+    let (load, make) = match file_system {
+        "ext4" => (None, "/usr/sbin/mke2fs -q -t ext4".to_owned()),
+        other => (Some(Act::Load { file_system: other.into() }), format!("/usr/sbin/mkfs.{other} -q")),
+    };
+    let make: Vec<&str> = make.split(' ').chain(["/dev/mapper/hand"]).collect();
+    let acts = [
         run(&["/lab/cryptsetup", "open", "--key-file", "-", &device, "hand"], passphrase),
-        run(&["/usr/sbin/mke2fs", "-q", "-t", "ext4", "/dev/mapper/hand"], ""),
+        run(&make, ""),
         run(&["/lab/busybox", "mkdir", "-p", "/mnt/hand"], ""),
-        run(&["/lab/busybox", "mount", "-t", "ext4", "/dev/mapper/hand", "/mnt/hand"], ""),
+        run(&["/lab/busybox", "mount", "-t", file_system, "/dev/mapper/hand", "/mnt/hand"], ""),
         Act::Write { path: "/mnt/hand/files/by-hand".into(), length: BY_HAND },
         run(&["/lab/busybox", "umount", "/mnt/hand"], ""),
         run(&["/lab/cryptsetup", "close", "hand"], ""),
-    ]
+    ];
+    load.into_iter().chain(acts).collect()
 }
 
 /// `cryptsetup` on a plain file of this machine, the passphrase on standard input.

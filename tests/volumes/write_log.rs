@@ -8,6 +8,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use countersign_tests::lab::{MARK_AT, Mark};
+
 /// "hswrshfj", the superblock's magic number.
 const MAGIC: u64 = 0x006a_7366_7773_6872;
 const FLUSH: u64 = 1;
@@ -67,6 +69,23 @@ impl WriteLog {
         }
         log
     }
+
+    /// The marks on the disk, each with the number of its write.
+    pub fn marks(&self) -> Vec<(usize, Mark)> {
+        let writes = self.writes.iter().enumerate().filter(|(_, write)| write.at == MARK_AT);
+        writes.filter_map(|(index, write)| Some((index, Mark::read(&write.bytes)?))).collect()
+    }
+}
+
+/// How a cut differs from one that merely stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// It does not.
+    Behind,
+    /// The last write is torn.
+    Torn,
+    /// Writes are lost that no flush had made safe.
+    Losing,
 }
 
 /// What had reached the disk when the power went.
@@ -86,6 +105,15 @@ impl Cut {
         Cut { writes, lost: Vec::new(), torn: false }
     }
 
+    /// Which kind it is.
+    pub fn kind(&self) -> Kind {
+        match (self.torn, self.lost.is_empty()) {
+            (true, _) => Kind::Torn,
+            (false, true) => Kind::Behind,
+            (false, false) => Kind::Losing,
+        }
+    }
+
     /// A name that says it all.
     pub fn name(&self) -> String {
         let mut name = format!("after write {}", self.writes);
@@ -103,6 +131,12 @@ impl Cut {
         (0..self.writes).filter(|write| !self.lost.contains(write))
     }
 
+    /// Whether the last write or one that is lost is at an offset of this kind.
+    pub fn touches(&self, log: &WriteLog, kind: impl Fn(u64) -> bool) -> bool {
+        let last = self.writes.checked_sub(1);
+        last.iter().chain(&self.lost).any(|write| kind(log.writes[*write].at))
+    }
+
     /// Makes the disk: `image` holds what was there before the first write.
     pub fn apply(&self, log: &WriteLog, image: &Path) {
         let file = File::options().write(true).open(image).unwrap();
@@ -116,24 +150,23 @@ impl Cut {
         }
     }
 
-    /// The last mark that was written before the cut. Each stands behind a flush that its file waited for, and what a
-    /// cut loses comes after the last flush, so the file must be there whether or not the mark is.
-    pub fn marked(&self, marks: &[(usize, u32)]) -> Option<u32> {
-        marks.iter().filter(|(write, _)| *write < self.writes).map(|(_, number)| *number).max()
+    /// The last mark that was written before the cut. What it speaks of was waited for with a flush before the mark
+    /// was written, and what a cut loses comes after the last flush: it must be there whether or not the mark is.
+    pub fn marked(&self, marks: &[(usize, Mark)]) -> Option<Mark> {
+        marks.iter().filter(|(write, _)| *write < self.writes).map(|(_, mark)| *mark).max()
     }
 }
 
-/// Every cut worth making: behind each write in order; inside each write of several sectors; and for each stretch of
-/// writes that no flush separates, with the first of them lost, with all but the last lost, and with every other one
-/// lost.
-pub fn cuts(log: &WriteLog) -> Vec<Cut> {
-    let mut cuts: Vec<Cut> = (0..=log.writes.len()).map(Cut::after).collect();
-    for (index, write) in log.writes.iter().enumerate() {
+/// Every cut worth making once the first `start` writes are safe: behind each write in order; inside each write of
+/// several sectors; and for each stretch of writes that no flush separates, with the first of them lost, with all but
+/// the last lost, and with every other one lost.
+pub fn cuts(log: &WriteLog, mut start: usize) -> Vec<Cut> {
+    let mut cuts: Vec<Cut> = (start..=log.writes.len()).map(Cut::after).collect();
+    for (index, write) in log.writes.iter().enumerate().skip(start) {
         if write.bytes.len() as u64 >= 2 * SECTOR {
             cuts.push(Cut { torn: true, ..Cut::after(index + 1) });
         }
     }
-    let mut start = 0;
     for end in log.flushes.iter().copied().chain([log.writes.len()]) {
         if end >= start + 2 {
             cuts.push(Cut { lost: vec![start], ..Cut::after(end) });
@@ -183,10 +216,14 @@ fn a_log_is_read_and_cut() {
             .map(|sector| if sector[0] == 0 { '.' } else { sector[0] as char })
             .collect::<String>()
     };
-    let all = cuts(&log);
+    let all = cuts(&log, 0);
     let disks: Vec<String> = all.iter().map(disk).collect();
     assert_eq!(disks, ["......", ".a....", ".ab...", "..b...", ".ab.cc", ".ab.c."]);
     assert_eq!(all[5].name(), "after write 3, torn");
-    assert_eq!(Cut::after(2).marked(&[(0, 7), (1, 8), (2, 9)]), Some(8));
-    assert_eq!(Cut::after(0).marked(&[(0, 7)]), None);
+    let behind: Vec<String> = cuts(&log, 2).iter().map(Cut::name).collect();
+    assert_eq!(behind, ["after write 2", "after write 3", "after write 3, torn"]);
+    assert!(all[3].touches(&log, |at| at == 512) && !all[4].touches(&log, |at| at == 512));
+    let marks = [(0, Mark::Open), (1, Mark::File(8)), (2, Mark::File(9))];
+    assert_eq!(Cut::after(2).marked(&marks), Some(Mark::File(8)));
+    assert_eq!(Cut::after(0).marked(&marks), None);
 }

@@ -82,7 +82,7 @@ fn boot() -> ExitCode {
 }
 
 fn watch() -> ExitCode {
-    let mut alarm = match LinuxAlarm::new() {
+    let mut alarm = match LinuxAlarm::new(LinuxAlarm::JOURNALCTL.as_ref()) {
         Ok(alarm) => alarm,
         Err(error) => {
             eprintln!("countersignd: {error}");

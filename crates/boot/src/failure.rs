@@ -59,6 +59,13 @@ impl Failure {
         Some(Failure { stage, cause: Box::new(Cause::Contract(first)), also: findings.collect() })
     }
 
+    /// As [`Failure::findings`], where there must be at least one.
+    pub fn refusal_of(stage: Stage, findings: Vec<Finding>) -> Failure {
+        Failure::findings(stage, findings).unwrap_or_else(|| {
+            Failure::machine(stage, Code::BootInternal, "expected a reason for the refusal")
+        })
+    }
+
     /// Whether one of the findings is at or below `pointer`.
     pub fn is_about(&self, pointer: &str) -> bool {
         let first = match self.cause.as_ref() {

@@ -44,10 +44,10 @@ pub fn run(options: &Sign, out: &mut dyn Write) -> Result<Answer> {
 /// # Errors
 /// Only what is not about the contract.
 pub fn signed(bytes: &[u8], key: &PrivateKey) -> Result<Result<Zeroizing<String>, String>> {
-    let refused = |refusal: Refusal| format!("{} {refusal}; {}", refusal.code(), refusal.hint());
-    if let Err(refusal) = Envelope::parse(bytes) {
+    let refused = |refusal: &Refusal| format!("{} {refusal}; {}", refusal.code(), refusal.hint());
+    if let Err(refusals) = Envelope::parse(bytes) {
         // An old signature of the wrong form goes anyway.
-        if !matches!(refusal, Refusal::SignatureForm(_)) {
+        if let Some(refusal) = refusals.iter().find(|refusal| !matches!(refusal, Refusal::SignatureForm(_))) {
             return Ok(Err(refused(refusal)));
         }
     }
@@ -60,9 +60,12 @@ pub fn signed(bytes: &[u8], key: &PrivateKey) -> Result<Result<Zeroizing<String>
     edited.push_str(&format!("{FIELD}: {PLACEHOLDER}\n"));
     let draft = match Envelope::parse(edited.as_bytes()) {
         Ok(draft) => draft,
-        Err(refusal @ Refusal::SignedMap(_)) => return Ok(Err(refused(refusal))),
-        Err(_) => {
-            return Ok(Err("expected a contract in block style, one key a line at the top level".into()));
+        Err(refusals) => {
+            let reason = match refusals.as_slice() {
+                [refusal @ Refusal::SignedMap(_), ..] => refused(refusal),
+                _ => "expected a contract in block style, one key a line at the top level".into(),
+            };
+            return Ok(Err(reason));
         }
     };
     let Some((workload, env)) = draft.signed_strings() else {

@@ -11,13 +11,13 @@ use countersign_crypto::secret::SectionText;
 /// A whole contract around an unknown key `x`, which is read as far as bounds go.
 fn outside(x: &str) -> Result<(), String> {
     let text = format!("workload: {{}}\nenv: {{}}\nx: {x}");
-    Envelope::parse(text.as_bytes()).map(|_| ()).map_err(said)
+    Envelope::parse(text.as_bytes()).map(|_| ()).map_err(all_said)
 }
 
 /// A section as text in the contract.
 fn inside(x: &str) -> Result<(), String> {
     let text = format!("workload: |\n  x: {x}\nenv: {{}}\n");
-    let envelope = Envelope::parse(text.as_bytes()).map_err(said)?;
+    let envelope = Envelope::parse(text.as_bytes()).map_err(all_said)?;
     envelope.workload().tree(None).map(|_| ()).map_err(said)
 }
 
@@ -25,6 +25,10 @@ fn inside(x: &str) -> Result<(), String> {
 fn sealed(x: &str) -> Result<(), String> {
     let text = SectionText::new(format!("x: {x}"));
     SectionTree::unsealed(SectionName::Env, &text).map(|_| ()).map_err(said)
+}
+
+fn all_said(refusals: Vec<Refusal>) -> String {
+    refusals.into_iter().map(said).collect::<Vec<_>>().join("\n")
 }
 
 fn said(refusal: Refusal) -> String {
@@ -74,7 +78,7 @@ fn size_and_one_huge_scalar() {
 
 #[test]
 fn bytes_that_are_no_text() {
-    let parse = |bytes: &[u8]| Envelope::parse(bytes).map(|_| ()).map_err(said);
+    let parse = |bytes: &[u8]| Envelope::parse(bytes).map(|_| ()).map_err(all_said);
     refused(parse(b""), "HPL05002E", "/");
     refused(parse(b"\xef\xbb\xbf"), "HPL05002E", "/");
     refused(parse(b"workload: {}\nenv: \xff"), "HPL05103E", "/ (contract line 2, column 6)");
@@ -99,7 +103,8 @@ fn a_bomb_is_refused_at_its_first_anchor() {
     for (name, before) in ('b'..='z').zip('a'..='y') {
         text += &format!("{name}: &{name} [*{before}, *{before}]\n");
     }
-    let refusal = Envelope::parse(text.as_bytes()).unwrap_err();
+    let refusals = Envelope::parse(text.as_bytes()).unwrap_err();
+    let [refusal] = refusals.as_slice() else { panic!("{refusals:?}") };
     assert_eq!(refusal.place().to_string(), "/a (contract line 1, column 4)");
     assert_eq!(refusal.code().as_str(), "HPL05106E");
 }

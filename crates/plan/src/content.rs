@@ -15,8 +15,12 @@ pub const TAIL_BYTES: usize = 1 << 20;
 /// and replaced last, by what makes the rest a partition table or a container: where they stand, nothing was ever
 /// handed to a workload.
 pub const UNFINISHED: &[u8] = b"countersign: this volume is being made, nothing was stored on it yet\n";
-/// The same for the partition `data` while the disk around it is being parted.
+/// The same while a disk is being parted, at its start and where the partition `data` will begin. The table comes to
+/// lie behind the first one, whose place the protective MBR takes last.
 pub const UNFINISHED_DISK: &[u8] = b"countersign: this disk is being parted, nothing was stored on it yet\n";
+
+/// Bytes of the protective MBR; on a disk with blocks of 512 bytes the table begins behind it.
+const PROTECTIVE_MBR: usize = 512;
 
 /// A first format that was cut short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,9 +103,11 @@ pub fn classify(head: &[u8], tail: &[u8]) -> Content {
     if is_zero(head) && is_zero(tail) {
         return Content::Blank;
     }
-    for (mark, unfinished) in [(UNFINISHED, Unfinished::Container), (UNFINISHED_DISK, Unfinished::Disk)] {
+    for (mark, length, unfinished) in
+        [(UNFINISHED, 4096, Unfinished::Container), (UNFINISHED_DISK, PROTECTIVE_MBR, Unfinished::Disk)]
+    {
         // A mark fills its block: whatever stands behind it there was not written by us.
-        if head.starts_with(mark) && head.get(mark.len()..4096).is_some_and(is_zero) {
+        if head.starts_with(mark) && head.get(mark.len()..length).is_some_and(is_zero) {
             return Content::Unfinished(unfinished);
         }
     }
@@ -192,19 +198,39 @@ mod tests {
 
     #[test]
     fn a_format_cut_short_is_known_by_its_whole_first_block() {
-        for (mark, expected) in [(UNFINISHED, Unfinished::Container), (UNFINISHED_DISK, Unfinished::Disk)] {
+        for (mark, block, expected) in
+            [(UNFINISHED, 4096, Unfinished::Container), (UNFINISHED_DISK, 512, Unfinished::Disk)]
+        {
             let mut head = vec![0; 1 << 20];
             head[..mark.len()].copy_from_slice(mark);
             // What the format had already written behind it does not matter.
-            head[4096] = 1;
+            head[block] = 1;
             assert_eq!(classify(&head, &[1; 4096]), Content::Unfinished(expected));
             assert_eq!(classify(&head[..4096], &[]), Content::Unfinished(expected));
-            head[4095] = 1;
+            head[block - 1] = 1;
             assert_eq!(classify(&head, &[0; 4096]), Content::Unknown);
-            head[4095] = 0;
+            head[block - 1] = 0;
             head[3] ^= 1;
             assert_eq!(classify(&head, &[0; 4096]), Content::Unknown);
         }
+    }
+
+    /// The protective MBR comes last, and with it the kernel sees the partitions.
+    #[test]
+    fn a_partition_table_behind_the_mark_is_our_own() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(256 << 20).unwrap();
+        let made = Command::new("sgdisk").args(["-n", "1:2048:0"]).arg(file.path()).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+        let mut head = vec![0; HEAD_BYTES];
+        File::open(file.path()).unwrap().read_exact(&mut head).unwrap();
+        assert_eq!(classify(&head, &[]), Content::Known("a GPT partition table"));
+        head[..512].fill(0);
+        head[..UNFINISHED_DISK.len()].copy_from_slice(UNFINISHED_DISK);
+        assert_eq!(classify(&head, &[]), Content::Unfinished(Unfinished::Disk));
+        head[..512].fill(0);
+        head[..UNFINISHED.len()].copy_from_slice(UNFINISHED);
+        assert_eq!(classify(&head, &[]), Content::Known("a GPT partition table"));
     }
 
     #[test]

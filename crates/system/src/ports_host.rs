@@ -132,6 +132,8 @@ pub trait Alarm {
     fn ready(&mut self);
     /// One line for people who look at the unit.
     fn status(&mut self, text: &str);
+    /// Whether a line of the journal would be noticed that asks for a check.
+    fn hears(&self) -> bool;
     /// Waits for the time or for somebody.
     fn wait(&mut self, time: Duration) -> Wake;
 }

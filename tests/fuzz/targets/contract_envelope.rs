@@ -4,11 +4,17 @@
 //! place and shows no value.
 #![no_main]
 
+use countersign_contract::code::Code;
 use countersign_contract::envelope::Envelope;
-use countersign_contract::place::Origin;
+use countersign_contract::place::{Origin, Pointer};
+use countersign_contract::refusal::Refusal;
 use countersign_contract::yaml;
 use countersign_fuzz::{finding, print};
 use libfuzzer_sys::fuzz_target;
+
+fn places(refusals: &[Refusal]) -> Vec<(Code, &Pointer)> {
+    refusals.iter().map(|refusal| (refusal.code(), &refusal.place().pointer)).collect()
+}
 
 fuzz_target!(|bytes: &[u8]| {
     let tree = yaml::parse(bytes, &Origin::contract());
@@ -18,7 +24,10 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(envelope) => {
             envelope.warnings().iter().for_each(|warning| finding::check(warning, keys_are_clean))
         }
-        Err(refusal) => finding::check_refusal(refusal, keys_are_clean),
+        Err(refusals) => {
+            assert!(!refusals.is_empty(), "refused without a reason");
+            refusals.iter().for_each(|refusal| finding::check_refusal(refusal, keys_are_clean));
+        }
     }
     let Ok(tree) = tree else {
         assert!(envelope.is_err(), "an envelope of what is no YAML");
@@ -34,9 +43,7 @@ fuzz_target!(|bytes: &[u8]| {
             assert_eq!(first.attested(), second.attested());
             assert_eq!(first.signed_strings(), second.signed_strings());
         }
-        (Err(first), Err(second)) => {
-            assert_eq!((first.code(), &first.place().pointer), (second.code(), &second.place().pointer));
-        }
+        (Err(first), Err(second)) => assert_eq!(places(&first), places(&second)),
         (first, second) => panic!("{:?} became {:?}", first.err(), second.err()),
     }
 });

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use countersign_contract::cidata::network_config::NetworkConfig;
 use countersign_contract::envelope::Envelope;
+use countersign_contract::refusal::Finding;
 use countersign_system::ports::Initramfs;
 
 use crate::failure::Failure;
@@ -40,8 +41,9 @@ impl Located {
     /// The text refusals of the catalogue (`HPL050…`, `HPL051…`).
     pub fn parse<S: Initramfs>(self, _: &S, log: &mut Log<'_, S>) -> Result<Parsed, Failure> {
         log.stage(Stage::Parse, |log| {
-            let envelope = Envelope::parse(&self.user_data)
-                .map_err(|refusal| Failure::refused(Stage::Parse, &refusal))?;
+            let envelope = Envelope::parse(&self.user_data).map_err(|refusals| {
+                Failure::refusal_of(Stage::Parse, refusals.iter().map(Finding::from).collect())
+            })?;
             for warning in envelope.warnings() {
                 log.warn(warning);
             }

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
 use countersign_contract::model::{Contract, OnDeviation, Volume, unsupported};
-use countersign_contract::refusal::Finding;
 use countersign_plan::auditor::Auditor;
 use countersign_plan::file::File;
 use countersign_plan::host::HostPlan;
@@ -68,7 +67,8 @@ impl Verified {
         log.stage(Stage::Validate, |log| {
             let Verified { origins, digests: contract_digests, signer, auditor, mut watch, workload, env } =
                 self;
-            let contract = section::contract(workload, env).map_err(refused)?;
+            let contract = section::contract(workload, env)
+                .map_err(|findings| Failure::refusal_of(Stage::Validate, findings))?;
             for warning in contract.warnings() {
                 log.warn(warning);
             }
@@ -118,10 +118,4 @@ fn load_modules<S: Initramfs>(system: &S, volumes: &[Volume]) -> Result<(), Fail
         })
         .and_then(|()| kernel::lock_modules(system))
         .map_err(|error| Failure::machine(Stage::Validate, Code::ImageIncomplete, error))
-}
-
-fn refused(findings: Vec<Finding>) -> Failure {
-    Failure::findings(Stage::Validate, findings).unwrap_or_else(|| {
-        Failure::machine(Stage::Validate, Code::BootInternal, "expected a reason for the refusal")
-    })
 }

@@ -20,6 +20,10 @@ const FILE: &str = "/run/countersign/transcript.json";
 struct AtOnce;
 
 impl Alarm for AtOnce {
+    fn hears(&self) -> bool {
+        true
+    }
+
     fn ready(&mut self) {}
 
     fn status(&mut self, _: &str) {}

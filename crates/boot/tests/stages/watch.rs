@@ -14,7 +14,9 @@ use serde_json::Value;
 use crate::support::canaries::assert_silent;
 use crate::support::keys::{DAY, keys, run};
 use crate::support::machine::{DATA, GIB, facts, manifest};
-use crate::support::watch::{HOUR, Step, coded, count, demand, pass, started, started_with, watch};
+use crate::support::watch::{
+    HOUR, Step, coded, count, demand, pass, started, started_with, watch, watch_with,
+};
 use crate::support::{Contract, boot};
 
 #[test]
@@ -154,6 +156,16 @@ fn a_check_on_demand_is_made_three_times_in_five_minutes() {
     assert_eq!(count(&run, Code::CheckThrottled), 1, "{}", run.said());
     // Each demand is answered to the service manager, met or not.
     assert_eq!(alarm.ready, 1 + 6);
+}
+
+#[test]
+fn a_journal_that_is_not_heard_is_told_once_and_ends_nothing() {
+    let machine = started();
+    let (run, _) = watch_with(&machine, vec![pass(HOUR), demand(), pass(HOUR)], false);
+    assert_eq!(run.result, Ok(()), "{}", run.said());
+    assert_eq!((count(&run, Code::JournalUnheard), count(&run, Code::CheckPassed)), (1, 4), "{}", run.said());
+    let (run, _) = watch(&machine, vec![pass(HOUR)]);
+    assert_eq!(count(&run, Code::JournalUnheard), 0, "{}", run.said());
 }
 
 #[test]

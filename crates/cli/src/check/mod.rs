@@ -341,8 +341,8 @@ fn contract<'t>(bytes: &'t [u8], circumstances: &Circumstances) -> Judged<'t> {
     let mut progress = Progress::default();
     let envelope = match Envelope::parse(bytes) {
         Ok(envelope) => envelope,
-        Err(refusal) => {
-            progress.add(Stage::Parse, &Finding::from(&refusal));
+        Err(refusals) => {
+            refusals.iter().for_each(|refusal| progress.add(Stage::Parse, &Finding::from(refusal)));
             let report = Report::new(progress.findings, progress.unchecked, None);
             return Judged { report, sources, contract: None };
         }

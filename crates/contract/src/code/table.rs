@@ -582,6 +582,10 @@ codes! {
         "a check that was asked for is left out"
         cause "three checks in five minutes are the limit"
         remedy "wait five minutes; the hourly check goes on";
+    JournalUnheard "HPL13121W" JOURNAL_UNHEARD Warning
+        "a line of the journal cannot ask for a check any more"
+        cause "journalctl, which follows the journal for such lines, does not run"
+        remedy "rely on the hourly check, which goes on; look in the log for what ended journalctl";
     NetworkReady "HPL14000I" DNS_LOOKUP_READY Info
         "the guest has an address and the log server's name resolves"
         cause "the network is configured"

@@ -26,7 +26,7 @@ pub fn read(bytes: &[u8], refusals: &mut Vec<Refusal>, findings: &mut Vec<Findin
     };
     let envelope = match Envelope::parse(bytes) {
         Ok(envelope) => envelope,
-        Err(refusal) => return refuse(vec![refusal], findings),
+        Err(found) => return refuse(found, findings),
     };
     findings.extend_from_slice(envelope.warnings());
     let mut checked: Vec<CheckedSection> = Vec::new();

@@ -19,7 +19,7 @@ pub fn plan(bytes: &[u8]) -> String {
         refusals.first().map_or_else(String::new, |refusal| refusal.code().as_str().to_owned())
     };
     let contract = || -> Result<Contract, Vec<Refusal>> {
-        let envelope = Envelope::parse(bytes).map_err(|refusal| vec![refusal])?;
+        let envelope = Envelope::parse(bytes)?;
         let workload = schema::check(envelope.workload().tree(None).map_err(|refusal| vec![refusal])?)?;
         let env = schema::check(envelope.env().tree(None).map_err(|refusal| vec![refusal])?)?;
         Contract::new(&workload, &env)

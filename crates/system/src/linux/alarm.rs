@@ -1,11 +1,13 @@
 //! The daemon's clockwork: one thread that waits for time and signals at once, and the words to systemd.
 //!
-//! SIGUSR1 asks for a check, SIGTERM and SIGINT for the end. systemd counts SIGUSR1 as a reload (sd_notify(3),
+//! SIGUSR1 asks for a check, as does a line of the journal; SIGTERM and SIGINT ask for the end. systemd counts SIGUSR1 as a reload (sd_notify(3),
 //! `Type=notify-reload`): `RELOADING=1` when it arrives, `READY=1` when the check is over. While it waits it says
 //! `WATCHDOG=1` in half the unit's `WatchdogSec=`, so a check that hangs is noticed.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::path::Path;
+use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -14,6 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
+use super::demands::Demands;
 use crate::error::{Result, SystemError};
 use crate::ports_host::{Alarm, Wake};
 
@@ -23,16 +26,20 @@ pub struct LinuxAlarm {
     runtime: Runtime,
     demand: Signal,
     end: [Signal; 2],
+    journal: Demands,
     /// Between two signs of life; none where systemd asks for none.
     alive: Option<Duration>,
 }
 
 impl LinuxAlarm {
-    /// Takes over the signals: from now on they are remembered until the next wait.
+    /// Where the guest OS has `journalctl`.
+    pub const JOURNALCTL: &str = "/usr/bin/journalctl";
+
+    /// Takes over the signals and follows the journal: from now on what asks is remembered until the next wait.
     ///
     /// # Errors
-    /// The operating system has no descriptor left.
-    pub fn new() -> Result<LinuxAlarm> {
+    /// The operating system has no descriptor or thread left.
+    pub fn new(journalctl: &Path) -> Result<LinuxAlarm> {
         let failed = |error: io::Error| SystemError::io("wait for", "time and signals", error);
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let listen = |kind| {
@@ -41,7 +48,9 @@ impl LinuxAlarm {
         };
         let demand = listen(SignalKind::user_defined1())?;
         let end = [listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?];
-        Ok(LinuxAlarm { demand, end, alive: sd_notify::watchdog_enabled().map(|time| time / 2), runtime })
+        let journal = Demands::follow(journalctl)?;
+        let alive = sd_notify::watchdog_enabled().map(|time| time / 2);
+        Ok(LinuxAlarm { runtime, demand, end, journal, alive })
     }
 }
 
@@ -54,40 +63,60 @@ impl Alarm for LinuxAlarm {
         tell(&[NotifyState::Status(text), NotifyState::Watchdog]);
     }
 
+    fn hears(&self) -> bool {
+        self.journal.hears()
+    }
+
     fn wait(&mut self, time: Duration) -> Wake {
-        let LinuxAlarm { runtime, demand, end, alive } = self;
+        let LinuxAlarm { runtime, demand, end, journal, alive } = self;
         let begin = Instant::now();
-        let wake = runtime.block_on(async {
+        let event = runtime.block_on(async {
             loop {
                 let rest = time.saturating_sub(begin.elapsed());
                 let step = alive.map_or(rest, |alive| alive.min(rest));
-                match timeout(step, signalled(demand, end)).await {
-                    Ok(wake) => return wake,
-                    Err(_) if begin.elapsed() >= time => return Wake::Due,
+                match timeout(step, event(demand, end, journal)).await {
+                    Ok(event) => return Some(event),
+                    Err(_) if begin.elapsed() >= time => return None,
                     Err(_) => tell(&[NotifyState::Watchdog]),
                 }
             }
         });
-        match wake {
-            Wake::Demanded => {
+        match event {
+            Some(Event::Reload) => {
                 if let Ok(now) = NotifyState::monotonic_usec_now() {
                     tell(&[NotifyState::Reloading, now]);
                 }
+                Wake::Demanded
             }
-            Wake::Ended => tell(&[NotifyState::Stopping]),
-            Wake::Due => {}
+            Some(Event::End) => {
+                tell(&[NotifyState::Stopping]);
+                Wake::Ended
+            }
+            Some(Event::Journal) if journal.hears() => Wake::Demanded,
+            // That nobody is heard any more is a reason to look.
+            Some(Event::Journal) | None => Wake::Due,
         }
-        wake
     }
 }
 
-/// The next signal; the end goes first.
-async fn signalled(demand: &mut Signal, end: &mut [Signal; 2]) -> Wake {
+/// What ends a wait before its time.
+enum Event {
+    Reload,
+    End,
+    Journal,
+}
+
+/// The next event; the end goes first.
+async fn event(demand: &mut Signal, end: &mut [Signal; 2], journal: &Demands) -> Event {
+    let mut news = pin!(journal.news());
     poll_fn(|context| {
         if end.iter_mut().any(|end| end.poll_recv(context).is_ready()) {
-            return Poll::Ready(Wake::Ended);
+            return Poll::Ready(Event::End);
         }
-        demand.poll_recv(context).map(|_| Wake::Demanded)
+        if demand.poll_recv(context).is_ready() {
+            return Poll::Ready(Event::Reload);
+        }
+        news.as_mut().poll(context).map(|()| Event::Journal)
     })
     .await
 }
@@ -99,20 +128,60 @@ fn tell(state: &[NotifyState<'_>]) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
+
     use super::*;
     use nix::sys::signal::{Signal as Number, raise};
 
+    const LONG: Duration = Duration::from_secs(600);
+
+    /// A program in place of journalctl, which checks its arguments.
+    fn journalctl(folder: &tempfile::TempDir, script: &str) -> PathBuf {
+        let path = folder.path().join("journalctl");
+        let expected = "--quiet --merge --follow --lines=0 --output=cat MESSAGE=HPL13000I";
+        let text = format!("#!/bin/sh\n[ \"$*\" = '{expected}' ] || exit 1\n{script}\n");
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
     #[test]
     fn signals_and_time_end_a_wait_and_none_is_lost() {
-        let mut alarm = LinuxAlarm::new().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut alarm = LinuxAlarm::new(&journalctl(&folder, "exec sleep 600")).unwrap();
         assert_eq!(alarm.wait(Duration::ZERO), Wake::Due);
         // Signals that arrive while nobody waits are kept.
         raise(Number::SIGUSR1).unwrap();
-        assert_eq!(alarm.wait(Duration::from_secs(600)), Wake::Demanded);
+        assert_eq!(alarm.wait(LONG), Wake::Demanded);
         raise(Number::SIGUSR1).unwrap();
         raise(Number::SIGTERM).unwrap();
-        assert_eq!(alarm.wait(Duration::from_secs(600)), Wake::Ended);
-        assert_eq!(alarm.wait(Duration::from_secs(600)), Wake::Demanded);
+        assert_eq!(alarm.wait(LONG), Wake::Ended);
+        assert_eq!(alarm.wait(LONG), Wake::Demanded);
         assert_eq!(alarm.wait(Duration::from_millis(1)), Wake::Due);
+        assert!(alarm.hears());
+        // A line of the journal asks; another message does not, and the end of the program is told once.
+        let fifo = folder.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let script = format!("exec cat {}", fifo.display());
+        let mut alarm = LinuxAlarm::new(&journalctl(&folder, &script)).unwrap();
+        let mut journal = std::fs::File::options().write(true).open(&fifo).unwrap();
+        let mut write = |text: &[u8]| io::Write::write_all(&mut journal, text).unwrap();
+        write(b"HPL13000I: check 1\nanother\nHPL13000I\n");
+        assert_eq!(alarm.wait(LONG), Wake::Demanded);
+        write(b"HPL13000I\n");
+        assert_eq!(alarm.wait(LONG), Wake::Demanded);
+        assert!(alarm.hears());
+        drop(journal);
+        assert_eq!(alarm.wait(LONG), Wake::Due);
+        assert!(!alarm.hears());
+        raise(Number::SIGUSR1).unwrap();
+        assert_eq!(alarm.wait(LONG), Wake::Demanded);
+    }
+
+    #[test]
+    fn without_journalctl_nobody_is_heard() {
+        let mut alarm = LinuxAlarm::new(Path::new("/nonexistent/journalctl")).unwrap();
+        assert_eq!((alarm.wait(LONG), alarm.hears()), (Wake::Due, false));
     }
 }

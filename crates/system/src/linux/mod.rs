@@ -6,6 +6,7 @@
 mod alarm;
 mod announcements;
 mod attributes;
+mod demands;
 mod device_mapper;
 mod disks;
 mod engine;

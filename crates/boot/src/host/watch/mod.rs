@@ -1,6 +1,6 @@
 //! Stage `watch`: the daemon that stays until power-off.
 //!
-//! Looks at the volumes right after the start and every hour, on demand in between; gives notice of what is going to
+//! Looks at the volumes right after the start and every hour, in between when a signal or a line of the journal asks; gives notice of what is going to
 //! end; tells when a container ends or is started again and when log records pile up. What is due and what a finding
 //! means is decided by [`countersign_plan::watch`]. The hourly lines are numbered and pass through the whole
 //! forwarding, so their absence or a gap at the log server is the sign that the log does not flow.
@@ -43,6 +43,8 @@ struct Daemon<'p> {
     silent: bool,
     /// Whether it was said that records wait.
     spooled: bool,
+    /// Whether it was said that the journal is not heard.
+    deaf: bool,
     /// Number of the last check.
     checks: u64,
     /// Deviations that it found.
@@ -71,6 +73,7 @@ pub(super) fn run<S: Watched, A: Alarm>(
     loop {
         let due = daemon.state.due(&daemon.records.expiries, clock(system));
         daemon.act(system, log, &due)?;
+        daemon.listens(system, alarm.hears());
         daemon.keep(system)?;
         alarm.status(&daemon.status());
         match alarm.wait(Duration::from_secs(due.wake).min(LOOK)) {
@@ -115,6 +118,7 @@ impl<'p> Daemon<'p> {
             containers: Containers::default(),
             silent: false,
             spooled: false,
+            deaf: false,
             checks: 0,
             deviations: 0,
         })
@@ -147,6 +151,12 @@ impl<'p> Daemon<'p> {
         self.workload(system);
         self.spool(system);
         Ok(())
+    }
+
+    fn listens<S: Watched>(&mut self, system: &S, hears: bool) {
+        if !hears && !std::mem::replace(&mut self.deaf, true) {
+            warn(system, Code::JournalUnheard, Code::JournalUnheard.text());
+        }
     }
 
     fn demanded<S: Watched>(&mut self, system: &S, log: &mut Log<'_, S>) -> Result<(), Failure> {

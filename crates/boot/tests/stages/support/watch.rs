@@ -24,6 +24,7 @@ pub struct Script<'m> {
     pub waits: Vec<Duration>,
     pub ready: usize,
     pub status: String,
+    pub hears: bool,
 }
 
 impl Alarm for Script<'_> {
@@ -33,6 +34,10 @@ impl Alarm for Script<'_> {
 
     fn status(&mut self, text: &str) {
         self.status = text.to_owned();
+    }
+
+    fn hears(&self) -> bool {
+        self.hears
     }
 
     fn wait(&mut self, time: Duration) -> Wake {
@@ -61,8 +66,13 @@ pub fn started() -> Recorder {
 
 /// Runs the daemon through the steps; what it did, and the alarm.
 pub fn watch<'m>(machine: &'m Recorder, steps: Vec<Step<'m>>) -> (Boot, Script<'m>) {
+    watch_with(machine, steps, true)
+}
+
+/// The same, with a journal that can be heard or not.
+pub fn watch_with<'m>(machine: &'m Recorder, steps: Vec<Step<'m>>, hears: bool) -> (Boot, Script<'m>) {
     let mut alarm =
-        Script { machine, steps: steps.into(), waits: Vec::new(), ready: 0, status: String::new() };
+        Script { machine, steps: steps.into(), waits: Vec::new(), ready: 0, status: String::new(), hears };
     let (lines, asked, before) = (machine.lines().len(), machine.asked().len(), machine.files());
     let result = host::watch(machine, &mut alarm);
     let mut files = machine.files();
