@@ -284,6 +284,10 @@ fn blank_with(contract: &Contract) -> Recorder {
 struct Once;
 
 impl Alarm for Once {
+    fn hears(&self) -> bool {
+        true
+    }
+
     fn ready(&mut self) {}
     fn status(&mut self, _: &str) {}
     fn wait(&mut self, _: Duration) -> Wake {
