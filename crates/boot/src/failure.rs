@@ -4,6 +4,7 @@ use std::fmt;
 
 use countersign_contract::code::Code;
 use countersign_contract::refusal::{Finding, Refusal};
+use countersign_plan::transcript::FailureRecord;
 
 use crate::stage::Stage;
 
@@ -84,6 +85,16 @@ impl Failure {
         match self.cause.as_ref() {
             Cause::Contract(finding) => finding.code,
             Cause::Machine { code, .. } => *code,
+        }
+    }
+
+    /// The failure in a transcript.
+    pub fn record(&self, at_ms: u64) -> FailureRecord {
+        FailureRecord {
+            stage: self.stage.name().to_owned(),
+            at_ms,
+            code: self.code().as_str().to_owned(),
+            lines: self.lines(),
         }
     }
 

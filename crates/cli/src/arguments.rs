@@ -44,6 +44,9 @@ pub enum Verb {
     /// Seal a section, or the auditor's key, to an image: print its token.
     Seal(Seal),
     /// Open a token: print the text of the section.
+    ///
+    /// Or, with the auditor's key, the capsule that a failed boot left in a console log: prints the transcript, which
+    /// `countersign timeline -` draws. Of several boots in a log the last capsule is opened.
     Open(Open),
     /// Sign a contract: print it with envWorkloadSignature.
     ///
@@ -215,13 +218,13 @@ pub struct Seal {
 /// Options of `open`.
 #[derive(Debug, Args)]
 pub struct Open {
-    /// Private key of the image.
+    /// Private key of the image, or of the auditor.
     #[arg(long, value_name = "KEY")]
     pub key: PathBuf,
     /// Where the token has to be for. If absent, a token countersign-v1 is tried for each section.
     #[arg(long, value_enum, value_name = "SECTION")]
     pub section: Option<Section>,
-    /// Token; standard input if absent.
+    /// Token, or log with the lines of a capsule; standard input if absent.
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// File for the text, readable by its owner only; standard output if absent.

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use countersign_crypto::secret::ImageKey;
+use countersign_plan::capsule;
 use zeroize::Zeroizing;
 
 /// The largest key, certificate or facts file.
@@ -42,8 +43,25 @@ pub fn contract(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
 
 /// The text of a section or of a token.
 pub fn text(path: Option<&Path>) -> Result<Zeroizing<String>> {
+    as_text(path, read(path, MAX_TOKEN)?)
+}
+
+/// A token; or a log with the lines of a capsule, of which the token is taken. A capsule that lacks lines is none.
+pub fn token(path: Option<&Path>) -> Result<Zeroizing<String>> {
+    let bytes = log(path.unwrap_or(Path::new("-")))?;
+    // A console may hold anything beside.
+    let lossy = String::from_utf8_lossy(&bytes);
+    if !lossy.contains(capsule::MARKER) {
+        return as_text(path, bytes);
+    }
+    match capsule::find(&lossy) {
+        Some(token) => Ok(Zeroizing::new(token)),
+        None => bail!("expected all lines of the capsule, from the first to the last"),
+    }
+}
+
+fn as_text(path: Option<&Path>, bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>> {
     let name = path.map_or_else(|| "standard input".to_owned(), |path| path.display().to_string());
-    let bytes = read(path, MAX_TOKEN)?;
     if bytes.len() as u64 > MAX_TOKEN {
         bail!("{name}: expected at most {MAX_TOKEN} bytes");
     }

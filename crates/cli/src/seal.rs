@@ -43,7 +43,7 @@ pub fn token(text: &str, section: SectionName, recipient: &Recipient, prefix: Pr
 
 pub fn open(options: &Open, out: &mut dyn Write) -> Result<Answer> {
     let key = files::image_key(&options.key)?;
-    let sealed = files::text(options.file.as_deref())?;
+    let sealed = files::token(options.file.as_deref())?;
     let token = match SectionToken::parse(&sealed) {
         Ok(token) => token,
         Err(shape) => {

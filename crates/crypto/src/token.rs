@@ -150,6 +150,7 @@ fn random_line() -> Result<Zeroizing<String>, LibraryError> {
 
 /// The public key of a guest image, to which an author seals: from its encryption certificate, or
 /// the bare key.
+#[derive(Clone)]
 pub struct Recipient {
     key: PKey<Public>,
     not_after: Option<i64>,
@@ -169,6 +170,16 @@ impl Recipient {
     pub fn parse(text: &str) -> Result<Self, PublicKeyError> {
         let form = PublicKeyForm::parse(text)?;
         Ok(Self { not_after: form.not_after(), key: form.into_key() })
+    }
+
+    /// The public key alone, PEM.
+    ///
+    /// # Errors
+    /// [`LibraryError`] when OpenSSL cannot write what it had read.
+    pub fn to_pem(&self) -> Result<String, LibraryError> {
+        let failed = "encode a public key";
+        let pem = self.key.public_key_to_pem().map_err(LibraryError::of(failed))?;
+        String::from_utf8(pem).map_err(LibraryError::of(failed))
     }
 
     /// The end of the certificate's validity, in seconds since 1970; `None` for a bare key.

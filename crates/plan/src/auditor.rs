@@ -9,11 +9,18 @@ use countersign_contract::envelope::AttestationKey;
 use countersign_contract::refusal::{Finding, Refusal};
 use countersign_crypto::LibraryError;
 use countersign_crypto::sealed::SectionName;
-use countersign_crypto::secret::ImageKey;
+use countersign_crypto::secret::{ImageKey, SecretBytes};
+use countersign_crypto::signature::PublicKeyError;
 use countersign_crypto::token::{Prefix, Recipient, Token};
 
+use crate::file::File;
+use crate::host::HANDOVER;
+
+/// Name of the key's file in [`HANDOVER`].
+pub const FILE: &str = "auditor.pem";
+
 /// Who may read the record.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Auditor(Recipient);
 
 impl Auditor {
@@ -39,11 +46,28 @@ impl Auditor {
         recipient.map(Auditor).map_err(|error| refused(Code::AttestationKeyForm, error.to_string()))
     }
 
-    /// The record for the auditor's eyes: a token `hyper-protect-basic`, which the documented commands open.
+    /// The key as [`Auditor::file`] keeps it.
+    ///
+    /// # Errors
+    /// [`PublicKeyError`] for any other text.
+    pub fn parse(pem: &str) -> Result<Auditor, PublicKeyError> {
+        Recipient::parse(pem).map(Auditor)
+    }
+
+    /// The public key for the guest OS, whose stages may have to seal a capsule.
+    ///
+    /// # Errors
+    /// [`LibraryError`] when OpenSSL cannot write what it had read.
+    pub fn file(&self) -> Result<File, LibraryError> {
+        let content = SecretBytes::copy_from(self.0.to_pem()?.as_bytes());
+        Ok(File { path: format!("{HANDOVER}/{FILE}"), mode: 0o644, content })
+    }
+
+    /// A text for the auditor's eyes, the record above all: a token `hyper-protect-basic`, which the documented commands open.
     ///
     /// # Errors
     /// [`LibraryError`] when OpenSSL has no randomness or one of the algorithms is switched off.
-    pub fn seal(&self, record: &str) -> Result<String, LibraryError> {
-        Token::seal(record, &self.0, Prefix::HyperProtectBasic)
+    pub fn seal(&self, text: &str) -> Result<String, LibraryError> {
+        Token::seal(text, &self.0, Prefix::HyperProtectBasic)
     }
 }

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod auditor;
+pub mod capsule;
 pub mod compose;
 pub mod content;
 pub mod credentials;

@@ -3,6 +3,7 @@
 //! The units carry the order; each stage reads the host plan of the handover, acts, and says its lines. A stage
 //! that fails says why and ends with its exit code; the unit `countersign-failure` does the rest.
 
+mod capsule;
 mod failure;
 mod images;
 mod logging;
@@ -92,11 +93,13 @@ pub fn watch<S: Watched, A: Alarm>(system: &S, alarm: &mut A) -> Result<(), Fail
 
 /// Says why a stage failed, and keeps it for the report.
 fn ended<S: Host>(system: &S, log: &Log<'_, S>, result: Result<(), Failure>) -> Result<(), Failure> {
+    transcript::add(system, log, result.as_ref().err());
     if let Err(failure) = &result {
+        // The cause's own lines are the last.
+        capsule::say(system);
         log.failed(failure);
         failure::remember(system, failure);
     }
-    transcript::add(system, log, result.as_ref().err());
     result
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use countersign_contract::code::Code;
 use countersign_crypto::digest;
 use countersign_plan::host::HANDOVER;
-use countersign_plan::transcript::{FILE, FailureRecord, Transcript};
+use countersign_plan::transcript::{FILE, Transcript};
 use countersign_system::ports::Severity;
 use countersign_system::ports_host::Host;
 
@@ -22,16 +22,12 @@ fn file() -> PathBuf {
 
 /// Adds what the log remembers, and the cause where the stage failed.
 pub(super) fn add<S: Host>(system: &S, log: &Log<'_, S>, failure: Option<&Failure>) {
-    let failure = failure.map(|failure| FailureRecord {
-        stage: failure.stage.name().to_owned(),
-        at_ms: millis(system.uptime()),
-        code: failure.code().as_str().to_owned(),
-        lines: failure.lines(),
-    });
-    let Ok(bytes) = system.read_file(&file()) else { return };
+    let failure = failure.map(|failure| failure.record(millis(system.uptime())));
+    if system.read_file(&file()).is_err() {
+        return;
+    }
     let added = || -> Result<(), String> {
-        let mut transcript: Transcript = serde_json::from_slice(&bytes)
-            .map_err(|error| format!("expected the transcript of this version: {error}"))?;
+        let mut transcript = read(system)?;
         if !transcript.add(log.stages(), log.warnings(), failure) {
             return Ok(());
         }
@@ -41,6 +37,16 @@ pub(super) fn add<S: Host>(system: &S, log: &Log<'_, S>, failure: Option<&Failur
     if let Err(error) = added() {
         system.line(Severity::Warning, &format!("the transcript lacks a stage: {error}"));
     }
+}
+
+/// The transcript as it is.
+///
+/// # Errors
+/// What was expected, where there is none.
+pub(super) fn read<S: Host>(system: &S) -> Result<Transcript, String> {
+    let bytes = system.read_file(&file()).map_err(|error| error.to_string())?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| format!("expected the transcript of this version: {error}"))
 }
 
 /// Says the digest of the transcript, which from now on changes only if the daemon is started again or fails.

@@ -4,6 +4,7 @@
 //! volume opens only after `attest`, and nothing can be skipped, repeated or put in another order.
 
 mod attest;
+mod capsule;
 mod failure_mode;
 mod handover;
 mod kernel;
@@ -21,6 +22,7 @@ use countersign_system::ports::Initramfs;
 use crate::failure::Failure;
 use crate::log::Log;
 
+use capsule::Capsule;
 use failure_mode::FailureMode;
 
 /// Boots. Returns only when the boot failed (or in tests, where nothing is switched to), with the failure already
@@ -31,10 +33,13 @@ use failure_mode::FailureMode;
 /// The first cause.
 pub fn boot<S: Initramfs>(system: &S) -> Result<(), Failure> {
     let mut log = Log::new(system);
-    let mut failure_mode = None;
-    let result = stages(system, &mut log, &mut failure_mode);
+    let (mut failure_mode, mut capsule) = (None, None);
+    let result = stages(system, &mut log, &mut failure_mode, &mut capsule);
     if let Err(failure) = &result {
         let forgotten = system.forget_image_key();
+        if let Some(capsule) = &capsule {
+            capsule.say(system, &log, failure);
+        }
         log.failed(failure);
         // What cannot be forgotten is wiped by the power-off that follows, and nothing else runs before it.
         if let (Some(failure_mode), Ok(())) = (failure_mode, forgotten) {
@@ -48,12 +53,14 @@ fn stages<S: Initramfs>(
     system: &S,
     log: &mut Log<'_, S>,
     failure_mode: &mut Option<FailureMode>,
+    capsule: &mut Option<Capsule>,
 ) -> Result<(), Failure> {
     let unsealed =
         preflight::run(system, log)?.locate(system, log)?.parse(system, log)?.unseal(system, log)?;
     *failure_mode = Some(FailureMode::of(&unsealed));
-    unsealed
-        .verify(system, log)?
+    let verified = unsealed.verify(system, log)?;
+    *capsule = Capsule::of(&verified);
+    verified
         .validate(system, log)?
         .attest(system, log)?
         .unlock(system, log)?

@@ -86,11 +86,17 @@ impl Verified {
                 hostname: &origins.hostname,
                 network: origins.network.as_ref(),
             };
-            let Rendered { files, plan } =
+            let Rendered { mut files, plan } =
                 render(&contract, guest).map_err(|refusal| match refusal.finding(&contract) {
                     Some(finding) => Failure::finding(Stage::Validate, finding),
                     None => Failure::machine(Stage::Validate, refusal.code(), refusal),
                 })?;
+            if let Some(auditor) = &auditor {
+                let file = auditor.file();
+                files.push(
+                    file.map_err(|error| Failure::machine(Stage::Validate, Code::BootInternal, error))?,
+                );
+            }
             load_modules(system, contract.volumes())?;
             watch.expiries.extend(expiries(&contract, &manifest));
             watch.power_off = contract.on_deviation() == OnDeviation::PowerOff;

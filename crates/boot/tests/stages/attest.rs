@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
 
+use crate::support::auditor::{opened_by_openssl, with_auditor};
 use crate::support::contract::Medium;
 use crate::support::keys::{keys, party, run};
 use crate::support::machine::Boot;
@@ -103,24 +104,9 @@ fn one_byte_of_the_contract_disk_changes_the_record() {
     assert!(differing[0].0.ends_with(" /dev/disk/by-label/cidata"));
 }
 
-/// The good contract with an auditor, whose key stands there as this text.
-fn with_auditor(key: &str) -> Contract {
-    let line = format!("attestationPublicKey: {key}\nenvWorkload");
-    Contract { altered: vec![("envWorkload".into(), line)], ..Contract::good() }
-}
-
 /// A PEM text, sealed as somebody's section is.
 fn sealed_key(maker: &[&str], name: &str) -> String {
     run(party(maker[0]).args(&maker[1..]).arg(keys().path(name)).arg(keys().path("image.crt")))
-}
-
-/// What the documented commands read from the record's token.
-fn opened_by_openssl(token: &str) -> String {
-    let script = "umask 077; cd \"$(mktemp -d)\"; \
-        printf %s \"$1\" | cut -d. -f2 | base64 -d > wrapped; printf %s \"$1\" | cut -d. -f3 | base64 -d > body; \
-        passphrase=$(openssl pkeyutl -decrypt -inkey \"$2\" -in wrapped); \
-        printf %s \"$passphrase\" | openssl enc -d -aes-256-cbc -pbkdf2 -pass stdin -in body; rm -r \"$PWD\"";
-    run(Command::new("sh").args(["-c", script, "sh", token]).arg(keys().path("auditor.key")))
 }
 
 #[test]

@@ -8,6 +8,7 @@
 mod support;
 
 mod attest;
+mod capsule;
 mod codes;
 mod deviations;
 mod failure;

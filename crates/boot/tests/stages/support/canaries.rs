@@ -11,6 +11,13 @@ pub struct Canary {
     allowed: &'static [&'static str],
 }
 
+impl Canary {
+    /// Whether a text holds the secret.
+    pub fn is_in(&self, text: &str) -> bool {
+        text.contains(&self.bytes)
+    }
+}
+
 const DOTENV: &[&str] = &["/sysroot/data1/compose/.env"];
 const REGISTRY: &[&str] = &["/run/countersign/registry/config.json"];
 const CLIENT_KEY: &[&str] = &["/run/countersign/logging/client-key.pem"];

@@ -1,5 +1,6 @@
 //! The world of these tests: parties who make a contract by hand, and a machine that writes down what is asked of it.
 
+pub mod auditor;
 pub mod canaries;
 pub mod contract;
 pub mod host;
