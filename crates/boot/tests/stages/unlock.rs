@@ -1,18 +1,20 @@
 //! Stage `unlock`: which disk, what is done with it, what is never done.
 
 use std::io;
+use std::process::Command;
 use std::time::Duration;
 
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
 use countersign_system::ports::{Disk, Platform};
-use countersign_system::recorder::{Recorder, disk};
+use countersign_system::recorder::{Facts, Recorder, disk};
 
 use crate::support::canaries::assert_silent;
 use crate::support::contract::{DEPLOYER_SEED, WORKLOAD_SEED};
+use crate::support::keys::run;
 use crate::support::machine::{
     Boot, DATA, GIB, MIB, facts, header, machine_with_good_volume, machine_with_volume,
-    machine_without_volume, parted, put_volume,
+    machine_without_volume, parted, passphrase, put_volume,
 };
 use crate::support::{Contract, boot};
 
@@ -242,6 +244,51 @@ fn a_header_of_another_form_is_refused_before_any_passphrase_is_tried() {
     // A header that says less than it is: nothing behind the first block.
     machine.put("/dev/vdd2", 4096, &vec![0; 0x4000]);
     ends(&machine, Code::HeaderRefused, "volume data: ");
+}
+
+/// The good header, whose key slot asks for this much memory in KiB.
+fn header_of_memory(kib: u32) -> Vec<u8> {
+    let edit = r#"
+import hashlib, json, sys
+head = bytearray(open("header", "rb").read())
+for at in (0, 0x4000):
+    area = bytes(head[at + 4096:at + 0x4000])
+    metadata = json.loads(area[:area.index(0)])
+    metadata["keyslots"]["0"]["kdf"]["memory"] = int(sys.argv[1])
+    head[at + 4096:at + 0x4000] = json.dumps(metadata).encode().ljust(0x4000 - 4096, b"\0")
+    head[at + 448:at + 512] = bytes(64)
+    head[at + 448:at + 480] = hashlib.sha256(head[at:at + 0x4000]).digest()
+open("header", "wb").write(head)
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("header");
+    std::fs::write(&path, header()).unwrap();
+    run(Command::new("python3").args(["-c", edit, &kib.to_string()]).current_dir(folder.path()));
+    std::fs::read(path).unwrap()
+}
+
+#[test]
+fn a_key_derivation_may_take_three_quarters_of_the_memory() {
+    // What a guest of 1 GiB has.
+    let spared = (1 << 20) / 4 * 3;
+    for (kib, refused) in [(spared, false), (spared + 1, true)] {
+        let facts = Facts { memory_bytes: GIB, ..facts() };
+        let machine = machine_without_volume(&Contract::good(), facts);
+        machine.attach_disk(parted(DATA, "data", &["metadata", "data"]));
+        put_volume(&machine, "/dev/vdd2", DEPLOYER_SEED, WORKLOAD_SEED);
+        let header = header_of_memory(kib);
+        machine.put("/dev/vdd2", 0, &header);
+        machine.knows(&header, &passphrase(DEPLOYER_SEED, WORKLOAD_SEED));
+        if refused {
+            let words = format!(
+                "keyslot-kdf-memory: json /keyslots/0/kdf/memory: expected argon2id memory in KiB from 32768 to {spared}"
+            );
+            ends(&machine, Code::HeaderRefused, &words);
+        } else {
+            let boot = boot(&machine);
+            assert_eq!(boot.result, Ok(()), "{}", boot.said());
+        }
+    }
 }
 
 #[test]

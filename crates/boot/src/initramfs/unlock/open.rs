@@ -132,9 +132,16 @@ fn judge<S: Initramfs>(system: &S, volume: &Volume, device: &Path) -> Result<Jud
     if let Some(repair) = &repair {
         repair.apply(&mut header);
     }
-    let accepted = accept(volume, &header, &profile(volume), size)?;
+    let budget = memory_kib(system).map_err(|error| failed(volume, Code::LuksOpenFailed, &error))?;
+    let accepted = accept(volume, &header, &profile(volume).with_memory_limit(budget), size)?;
     append(system, device, &mut header, accepted.material_len()).map_err(unreadable)?;
     Ok(Judged { header, accepted, repair })
+}
+
+/// What argon2id may take of the guest's memory, in KiB: three quarters. Volumes are opened one after the other, so each
+/// has all of it; the rest is for the kernel, the boot itself and the caches.
+fn memory_kib<S: Initramfs>(system: &S) -> Result<u64, SystemError> {
+    Ok((system.memory_bytes()? >> 10) / 4 * 3)
 }
 
 /// What the header of a volume that exists may be.
