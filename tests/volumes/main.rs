@@ -12,6 +12,7 @@ mod support;
 mod write_log;
 
 mod disks_that_come_late;
+mod file_systems_grow;
 mod foreign_volumes_open;
 mod forged_headers_are_refused;
 mod power_cuts_lose_nothing;
