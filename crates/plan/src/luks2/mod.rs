@@ -261,7 +261,11 @@ pub fn judge_interrupted(
 /// bytes never get past the checksum. Returns whether either was accepted by any profile.
 pub fn fuzz_header(input: &[u8]) -> bool {
     let device_size = 1 << 30;
-    let profiles = [Profile::countersign(), Profile::compatible().during_rotation()];
+    let profiles = [
+        Profile::countersign(),
+        Profile::compatible().during_rotation(),
+        Profile::compatible().with_integrity().during_rotation(),
+    ];
     let accepted =
         |header: &Header| profiles.iter().any(|profile| judge(header, profile, device_size).is_ok());
     let whole = metadata_len(input) <= METADATA_LIMIT && read(input).is_ok_and(|header| accepted(&header));
