@@ -66,6 +66,41 @@ pub fn load_modules() -> std::result::Result<usize, Box<dyn std::error::Error>> 
     Ok(Linux::with_paths(paths).load_modules()?)
 }
 
+/// The disks that are attached, as sysfs has them, by their serial numbers.
+fn attached() -> std::io::Result<Vec<(String, PathBuf)>> {
+    let mut attached = Vec::new();
+    for entry in std::fs::read_dir("/sys/block")? {
+        let folder = entry?.path();
+        if let Ok(serial) = std::fs::read_to_string(folder.join("serial")) {
+            attached.push((serial.trim_end_matches(['\0', '\n']).to_owned(), folder));
+        }
+    }
+    Ok(attached)
+}
+
+/// A sysfs in which a boot finds the disks of its case and no other: to look at thirty, again and again, would take
+/// longer than the boot. Where one of them is still to come it is the kernel's.
+fn view(boot: &Boot) -> std::io::Result<PathBuf> {
+    let serials: Vec<&String> = boot.disks.iter().map(|(serial, _)| serial).chain([&boot.contract]).collect();
+    let shown: Vec<PathBuf> = attached()?
+        .into_iter()
+        .filter_map(|(serial, folder)| serials.contains(&&serial).then_some(folder))
+        .collect();
+    if shown.len() < serials.len() {
+        return Ok("/sys".into());
+    }
+    let view = PathBuf::from("/run/lab/sys");
+    let block = view.join("block");
+    if block.exists() {
+        std::fs::remove_dir_all(&block)?;
+    }
+    std::fs::create_dir_all(&block)?;
+    for folder in shown {
+        std::os::unix::fs::symlink(&folder, block.join(folder.file_name().unwrap_or_default()))?;
+    }
+    Ok(view)
+}
+
 /// What the boot did, counted.
 #[derive(Debug, Default)]
 struct Counts {
@@ -86,8 +121,9 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub fn new(boot: Boot, image_key: String) -> Machine {
-        Machine { linux: Linux::new(), boot, image_key, counts: Mutex::default() }
+    pub fn new(boot: Boot, image_key: String) -> std::io::Result<Machine> {
+        let linux = Linux::with_paths(Paths { sys: view(&boot)?, ..Paths::default() });
+        Ok(Machine { linux, boot, image_key, counts: Mutex::default() })
     }
 
     /// Writes down what was counted.

@@ -66,7 +66,7 @@ fn one(linux: &Linux, script: &Script, case: &Case, answer: &mut Answer) -> Resu
     }
     if let Some(boot) = &case.boot {
         let before = written(linux, &boot.disks)?;
-        let machine = Machine::new(boot.clone(), script.image_key.clone());
+        let machine = Machine::new(boot.clone(), script.image_key.clone())?;
         let result = initramfs::boot(&machine);
         machine.tell(answer);
         answer.mapped = mapped()?;
