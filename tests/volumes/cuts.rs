@@ -17,7 +17,7 @@ use crate::support::{BY_HAND, DATA_AT, Lab, MOUNTED, VOLUME, long, run};
 use crate::write_log::{Cut, Kind, WriteLog, cuts};
 
 /// Disks in one guest.
-const BATCH: usize = 24;
+const BATCH: usize = 36;
 /// Bytes of a LUKS2 header.
 const HEADER: u64 = 16 << 20;
 /// Codes whose lines are counted: what a boot after a cut had to do.
@@ -55,8 +55,8 @@ pub struct Outcome {
 
 /// Records all series in one guest, then makes the cuts and boots after them; each disk must be as [`Series::judge`]
 /// says. Returns the outcomes by series.
-pub fn cut(name: &str, series: &[Series]) -> Vec<Vec<Outcome>> {
-    let runs = record(name, series);
+pub fn cut(series: &[Series]) -> Vec<Vec<Outcome>> {
+    let runs = record(series);
     let mut todo: Vec<(usize, Cut)> = Vec::new();
     let mut all = Vec::new();
     for (index, Run { log, marks, .. }) in runs.iter().enumerate() {
@@ -69,7 +69,7 @@ pub fn cut(name: &str, series: &[Series]) -> Vec<Vec<Outcome>> {
     let mut outcomes: Vec<Vec<Outcome>> = series.iter().map(|_| Vec::new()).collect();
     let mut faults = Vec::new();
     for (number, batch) in todo.chunks(BATCH).enumerate() {
-        let lab = format!("{name}-{number}");
+        let lab = format!("cuts-{number}");
         for ((index, cut), (answers, table)) in batch.iter().zip(boot_after(&lab, series, &runs, batch)) {
             let (series, run) = (&series[*index], &runs[*index]);
             let outcome = Outcome { mark: cut.marked(&run.marks), cut: cut.clone(), answers };
@@ -96,8 +96,8 @@ struct Run {
     size: Option<String>,
 }
 
-fn record(name: &str, series: &[Series]) -> Vec<Run> {
-    let mut lab = Lab::new(&format!("{name}-recorded"));
+fn record(series: &[Series]) -> Vec<Run> {
+    let mut lab = Lab::new("cuts-recorded");
     let log = |lab: &Lab, series: &Series| lab.folder().join(format!("{}.log", series.name));
     for series in series {
         series.deliver(&mut lab);
@@ -308,8 +308,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Half of them behind writes, a quarter of each other kind. Two thirds of each kind, if there are so many, are cuts in
-/// what the stage writes itself; the others are the file system's own care. Each evenly over the run, first and last
-/// among them.
+/// what the stage writes itself; the others are the file system's own care. Each evenly over the run.
 fn choose(log: &WriteLog, all: &[Cut], count: usize) -> Vec<Cut> {
     let mut chosen = Vec::new();
     for (kind, count) in
@@ -317,7 +316,7 @@ fn choose(log: &WriteLog, all: &[Cut], count: usize) -> Vec<Cut> {
     {
         let of_kind = all.iter().filter(|cut| cut.kind() == kind);
         let (own, other): (Vec<&Cut>, Vec<&Cut>) = of_kind.partition(|cut| cut.touches(log, of_the_stage));
-        let from_other = (count - own.len().min(count * 2 / 3)).min(other.len());
+        let from_other = (count - own.len().min((count * 2).div_ceil(3))).min(other.len());
         chosen.extend(evenly(&own, count - from_other));
         chosen.extend(evenly(&other, from_other));
     }
@@ -329,8 +328,11 @@ fn of_the_stage(at: u64) -> bool {
     (at < 1 << 20 && at != MARK_AT) || (DATA_AT..DATA_AT + HEADER).contains(&at)
 }
 
+/// First and last among them, or the middle one alone.
 fn evenly(cuts: &[&Cut], count: usize) -> Vec<Cut> {
-    let count = count.min(cuts.len());
     let last = cuts.len().saturating_sub(1);
-    (0..count).map(|index| cuts[index * last / (count - 1).max(1)].clone()).collect()
+    match count.min(cuts.len()) {
+        1 => vec![cuts[last / 2].clone()],
+        count => (0..count).map(|index| cuts[index * last / (count - 1)].clone()).collect(),
+    }
 }

@@ -23,12 +23,12 @@ fn workload(name: &str, files: u32) -> Vec<Act> {
     vec![Act::Workload { folder: format!("{MOUNTED}/files"), disk: name.into(), files, length: 30_000 }]
 }
 
-/// A series on a volume made by hand, on a disk that is `growth` bytes larger than what it was made for.
-fn by_hand(folder: &Path, name: &'static str, volume: Volume, growth: u64) -> Series {
-    let image = disk::create(&folder.join(name), least_disk(&volume)).unwrap();
+/// A volume made by hand, on a disk that is `growth` bytes larger than what it was made for.
+fn by_hand(folder: &Path, name: &'static str, volume: Volume, growth: u64, cuts: [usize; 2]) -> Series {
+    let least = if volume.filesystem == "xfs" { 448 << 20 } else { DISK };
+    let image = disk::create(&folder.join(name), least).unwrap();
     parted_container(&image, &CHEAP, &passphrase(&volume));
-    let file = File::options().write(true).open(&image).unwrap();
-    file.set_len(file.metadata().unwrap().len() + growth).unwrap();
+    File::options().write(true).open(&image).unwrap().set_len(least + growth).unwrap();
     Series {
         name,
         image,
@@ -37,12 +37,49 @@ fn by_hand(folder: &Path, name: &'static str, volume: Volume, growth: u64) -> Se
         edits: Vec::new(),
         after: Vec::new(),
         again_of: 8,
-        cuts: [4, 24],
+        cuts,
     }
 }
 
-fn least_disk(volume: &Volume) -> u64 {
-    if volume.filesystem == "xfs" { 448 << 20 } else { DISK }
+fn first_format(folder: &Path) -> Series {
+    Series {
+        name: "first-format",
+        image: disk::create(&folder.join("blank"), DISK).unwrap(),
+        before: Vec::new(),
+        volume: volume(VOLUME),
+        edits: Vec::new(),
+        after: workload("first-format", 1),
+        again_of: 8,
+        cuts: [6, 60],
+    }
+}
+
+/// Both parties change their seeds: the volume opens with the contract that asks for it, and behind that with the new
+/// seeds alone.
+fn change_of_seeds(folder: &Path) -> Series {
+    let old = volume(VOLUME);
+    let previous = |seed: &str| format!("    previousSeed: \"{seed}\"\n    seed: ");
+    let edits = vec![
+        (Section::Workload, "    seed: ", previous(&old.workload_seed)),
+        (Section::Env, "    seed: ", previous(&old.env_seed)),
+    ];
+    let made = by_hand(folder, "seeds", old, 0, [4, 40]);
+    let volume = Volume {
+        workload_seed: "workload-seed-of-next-year".into(),
+        env_seed: "deployer-seed-of-next-year".into(),
+        ..made.volume
+    };
+    Series { volume, edits, again_of: 2, ..made }
+}
+
+fn growth(folder: &Path, name: &'static str, filesystem: &str) -> Series {
+    let volume = Volume { filesystem: filesystem.into(), ..volume(VOLUME) };
+    by_hand(folder, name, volume, GROWTH, [4, 40])
+}
+
+fn running_workload(folder: &Path) -> Series {
+    let made = by_hand(folder, "workload", volume(VOLUME), 0, [6, 60]);
+    Series { after: workload("workload", 6), ..made }
 }
 
 fn said(outcome: &Outcome, code: &str) -> bool {
@@ -56,56 +93,22 @@ fn both(outcomes: &[Outcome], what: &str, says: impl Fn(&Outcome) -> bool) {
 }
 
 #[test]
-fn first_format_and_workload() {
+fn every_cut_leaves_a_volume_that_opens() {
     let folder = tempfile::tempdir().unwrap();
-    let first_format = Series {
-        name: "first-format",
-        image: disk::create(&folder.path().join("blank"), DISK).unwrap(),
-        before: Vec::new(),
-        volume: volume(VOLUME),
-        edits: Vec::new(),
-        after: workload("first-format", 1),
-        again_of: 8,
-        cuts: [6, 36],
-    };
-    let running = by_hand(folder.path(), "workload", volume(VOLUME), 0);
-    let running = Series { after: workload("workload", 6), cuts: [6, 48], ..running };
-    let outcomes = cut("cuts-new", &[first_format, running]);
-    both(&outcomes[0], "made afresh", |outcome| outcome.answers[0].formats == 1);
-    both(&outcomes[1], "past the third file", |outcome| outcome.mark >= Some(Mark::File(3)));
-}
-
-/// Both parties change their seeds: the volume opens with the contract that asks for it, and behind that with the new
-/// seeds alone.
-#[test]
-fn change_of_seeds() {
-    let folder = tempfile::tempdir().unwrap();
-    let old = volume(VOLUME);
-    let previous = |seed: &str| format!("    previousSeed: \"{seed}\"\n    seed: ");
-    let edits = vec![
-        (Section::Workload, "    seed: ", previous(&old.workload_seed)),
-        (Section::Env, "    seed: ", previous(&old.env_seed)),
-    ];
-    let seeds = by_hand(folder.path(), "seeds", old, 0);
-    let volume = Volume {
-        workload_seed: "workload-seed-of-next-year".into(),
-        env_seed: "deployer-seed-of-next-year".into(),
-        ..seeds.volume
-    };
-    let outcomes = cut("cuts-seeds", &[Series { volume, edits, again_of: 2, ..seeds }]);
-    both(&outcomes[0], "seeds changed", |outcome| said(outcome, "HPL07111I"));
-}
-
-#[test]
-fn growth() {
-    let folder = tempfile::tempdir().unwrap();
-    let names = [("grow-ext4", "ext4"), ("grow-xfs", "xfs"), ("grow-btrfs", "btrfs")];
-    let series = names.map(|(name, filesystem)| {
-        let volume = Volume { filesystem: filesystem.into(), ..volume(VOLUME) };
-        let full = if name == "grow-ext4" { 48 } else { 24 };
-        Series { cuts: [4, full], ..by_hand(folder.path(), name, volume, GROWTH) }
-    });
-    for outcomes in cut("cuts-growth", &series) {
-        both(&outcomes, "grown", |outcome| said(outcome, "HPL07130I"));
+    let folder = folder.path();
+    let outcomes = cut(&[
+        first_format(folder),
+        change_of_seeds(folder),
+        growth(folder, "grow-ext4", "ext4"),
+        growth(folder, "grow-xfs", "xfs"),
+        growth(folder, "grow-btrfs", "btrfs"),
+        running_workload(folder),
+    ]);
+    let [first_format, seeds, ext4, xfs, btrfs, workload] = &outcomes[..] else { unreachable!() };
+    both(first_format, "made afresh", |outcome| outcome.answers[0].formats == 1);
+    both(seeds, "seeds changed", |outcome| said(outcome, "HPL07111I"));
+    for grown in [ext4, xfs, btrfs] {
+        both(grown, "grown", |outcome| said(outcome, "HPL07130I"));
     }
+    both(workload, "past the third file", |outcome| outcome.mark >= Some(Mark::File(3)));
 }
