@@ -27,7 +27,7 @@ const PANIC: u16 = 8081;
 
 /// Programs that handle secrets of the contract; that they were seen shows that the look was taken in time. Process 1
 /// is not among them: systemd sets its own limit, and is told to write no core file (`DumpCore=no`).
-const PROCESSES: [&str; 5] = ["systemd-journal", "rsyslogd", "podman", "docker-compose", "conmon"];
+const PROCESSES: [&str; 5] = ["systemd-journal", "countersignd", "podman", "docker-compose", "conmon"];
 
 const PARAMETERS: [(&str, &str); 8] = [
     ("kernel/sysrq", "0"),

@@ -73,12 +73,22 @@ fn boots_and_reopens_the_volume() {
     let has = |what: &str, wanted: &dyn Fn(&Message) -> bool| {
         assert!(lines.iter().any(wanted), "no {what} at the log server");
     };
-    has("kernel line", &|line| line.facility == "kern" && line.msg.contains("Linux version"));
     has("line of the initramfs", &|line| line.msg.contains("countersign: stage=verify state=done"));
     has("line of the container under its name", &|line| {
         line.app == "compose-hello-1" && line.msg.contains("hello: boot 2")
     });
     assert_eq!(lines[0].msg.trim(), "authentication probe", "the first record");
+    // Of each boot the journal from its first entry, whatever came twice.
+    let boots = lines.split(|line| line.msg.trim() == "authentication probe").filter(|boot| !boot.is_empty());
+    for boot in boots.clone() {
+        let mut numbers: Vec<u64> = boot.iter().filter_map(Message::sequence).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let (first, last) = (numbers[0], numbers[numbers.len() - 1]);
+        assert_eq!(numbers.len() as u64, last - first + 1, "numbers from {first} to {last} without a gap");
+        assert!(boot.iter().any(|line| line.facility == "kern" && line.msg.contains("Linux version")));
+    }
+    assert_eq!(boots.count(), 2);
     assert!(lines.iter().all(|line| line.host == "countersign-guest"), "every record carries the host name");
     assert_eq!(world.canaries.search(searched.iter().map(PathBuf::as_path)).unwrap(), Vec::new());
 }

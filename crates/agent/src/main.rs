@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use countersign_boot::failure::Failure;
 use countersign_boot::host::Verb;
 use countersign_boot::{host, initramfs};
-use countersign_system::linux::{Linux, LinuxAlarm};
+use countersign_system::error::SystemError;
+use countersign_system::linux::{Linux, LinuxAlarm, LinuxForwarder};
 use countersign_system::ports::{Platform, Report, Severity};
 
 const HELP: &str = "\
@@ -17,6 +18,7 @@ As process 1 of the initramfs it takes no argument and boots the guest. In the g
 
     countersignd network    wait for an address and the log server's name
     countersignd logging    send the first record to the log server
+    countersignd forward    send the journal to the log server until power-off
     countersignd images     pull the images of the contract
     countersignd start      start the workload
     countersignd watch      watch volumes, certificates and workload until power-off
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         (Some("watch"), None) => watch(),
+        (Some("forward"), None) => forward(),
         (Some(name), None) => match Verb::find(name) {
             Some(verb) => unit(verb),
             None => usage(),
@@ -82,14 +85,23 @@ fn boot() -> ExitCode {
 }
 
 fn watch() -> ExitCode {
-    let mut alarm = match LinuxAlarm::new(LinuxAlarm::JOURNALCTL.as_ref()) {
-        Ok(alarm) => alarm,
-        Err(error) => {
-            eprintln!("countersignd: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    status(host::watch(&Linux::new(), &mut alarm))
+    match LinuxAlarm::new(LinuxAlarm::JOURNALCTL.as_ref()) {
+        Ok(mut alarm) => status(host::watch(&Linux::new(), &mut alarm)),
+        Err(error) => unable(&error),
+    }
+}
+
+fn forward() -> ExitCode {
+    match LinuxForwarder::new() {
+        Ok(mut forwarder) => status(host::forward(&Linux::new(), &mut forwarder)),
+        Err(error) => unable(&error),
+    }
+}
+
+/// What is missing before anything can be said on the console.
+fn unable(error: &SystemError) -> ExitCode {
+    eprintln!("countersignd: {error}");
+    ExitCode::FAILURE
 }
 
 fn unit(verb: Verb) -> ExitCode {

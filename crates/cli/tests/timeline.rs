@@ -62,6 +62,25 @@ fn numbers_without_end_and_lines_without_end_are_bounded() {
     }
 }
 
+/// As the forwarder sends them: structured data stands between the header and the message.
+#[test]
+fn records_of_a_log_server_are_read_with_and_without_structured_data() {
+    let desk = Desk::new();
+    let record = |data: &str, text: &str| {
+        format!("<14>1 2026-11-22T02:54:56.000042Z guest countersignd - - {data} {text}\n")
+    };
+    for data in ["-", "[meta sequenceId=\"7\"]"] {
+        let log = [
+            record(data, "countersign: stage=watch state=start"),
+            record(data, "HPL01122W: log records wait for the log server: 400 s"),
+            record(data, "countersign: stage=watch state=done ms=5"),
+        ];
+        let answer = timeline(&desk, log.concat().as_bytes());
+        assert_eq!(answer["stages"].as_array().unwrap().len(), 1, "{data}");
+        assert_eq!(answer["warnings"].as_array().unwrap().len(), 1, "{data}: {answer:#}");
+    }
+}
+
 #[test]
 fn a_picture_holds_no_markup_of_the_log_and_is_written_whole() {
     let desk = Desk::new();

@@ -73,18 +73,15 @@ pub enum ProbeError {
     /// The client's own files do not fit together.
     #[error("expected a client certificate and its private key")]
     ClientFiles,
+    /// The server ended the conversation before it had read all of it.
+    #[error("expected the log server to read what was sent")]
+    HungUp,
+    /// The server did not take or answer anything for too long.
+    #[error("expected the log server to answer in time")]
+    Silent,
     /// Anything else in the TLS conversation.
     #[error("expected a tls 1.2 or newer conversation")]
     Protocol,
-}
-
-/// Who the server turned out to be, after its certificate was verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogPeer {
-    /// DNS names of its certificate: the alternative names, or the common name where there are none.
-    pub names: Vec<String>,
-    /// SHA-256 of its certificate, lowercase hexadecimal.
-    pub fingerprint: String,
 }
 
 /// The log server.
@@ -96,7 +93,7 @@ pub trait LogServer {
         target: &LogTarget,
         records: &[String],
         timeout: Duration,
-    ) -> std::result::Result<LogPeer, ProbeError>;
+    ) -> std::result::Result<(), ProbeError>;
 }
 
 /// The container engine and its compose program.
@@ -107,12 +104,6 @@ pub trait Engine {
     fn compose_up(&self, project: &str, folder: &Path, file: &Path) -> Result<()>;
     /// The project's containers, running or not, as the engine's interface lists them: JSON, at most 1 MiB.
     fn containers(&self, project: &str) -> Result<Vec<u8>>;
-}
-
-/// What the daemon looks at beside tables, devices and mounts.
-pub trait Inspection {
-    /// Bytes in the files of a folder, folders in it left out; 0 where it does not exist.
-    fn folder_bytes(&self, folder: &Path) -> Result<u64>;
 }
 
 /// Why the daemon goes on.
@@ -138,16 +129,73 @@ pub trait Alarm {
     fn wait(&mut self, time: Duration) -> Wake;
 }
 
-/// Everything that the daemon needs of the machine.
-pub trait Watched:
-    Host + crate::ports::Luks + crate::ports::Disks + crate::ports::Mounts + Inspection
-{
+/// How the journal is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// Entries that will be written are waited for.
+    Following,
+    /// It ends with the last entry that is there.
+    ToTheEnd,
 }
 
-impl<T> Watched for T where
-    T: Host + crate::ports::Luks + crate::ports::Disks + crate::ports::Mounts + Inspection
-{
+/// What the forwarder has waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Arrival {
+    /// So many bytes of the journal.
+    Journal(usize),
+    /// The journal has been read to its end, or, for this reason, can be read no further.
+    EndOfJournal(Option<String>),
+    /// The log server has ended the conversation, for this reason if it gave one.
+    HungUp(ProbeError),
+    /// The time is over.
+    Due,
+    /// The forwarder has to end.
+    Ended,
 }
+
+/// How a conversation with the log server ended in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The server answered our goodbye: its program has read everything.
+    Answered,
+    /// It did not, and closed when our half of the connection was closed: so does a server that takes no goodbye, but
+    /// also a way that has lost its server.
+    Closed,
+}
+
+/// The forwarder's two ends, and its words to the service manager. At most one journal is open and one conversation
+/// going on.
+pub trait Forwarder {
+    /// Opens the journal behind the entry with this cursor, or at its beginning; its bytes are those of
+    /// `journalctl --output=export`, with these fields.
+    fn open_journal(&mut self, after: Option<&str>, reading: Reading, fields: &str) -> Result<()>;
+    /// Closes the journal, if it is open.
+    fn close_journal(&mut self);
+    /// Begins a conversation with the log server, which may take this long.
+    fn connect(&mut self, target: &LogTarget, timeout: Duration) -> std::result::Result<(), ProbeError>;
+    /// Hands bytes over; returns when the kernel has taken them, which may take this long.
+    fn send(&mut self, bytes: &[u8], timeout: Duration) -> std::result::Result<(), ProbeError>;
+    /// Ends the conversation, which may take this long. Our half of the connection stays open until the server has
+    /// closed its own, or `patience` is over.
+    fn finish(
+        &mut self,
+        timeout: Duration,
+        patience: Option<Duration>,
+    ) -> std::result::Result<Ending, ProbeError>;
+    /// Breaks the conversation off, if there is one.
+    fn disconnect(&mut self);
+    /// Waits for whatever comes first; bytes of the journal go to `buffer`.
+    fn wait(&mut self, buffer: &mut [u8], time: Duration) -> Arrival;
+    /// Forwarding has begun.
+    fn ready(&mut self);
+    /// One line for people who look at the unit.
+    fn status(&mut self, text: &str);
+}
+
+/// Everything that the daemon needs of the machine.
+pub trait Watched: Host + crate::ports::Luks + crate::ports::Disks + crate::ports::Mounts {}
+
+impl<T> Watched for T where T: Host + crate::ports::Luks + crate::ports::Disks + crate::ports::Mounts {}
 
 /// Everything the host stage needs.
 pub trait Host:

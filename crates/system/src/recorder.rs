@@ -27,7 +27,7 @@ use countersign_crypto::volume_key::VolumeKey;
 
 use crate::error::{Result, SystemError};
 use crate::ports::{Disk, Filesystem, Partition, Severity};
-use crate::ports_host::{LogPeer, ProbeError};
+use crate::ports_host::ProbeError;
 use mounts::Mount;
 
 /// What the machine is, as far as a test cares.
@@ -63,8 +63,8 @@ pub struct Facts {
     pub name_servers: Vec<IpAddr>,
     /// Domains that are tried for short names.
     pub search_domains: Vec<String>,
-    /// Who the log server turns out to be, or why it does not take a record.
-    pub log_server: std::result::Result<LogPeer, ProbeError>,
+    /// Why the log server does not take a record, if it does not.
+    pub log_server: std::result::Result<(), ProbeError>,
 }
 
 impl Default for Facts {
@@ -85,7 +85,7 @@ impl Default for Facts {
             addresses: vec![IpAddr::from([192, 0, 2, 15])],
             name_servers: vec![IpAddr::from([192, 0, 2, 3])],
             search_domains: Vec::new(),
-            log_server: Ok(LogPeer { names: Vec::new(), fingerprint: "00".repeat(32) }),
+            log_server: Ok(()),
         }
     }
 }
@@ -115,7 +115,7 @@ struct State {
     attributes: BTreeMap<PathBuf, Vec<u8>>,
     /// Beginning of the request, the error, the uptime from which it is over.
     failures: Vec<(String, io::ErrorKind, Duration)>,
-    later_log_server: Option<(Duration, std::result::Result<LogPeer, ProbeError>)>,
+    later_log_server: Option<(Duration, std::result::Result<(), ProbeError>)>,
     asked: Vec<String>,
     lines: Vec<(Severity, String)>,
     files: BTreeMap<PathBuf, (u32, Vec<u8>)>,
@@ -127,8 +127,6 @@ struct State {
     containers: Option<String>,
     /// Mounts in their order.
     mounts: Vec<Mount>,
-    /// Bytes in folders.
-    folders: BTreeMap<PathBuf, u64>,
 }
 
 /// A mapped device.
@@ -240,11 +238,6 @@ impl Recorder {
         self.state().containers = Some(list.to_owned());
     }
 
-    /// So much lies in a folder.
-    pub fn fills(&self, folder: &str, bytes: u64) {
-        self.state().folders.insert(folder.into(), bytes);
-    }
-
     /// Moves the clock and the uptime; they are independent, as the host may set the clock.
     pub fn passes(&self, clock: i64, uptime: Duration) {
         let mut state = self.state();
@@ -263,7 +256,7 @@ impl Recorder {
     }
 
     /// From `uptime` on, the log server answers this.
-    pub fn log_server_from(&self, uptime: Duration, answer: std::result::Result<LogPeer, ProbeError>) {
+    pub fn log_server_from(&self, uptime: Duration, answer: std::result::Result<(), ProbeError>) {
         self.state().later_log_server = Some((uptime, answer));
     }
 
@@ -289,7 +282,6 @@ impl Recorder {
         state.running = None;
         state.containers = None;
         state.mounts.clear();
-        state.folders.clear();
     }
 
     /// What was asked, in order, without the reading of facts.

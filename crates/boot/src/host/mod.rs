@@ -5,6 +5,7 @@
 
 mod capsule;
 mod failure;
+mod forward;
 mod images;
 mod logging;
 mod network;
@@ -16,7 +17,7 @@ use std::path::Path;
 
 use countersign_contract::code::Code;
 use countersign_plan::host::{HANDOVER, HostPlan};
-use countersign_system::ports_host::{Alarm, Host, LogTarget, Watched};
+use countersign_system::ports_host::{Alarm, Forwarder, Host, LogTarget, Watched};
 
 use crate::failure::Failure;
 use crate::log::Log;
@@ -88,6 +89,19 @@ pub fn watch<S: Watched, A: Alarm>(system: &S, alarm: &mut A) -> Result<(), Fail
         // Its record was added when its first check was over.
         Ok(()) => Ok(()),
         Err(_) => ended(system, &log, result),
+    }
+}
+
+/// Runs the forwarder of the journal until somebody ends it; a failure has been said when this returns.
+///
+/// # Errors
+/// The cause, with the exit code of the stage `logging`.
+pub fn forward<S: Host, F: Forwarder>(system: &S, forwarder: &mut F) -> Result<(), Failure> {
+    let result = plan(system, Stage::Logging).and_then(|plan| forward::run(system, &plan, forwarder));
+    match &result {
+        // It is no stage of its own: the transcript has the stage that came before.
+        Ok(()) => Ok(()),
+        Err(_) => ended(system, &Log::new(system), result),
     }
 }
 

@@ -50,7 +50,6 @@ const FOLDERS: &[(&str, u32)] = &[
     ("var/lib", 0o755),
     ("var/log", 0o755),
     ("var/spool", 0o755),
-    ("var/spool/countersign", 0o700),
     ("var/tmp", 0o1777),
 ];
 /// Links of a merged `/usr`.

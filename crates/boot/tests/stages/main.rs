@@ -14,6 +14,7 @@ mod deviations;
 mod failure;
 mod failure_mode;
 mod file_systems;
+mod forward;
 mod grow;
 mod handover;
 mod images;

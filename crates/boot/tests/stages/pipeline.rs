@@ -65,7 +65,6 @@ make directory /sysroot/var/cache mode=0755
 make directory /sysroot/var/lib mode=0755
 make directory /sysroot/var/log mode=0755
 make directory /sysroot/var/spool mode=0755
-make directory /sysroot/var/spool/countersign mode=0700
 make directory /sysroot/var/tmp mode=1777
 link /sysroot/bin to usr/bin
 link /sysroot/sbin to usr/sbin

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
+use countersign_system::ports::Platform;
 use countersign_system::ports_host::{Handover, Wake};
 use countersign_system::recorder::{Facts, Recorder};
 use serde_json::Value;
@@ -213,18 +214,40 @@ fn containers_and_their_engine_are_told_once_per_change() {
 #[test]
 fn records_that_wait_for_the_log_server_are_told_once() {
     let machine = started();
-    let fill = |bytes: u64| -> Step<'_> {
+    let began = machine.uptime().as_secs();
+    let kept = |since: &str, reason: &str| -> Step<'_> {
+        let text = format!(
+            r#"{{"confirmed":{{"cursor":"c","number":7}},"waiting_since":{since},"reason":{reason}}}"#
+        );
         Box::new(move |machine| {
-            machine.fills("/var/spool/countersign", bytes);
+            machine.replace_file("/run/countersign/forward.json".as_ref(), text.as_bytes()).unwrap();
+            machine.passes(100, Duration::from_secs(100));
             Wake::Due
         })
     };
-    let (run, _) = watch(&machine, vec![fill(1 << 20), fill(3 << 20), fill(4 << 20), fill(500), fill(0)]);
+    let since = began.to_string();
+    let away = r#""expected the log server to accept a connection""#;
+    let (run, _) = watch(
+        &machine,
+        vec![
+            kept(&since, "null"),
+            kept(&since, away),
+            kept(&since, away),
+            kept(&since, away),
+            kept(&since, away),
+            kept("null", "null"),
+            kept("null", "null"),
+            kept(&since, "null"),
+            kept("null", "null"),
+        ],
+    );
     let lines: Vec<String> = coded(&run).into_iter().filter(|line| line.starts_with("HPL01122")).collect();
     assert_eq!(
         lines,
         [
-            "HPL01122W: log records wait for the log server: 3072 KiB",
+            "HPL01122W: log records wait for the log server: 400 s; expected the log server to accept a connection",
+            "HPL01122I: no log record waits for the log server any more",
+            "HPL01122W: log records wait for the log server: 800 s",
             "HPL01122I: no log record waits for the log server any more",
         ]
     );

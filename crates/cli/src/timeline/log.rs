@@ -57,8 +57,14 @@ fn message(line: &str) -> Option<(Option<i64>, &str)> {
     if app.trim_end_matches(':').split('[').next() != Some("countersignd") {
         return None;
     }
-    // Process, message id, structured data; countersignd has none of the latter.
-    let rest = if rfc5424 { rest.splitn(4, ' ').nth(3)? } else { rest };
+    let rest = if rfc5424 {
+        // Process, message id, structured data: none, or one element without a bracket in it.
+        let rest = rest.splitn(3, ' ').nth(2)?;
+        let element = rest.starts_with('[').then(|| rest.find("] ")).flatten();
+        element.map_or_else(|| rest.split_once(' ').map(|(_, rest)| rest), |end| Some(&rest[end + 2..]))?
+    } else {
+        rest
+    };
     Some((stamp, rest.trim_start_matches('\u{feff}').trim_start()))
 }
 

@@ -74,10 +74,18 @@ codes! {
         "no log record waits for the log server any more"
         cause "the server took what was waiting"
         remedy "nothing to do";
-    LogSpooled "HPL01122W" LOG_SPOOLED Warning
+    LogWaiting "HPL01122W" LOG_WAITING Warning
         "log records wait for the log server"
-        cause "the server takes records more slowly than they are made, or not at all; they are kept on encrypted scratch space"
+        cause "the server takes records more slowly than they are made, or not at all; they are kept in the journal on encrypted scratch space"
         remedy "look at the log server and the network between";
+    LogOverwritten "HPL01123W" LOG_OVERWRITTEN Warning
+        "log records were dropped before the log server had taken them"
+        cause "more was written than the journal holds while the server took nothing or too little; the oldest records went"
+        remedy "let the log server take records faster, or the workload write fewer; the gap shows in the sequence numbers";
+    LogJournal "HPL01124E" LOG_JOURNAL Error
+        "the journal cannot be read"
+        cause "journalctl is missing or fails, or a journal file is damaged"
+        remedy "look at the scratch disk and at the memory of the guest";
         LuksFormatFailed "HPL02002E" LUKS_FORMAT_FAILED Error
         "a volume could not be formatted as LUKS2"
         cause "the device failed, is read-only, or is too small"

@@ -172,7 +172,7 @@ const RESERVED: &[&str] = &[
     "/tmp",
     "/usr",
     "/var/lib/containers",
-    "/var/spool/countersign",
+    "/var/log/journal",
 ];
 /// Folders that hold such folders: a volume may lie below them, not on them.
 const HOLDERS: &[&str] = &["/", "/root", "/var", "/var/lib", "/var/log", "/var/spool", "/var/tmp"];

@@ -1,13 +1,12 @@
-//! What is looked at and not touched: mounts, attributes of files, how much lies in a folder.
+//! What is looked at and not touched: mounts, attributes of files.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use super::{Linux, attributes};
 use crate::error::{Result, SystemError};
 use crate::ports::Mounts;
-use crate::ports_host::Inspection;
 
 /// Above what hundreds of containers mount.
 const MAXIMUM_MOUNTS: u64 = 4 << 20;
@@ -33,46 +32,11 @@ impl Mounts for Linux {
     }
 }
 
-impl Inspection for Linux {
-    fn folder_bytes(&self, folder: &Path) -> Result<u64> {
-        let count = || -> io::Result<u64> {
-            let entries = match fs::read_dir(folder) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-                entries => entries?,
-            };
-            let mut bytes = 0;
-            for entry in entries {
-                match entry?.metadata() {
-                    Ok(data) if data.is_file() => bytes += data.len(),
-                    // A queue's file may go between the two looks.
-                    Ok(_) => {}
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            Ok(bytes)
-        };
-        count().map_err(|e| SystemError::io("read folder", folder.display().to_string(), e))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::linux::Paths;
-
-    #[test]
-    fn the_files_of_a_folder_are_counted_and_a_missing_one_is_empty() {
-        let folder = tempfile::tempdir().unwrap();
-        let machine = Linux::new();
-        fs::write(folder.path().join("a"), "12345").unwrap();
-        fs::write(folder.path().join("b"), "123").unwrap();
-        fs::create_dir(folder.path().join("c")).unwrap();
-        fs::write(folder.path().join("c/d"), "123").unwrap();
-        assert_eq!(machine.folder_bytes(folder.path()).unwrap(), 8);
-        assert_eq!(machine.folder_bytes(&folder.path().join("e")).unwrap(), 0);
-        assert!(machine.folder_bytes(&folder.path().join("a")).is_err());
-    }
+    use std::fs;
 
     #[test]
     fn mounts_are_those_of_process_1_within_the_bound() {

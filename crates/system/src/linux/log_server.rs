@@ -1,23 +1,23 @@
-//! Records to the log server, one conversation at a time.
+//! Who the log server is, and single records to it.
 //!
 //! RFC 5425 (syslog over TLS, both sides authenticated) with the octet-counted frames of its section 4.3. Names
 //! are compared as RFC 6125 says: the subject alternative names, DNS or IP address, never the common name, no
-//! partial wildcards. The steady stream of the journal is the forwarder's, not ours.
+//! partial wildcards. The forwarder of the journal begins its conversations here too.
 //!
 //! A server of TLS 1.3 looks at the client's certificate after the client believes the handshake done. So each
 //! conversation is closed from this side and read to the server's end: a refusal arrives there as an alert.
 
-use std::io::{self, Read};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
-use std::os::fd::{AsFd, AsRawFd};
+mod conversation;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::AsFd;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use openssl::error::ErrorStack;
-use openssl::hash::MessageDigest;
-use openssl::nid::Nid;
 use openssl::ssl::{
     ErrorCode, HandshakeError, Ssl, SslContext, SslContextBuilder, SslFiletype, SslMethod, SslMode, SslRef,
     SslStream, SslVerifyMode, SslVersion,
@@ -25,40 +25,39 @@ use openssl::ssl::{
 use openssl::x509::verify::X509CheckFlags;
 
 use super::Linux;
-use crate::ports_host::{LogPeer, LogServer, LogTarget, ProbeError};
+use crate::ports_host::{LogServer, LogTarget, ProbeError};
+
+pub(super) use conversation::Conversation;
 
 type Result<T> = std::result::Result<T, ProbeError>;
 
 /// OpenSSL's level of 112 bits: no SHA-1 in a chain, no RSA key under 2048 bits.
 const SECURITY_LEVEL: u32 = 2;
 
+/// How long our half stays open for a server that takes a goodbye for nothing and waits for the end of the connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 impl LogServer for Linux {
-    fn send(&self, target: &LogTarget, records: &[String], timeout: Duration) -> Result<LogPeer> {
+    fn send(&self, target: &LogTarget, records: &[String], timeout: Duration) -> Result<()> {
         let deadline = Instant::now().checked_add(timeout).ok_or(ProbeError::Protocol)?;
-        // The files first: what is wrong on this side is said without troubling the server.
-        let context = context(target)?;
-        let socket = connect(resolve(&target.hostname, target.port, deadline)?, deadline)?;
-        let mut conversation =
-            Conversation { stream: handshake(session(&context, target)?, socket, deadline)?, deadline };
-        let peer = peer(conversation.stream.ssl()).ok_or(ProbeError::Protocol)?;
-        conversation.write(&frames(records))?;
-        conversation.close()?;
-        Ok(peer)
+        let mut conversation = connect(target, deadline)?;
+        let sent = conversation
+            .write(&frames(records), deadline)
+            .and_then(|()| conversation.finish(deadline, Some(PATIENCE)));
+        sent.map(drop).map_err(|error| match error {
+            // A server that hangs up on the first record does not want us, whatever it leaves unsaid.
+            ProbeError::HungUp => ProbeError::ClientRefused,
+            error => error,
+        })
     }
 }
 
-/// The server's certificate, which the handshake has verified.
-fn peer(ssl: &SslRef) -> Option<LogPeer> {
-    let certificate = ssl.peer_certificate()?;
-    let alternative = certificate.subject_alt_names();
-    let mut names: Vec<String> =
-        alternative.iter().flatten().filter_map(|name| name.dnsname().map(ToOwned::to_owned)).collect();
-    if names.is_empty() {
-        let common = certificate.subject_name().entries_by_nid(Nid::COMMONNAME);
-        names.extend(common.filter_map(|entry| entry.data().to_string().ok()));
-    }
-    let digest = certificate.digest(MessageDigest::sha256()).ok()?;
-    Some(LogPeer { names, fingerprint: countersign_crypto::digest::hex(&digest) })
+/// Begins a conversation with the server that the target names, and with no other.
+pub(super) fn connect(target: &LogTarget, deadline: Instant) -> Result<Conversation> {
+    // The files first: what is wrong on this side is said without troubling the server.
+    let context = context(target)?;
+    let socket = reach(resolve(&target.hostname, target.port, deadline)?, deadline)?;
+    Ok(Conversation::new(handshake(session(&context, target)?, socket, deadline)?))
 }
 
 /// The messages, each after its length in bytes.
@@ -120,7 +119,7 @@ fn resolve(hostname: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAdd
 }
 
 /// The first address that accepts a connection; each may take an equal part of the time left.
-fn connect(addresses: Vec<SocketAddr>, deadline: Instant) -> Result<TcpStream> {
+fn reach(addresses: Vec<SocketAddr>, deadline: Instant) -> Result<TcpStream> {
     let count = addresses.len();
     for (index, address) in addresses.into_iter().enumerate() {
         let share = rest(deadline) / u32::try_from(count - index).unwrap_or(1);
@@ -152,94 +151,8 @@ fn handshake(ssl: Ssl, socket: TcpStream, deadline: Instant) -> Result<SslStream
     }
 }
 
-struct Conversation {
-    stream: SslStream<TcpStream>,
-    deadline: Instant,
-}
-
-impl Conversation {
-    fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
-        while !bytes.is_empty() {
-            match self.stream.ssl_write(bytes) {
-                Ok(written) => bytes = &bytes[written..],
-                Err(error) if is_closed(&error) => return self.hung_up(),
-                Err(error) => self.wait_or_refuse(&error)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Says goodbye and hears the server out.
-    fn close(&mut self) -> Result<()> {
-        loop {
-            match self.stream.shutdown() {
-                Ok(_) => break,
-                Err(error) if is_closed(&error) => return self.hung_up(),
-                Err(error) => self.wait_or_refuse(&error)?,
-            }
-        }
-        // Fails if the connection was reset.
-        if self.stream.get_ref().shutdown(Shutdown::Write).is_err() {
-            return self.hung_up();
-        }
-        self.read_to_end()
-    }
-
-    /// The server has hung up before we were done; its last words may still say why.
-    fn hung_up(&mut self) -> Result<()> {
-        self.read_to_end().and(Err(ProbeError::ClientRefused))
-    }
-
-    /// `Ok` if the server ended the conversation without complaint, with or without a TLS goodbye, and after it
-    /// had received all of ours.
-    fn read_to_end(&mut self) -> Result<()> {
-        let mut ignored = [0; 4096];
-        loop {
-            match self.stream.ssl_read(&mut ignored) {
-                // A log server has nothing to say.
-                Ok(_) => {}
-                Err(error) if error.code() == ErrorCode::ZERO_RETURN || is_end_of_stream(&error) => break,
-                Err(error) if is_closed(&error) => return Err(ProbeError::ClientRefused),
-                Err(error) => self.wait_or_refuse(&error)?,
-            }
-        }
-        self.hear_end_of_connection()
-    }
-
-    /// Some servers (rsyslogd, for a certificate whose name it does not permit) send no alert but say goodbye and
-    /// hang up on a client that they refuse. They have not read what we sent, so TCP tells: by a reset, or by
-    /// bytes that were not acknowledged when the server closed.
-    fn hear_end_of_connection(&mut self) -> Result<()> {
-        let mut socket = self.stream.get_ref();
-        let mut ignored = [0; 4096];
-        loop {
-            match socket.read(&mut ignored) {
-                Ok(0) => break,
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    wait(socket, ErrorCode::WANT_READ, self.deadline)?;
-                }
-                Err(_) => return Err(ProbeError::ClientRefused),
-            }
-        }
-        // A reset behind the server's FIN does not end the reading, but is kept.
-        match (unacknowledged(socket), socket.take_error()) {
-            // One is our FIN, which may cross the server's.
-            (Ok(0 | 1), Ok(None)) => Ok(()),
-            (Ok(_), Ok(_)) => Err(ProbeError::ClientRefused),
-            _ => Err(ProbeError::Protocol),
-        }
-    }
-
-    fn wait_or_refuse(&self, error: &openssl::ssl::Error) -> Result<()> {
-        match error.code() {
-            code @ (ErrorCode::WANT_READ | ErrorCode::WANT_WRITE) => {
-                wait(self.stream.get_ref(), code, self.deadline)
-            }
-            _ => Err(refusal(self.stream.ssl(), error)),
-        }
-    }
+fn rest(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }
 
 /// Waits until the socket can do what the library wants.
@@ -247,25 +160,13 @@ fn wait(socket: &TcpStream, wanted: ErrorCode, deadline: Instant) -> Result<()> 
     let events = if wanted == ErrorCode::WANT_WRITE { PollFlags::POLLOUT } else { PollFlags::POLLIN };
     let milliseconds = i32::try_from(rest(deadline).as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
     if milliseconds == 0 {
-        return Err(ProbeError::Protocol);
+        return Err(ProbeError::Silent);
     }
     let timeout = PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX);
     match poll(&mut [PollFd::new(socket.as_fd(), events)], timeout) {
         Ok(_) | Err(Errno::EINTR) => Ok(()),
         Err(_) => Err(ProbeError::Protocol),
     }
-}
-
-/// Bytes sent that the other side has not acknowledged (tcp(7), SIOCOUTQ).
-fn unacknowledged(socket: &TcpStream) -> io::Result<libc::c_int> {
-    let mut bytes: libc::c_int = 0;
-    // SAFETY: the kernel writes one int to the pointer, which is to a live int.
-    Errno::result(unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &mut bytes) })?;
-    Ok(bytes)
-}
-
-fn rest(deadline: Instant) -> Duration {
-    deadline.saturating_duration_since(Instant::now())
 }
 
 /// The TCP connection is gone.

@@ -12,6 +12,7 @@ mod disks;
 mod engine;
 mod files;
 mod filesystems;
+mod forwarder;
 mod grow;
 mod handover;
 mod inspection;
@@ -33,6 +34,7 @@ use std::sync::OnceLock;
 
 pub use alarm::LinuxAlarm;
 use announcements::Announcements;
+pub use forwarder::LinuxForwarder;
 
 /// Where things are. The defaults are those of every image; only tests choose others.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,6 +3,11 @@
 //! A program is named by its absolute path and gets an empty environment (plus what the caller names), no
 //! inherited file, secrets by its standard input only, and a deadline. What it prints is kept up to a bound. It
 //! dies with the thread that started it, which waits for it. Whether a failure matters is for the caller.
+//!
+//! One kind of program goes on: it is read while it runs ([`Program::start`]), has no deadline, and is killed when
+//! its reader lets go of it.
+
+mod reader;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
@@ -19,6 +24,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::error::{Result, SystemError};
+
+pub use reader::Reader;
 
 /// Bytes kept of each output stream: the first of standard output, the last of standard error.
 pub const OUTPUT_BOUND: usize = 64 * 1024;
@@ -120,24 +127,21 @@ impl<'a> Program<'a> {
         if status.success() {
             return Ok(output);
         }
-        let mut reason = match (status.code(), status.signal()) {
-            (Some(code), _) => format!("exit status {code}"),
-            (None, Some(signal)) => format!("ended by signal {signal}"),
-            (None, None) => String::from("ended without status"),
-        };
-        if !self.silent {
-            let last_line = last_line(&output.stderr);
-            if !last_line.is_empty() {
-                reason = format!("{reason}: {last_line}");
-            }
-        }
-        Err(SystemError::new("run program", name, reason))
+        let stderr = if self.silent { &[] } else { output.stderr.as_slice() };
+        Err(SystemError::new("run program", name, reason(status, stderr)))
+    }
+
+    /// Starts a program that is read while it runs; it reads nothing itself and has no deadline.
+    ///
+    /// # Errors
+    /// It is absent.
+    pub fn start(self) -> Result<Reader> {
+        let name = self.path.display().to_string();
+        let start = || Reader::new(Running { child: self.spawn()? });
+        start().map_err(|e| SystemError::io("run program", name, e))
     }
 
     fn run_to_end(&mut self) -> io::Result<(ExitStatus, Output)> {
-        if !self.path.is_absolute() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected an absolute path"));
-        }
         let deadline = Instant::now() + self.deadline;
         let mut running = Running { child: self.spawn()? };
         let ended = process_descriptor(running.child.id())?;
@@ -177,6 +181,9 @@ impl<'a> Program<'a> {
     }
 
     fn spawn(&self) -> io::Result<Child> {
+        if !self.path.is_absolute() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected an absolute path"));
+        }
         let mut command = Command::new(&self.path);
         command
             .args(&self.arguments)
@@ -345,6 +352,19 @@ fn process_descriptor(pid: u32) -> io::Result<OwnedFd> {
         // SAFETY: the descriptor was made by the call above and nobody else knows it.
         Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
         _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// How a program ended, with its last words.
+fn reason(status: ExitStatus, stderr: &[u8]) -> String {
+    let ended = match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(signal)) => format!("ended by signal {signal}"),
+        (None, None) => String::from("ended without status"),
+    };
+    match last_line(stderr).as_str() {
+        "" => ended,
+        line => format!("{ended}: {line}"),
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::Recorder;
 use crate::error::{Result, SystemError};
-use crate::ports_host::{Engine, Handover, Inspection, LogPeer, LogServer, LogTarget, Network, ProbeError};
+use crate::ports_host::{Engine, Handover, LogServer, LogTarget, Network, ProbeError};
 
 /// Mode of what other programs of the guest OS read.
 const READABLE: u32 = 0o644;
@@ -66,7 +66,7 @@ impl LogServer for Recorder {
         target: &LogTarget,
         records: &[String],
         _: Duration,
-    ) -> std::result::Result<LogPeer, ProbeError> {
+    ) -> std::result::Result<(), ProbeError> {
         let LogTarget { hostname, port, ca, certificate, key } = target;
         let request = format!(
             "send {} records to {hostname}:{port} ca={ca} certificate={certificate} key={key}",
@@ -108,12 +108,5 @@ impl Engine for Recorder {
             _ => "[]".to_owned(),
         };
         Ok(state.containers.clone().unwrap_or_else(one).into_bytes())
-    }
-}
-
-impl Inspection for Recorder {
-    fn folder_bytes(&self, folder: &Path) -> Result<u64> {
-        let state = self.look(format!("bytes in {}", folder.display()))?;
-        Ok(state.folders.get(folder).copied().unwrap_or_default())
     }
 }

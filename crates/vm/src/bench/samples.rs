@@ -184,7 +184,7 @@ mod tests {
 
     fn message(time: &str, msg: &str) -> Message {
         serde_json::from_value(serde_json::json!({
-            "facility": "daemon", "severity": "info", "time": time, "host": "h", "app": "systemd", "procid": "-",
+            "facility": "daemon", "severity": "info", "time": time, "host": "h", "app": "systemd", "procid": "-", "data": "-",
             "msg": msg
         }))
         .unwrap()

@@ -190,6 +190,7 @@ mod tests {
             host: text("guest"),
             app: text("app"),
             procid: text("-"),
+            data: text("-"),
             msg: text(msg),
         }
     }

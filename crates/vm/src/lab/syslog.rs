@@ -41,6 +41,8 @@ pub struct Message {
     pub app: String,
     /// Process id, `-` if there is none.
     pub procid: String,
+    /// Structured data, `-` if there is none.
+    pub data: String,
     /// The text.
     pub msg: String,
 }
@@ -51,6 +53,15 @@ pub struct Syslog {
     service: Service,
     folder: PathBuf,
     port: u16,
+}
+
+impl Message {
+    /// The number in `[meta sequenceId="…"]` (RFC 5424 section 7.3.1), of records that have one.
+    #[must_use]
+    pub fn sequence(&self) -> Option<u64> {
+        let (_, rest) = self.data.split_once("sequenceId=\"")?;
+        rest.split_once('"')?.0.parse().ok()
+    }
 }
 
 impl Syslog {
@@ -216,6 +227,7 @@ fn configuration(folder: &Path, identity: &Pair, clients: &Path) -> String {
         ("host", "hostname"),
         ("app", "app-name"),
         ("procid", "procid"),
+        ("data", "structured-data"),
         ("msg", "msg"),
     ];
     let fields: String = fields
@@ -279,7 +291,9 @@ mod tests {
         let long = "x".repeat(64 * 1024);
         let text = format!(
             "{}{}{}",
-            frame("<11>1 2026-01-02T03:04:05.678Z guest compose-hello-1 77 - - two\nlines \"quoted\" é"),
+            frame(
+                "<11>1 2026-01-02T03:04:05.678Z guest compose-hello-1 77 - [a b=\"c\"] two\nlines \"quoted\" é"
+            ),
             frame(&format!("<30>1 2026-01-02T03:04:06Z guest dockerd 1 - - {long}")),
             frame("<6>1 - guest kernel - - - last")
         );
@@ -300,6 +314,7 @@ mod tests {
                 host: "guest".into(),
                 app: "compose-hello-1".into(),
                 procid: "77".into(),
+                data: "[a b=\"c\"]".into(),
                 msg: "two\nlines \"quoted\" é".into(),
             }
         );

@@ -1,9 +1,9 @@
 //! Stage `watch`: the daemon that stays until power-off.
 //!
-//! Looks at the volumes right after the start and every hour, in between when a signal or a line of the journal asks; gives notice of what is going to
-//! end; tells when a container ends or is started again and when log records pile up. What is due and what a finding
-//! means is decided by [`countersign_plan::watch`]. The hourly lines are numbered and pass through the whole
-//! forwarding, so their absence or a gap at the log server is the sign that the log does not flow.
+//! Looks at the volumes right after the start and every hour, in between when a signal or a line of the journal asks;
+//! gives notice of what is going to end; tells when a container ends or is started again and when log records wait. What
+//! is due and what a finding means is decided by [`countersign_plan::watch`]. The hourly lines are numbered and pass
+//! through the whole forwarding, so their absence or a gap at the log server is the sign that the log does not flow.
 //!
 //! A deviation is said at every check for as long as it lasts; where the contract says `on-deviation: power-off` the first
 //! one is a failure of this stage, and the unit does the rest. The daemon holds no secret and changes nothing.
@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use countersign_contract::code::Code;
+use countersign_plan::forwarding::ledger::Forwarded;
 use countersign_plan::host::{HANDOVER, HostPlan, Workload};
 use countersign_plan::watch::WatchRecords;
 use countersign_plan::watch::schedule::{Clock, DEMAND_SECONDS, DEMANDS, Demand, Due, State};
@@ -25,13 +26,12 @@ use crate::failure::Failure;
 use crate::log::{Log, Summary};
 use crate::stage::Stage;
 
-use super::logging::SPOOL;
-
-/// How often the containers and the spool are looked at.
+/// How often containers and forwarder are looked at.
 const LOOK: Duration = Duration::from_secs(60);
 
-/// Bytes in the spool below which nobody has to worry: the journal's position, and a queue that is just being read.
-const SPOOL_BYTES: u64 = 1 << 20;
+/// Seconds that the oldest record may wait before somebody is told: above a conversation with the log server (a
+/// minute) and the time that it may take to end (another).
+const WAITING: u64 = 300;
 
 /// What the daemon remembers.
 struct Daemon<'p> {
@@ -42,7 +42,7 @@ struct Daemon<'p> {
     /// Whether it was said that the engine is silent.
     silent: bool,
     /// Whether it was said that records wait.
-    spooled: bool,
+    waiting: bool,
     /// Whether it was said that the journal is not heard.
     deaf: bool,
     /// Number of the last check.
@@ -117,7 +117,7 @@ impl<'p> Daemon<'p> {
             state,
             containers: Containers::default(),
             silent: false,
-            spooled: false,
+            waiting: false,
             deaf: false,
             checks: 0,
             deviations: 0,
@@ -149,7 +149,7 @@ impl<'p> Daemon<'p> {
             self.check(system, log)?;
         }
         self.workload(system);
-        self.spool(system);
+        self.forwarder(system);
         Ok(())
     }
 
@@ -209,16 +209,19 @@ impl<'p> Daemon<'p> {
         }
     }
 
-    fn spool<S: Watched>(&mut self, system: &S) {
-        // A folder that cannot be read says nothing about the queue; the numbered checks still do.
-        let Ok(bytes) = system.folder_bytes(Path::new(SPOOL)) else { return };
-        let spooled = bytes > SPOOL_BYTES;
-        if spooled == std::mem::replace(&mut self.spooled, spooled) {
+    fn forwarder<S: Watched>(&mut self, system: &S) {
+        // Before its first record there is no file; the numbered checks pass through it in any case.
+        let Ok(kept) = system.read_file(&super::forward::state_file()) else { return };
+        let Ok(Forwarded { waiting_since, reason, .. }) = serde_json::from_slice(&kept) else { return };
+        let seconds = waiting_since.map_or(0, |since| system.uptime().as_secs().saturating_sub(since));
+        let waiting = seconds > WAITING;
+        if waiting == std::mem::replace(&mut self.waiting, waiting) {
             return;
         }
-        if spooled {
-            let code = Code::LogSpooled;
-            warn(system, code, &format!("{}: {} KiB", code.text(), bytes >> 10));
+        if waiting {
+            let code = Code::LogWaiting;
+            let reason = reason.map(|reason| format!("; {reason}")).unwrap_or_default();
+            warn(system, code, &format!("{}: {seconds} s{reason}", code.text()));
         } else {
             let code = Code::LogDrained;
             system.line(Severity::Info, &format!("{code}: {}", code.text()));

@@ -3,7 +3,7 @@
 
 use super::*;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -19,12 +19,12 @@ fn openssl(folder: &Path, arguments: &str) {
 }
 
 /// A folder with two authorities, `ca` and `other`, and whatever certificates a test asks for.
-struct Pki {
+pub(super) struct Pki {
     folder: tempfile::TempDir,
 }
 
 impl Pki {
-    fn new() -> Pki {
+    pub(super) fn new() -> Pki {
         let pki = Pki { folder: tempfile::tempdir().unwrap() };
         for authority in ["ca", "other"] {
             pki.key(authority);
@@ -62,11 +62,11 @@ impl Pki {
         );
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn target(&self, hostname: &str, port: u16) -> LogTarget {
+    pub(super) fn target(&self, hostname: &str, port: u16) -> LogTarget {
         let file = |name| self.path(name).to_str().unwrap().to_owned();
         LogTarget {
             hostname: hostname.into(),
@@ -126,24 +126,7 @@ impl Drop for Server {
 }
 
 fn send(target: &LogTarget) -> Result<()> {
-    Linux::new().send(target, &[RECORD.into()], Duration::from_secs(20)).map(drop)
-}
-
-#[test]
-fn the_server_is_named_by_its_certificate() {
-    let pki = Pki::new();
-    let output = Command::new("openssl")
-        .args(["x509", "-noout", "-fingerprint", "-sha256", "-in"])
-        .arg(pki.path("server.pem"))
-        .output()
-        .unwrap();
-    let fingerprint = String::from_utf8(output.stdout).unwrap();
-    let fingerprint = fingerprint.trim().rsplit('=').next().unwrap().replace(':', "").to_lowercase();
-    let server = pki.server("");
-    let peer = Linux::new()
-        .send(&pki.target("localhost", server.port), &[RECORD.into()], Duration::from_secs(20))
-        .unwrap();
-    assert_eq!(peer, LogPeer { names: vec!["localhost".into()], fingerprint });
+    Linux::new().send(target, &[RECORD.into()], Duration::from_secs(20))
 }
 
 #[test]
@@ -258,7 +241,7 @@ fn a_server_that_says_nothing_or_something_else_is_a_protocol_error_in_time() {
     let target = pki.target("127.0.0.1", listener.local_addr().unwrap().port());
     let before = Instant::now();
     let silent = Linux::new().send(&target, &[RECORD.into()], Duration::from_millis(300));
-    assert_eq!(silent, Err(ProbeError::Protocol));
+    assert_eq!(silent, Err(ProbeError::Silent));
     assert!(before.elapsed() < Duration::from_secs(10));
 
     let chatter = std::thread::spawn(move || {

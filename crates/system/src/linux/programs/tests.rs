@@ -147,3 +147,44 @@ fn a_program_dies_with_its_parent() {
         std::thread::yield_now();
     }
 }
+
+/// The next piece of output; empty at its end.
+fn piece(reader: &mut Reader) -> Vec<u8> {
+    let mut buffer = [0; 4096];
+    loop {
+        if let Some(count) = reader.read(&mut buffer).unwrap() {
+            return buffer[..count].to_vec();
+        }
+        let mut watched: Vec<PollFd<'_>> =
+            reader.descriptors().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        poll(&mut watched, PollTimeout::NONE).unwrap();
+    }
+}
+
+#[test]
+fn a_program_that_goes_on_is_read_to_its_end_and_says_how_it_ended() {
+    // More of both than two pipes hold.
+    let script = "head -c 300000 /dev/zero >&2; head -c 300000 /dev/zero; echo >&2; echo why >&2; exit 3";
+    let mut reader = shell(script).start().unwrap();
+    let mut count = 0;
+    loop {
+        match piece(&mut reader).len() {
+            0 => break,
+            more => count += more,
+        }
+    }
+    assert_eq!(count, 300_000);
+    assert_eq!(reader.ended(), Err("exit status 3: why".to_owned()));
+    let error = Program::new("sh").start().unwrap_err();
+    assert!(error.to_string().contains("expected an absolute path"), "{error}");
+}
+
+#[test]
+fn a_program_that_goes_on_dies_with_its_reader() {
+    let mut reader = shell("echo $$; exec sleep 600").start().unwrap();
+    let process = String::from_utf8(piece(&mut reader)).unwrap();
+    let process = Path::new("/proc").join(process.trim());
+    assert!(process.exists());
+    drop(reader);
+    assert!(!process.exists());
+}

@@ -1,0 +1,196 @@
+//! Log servers that others made: rsyslogd, and syslog-ng where `COUNTERSIGN_SYSLOG_NG` names a folder with its package
+//! unpacked (it cannot be installed beside rsyslog). Both demand a client certificate and write a JSON object a record.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+
+use super::world::{Process, World, until};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Rsyslog,
+    SyslogNg,
+}
+
+impl Kind {
+    /// Those that this machine has.
+    pub fn all() -> Vec<Kind> {
+        let kinds = [Kind::Rsyslog, Kind::SyslogNg].into_iter().filter(|kind| kind.program().exists());
+        let kinds: Vec<Kind> = kinds.collect();
+        if !kinds.contains(&Kind::SyslogNg) {
+            eprintln!("skipped: syslog-ng, which COUNTERSIGN_SYSLOG_NG does not name");
+        }
+        assert!(kinds.contains(&Kind::Rsyslog), "expected rsyslogd; tests/run installs it");
+        kinds
+    }
+
+    fn program(self) -> PathBuf {
+        match self {
+            Kind::Rsyslog => "/usr/sbin/rsyslogd".into(),
+            Kind::SyslogNg => syslog_ng("usr/sbin/syslog-ng"),
+        }
+    }
+}
+
+fn syslog_ng(path: &str) -> PathBuf {
+    Path::new(&std::env::var_os("COUNTERSIGN_SYSLOG_NG").unwrap_or_else(|| "/nowhere".into())).join(path)
+}
+
+/// A record as the server wrote it down.
+#[derive(Debug, Deserialize)]
+pub struct Record {
+    /// The sequence number: alone, or in its structured data.
+    sequence: String,
+    pub app: String,
+    pub msg: String,
+}
+
+impl Record {
+    pub fn sequence(&self) -> u64 {
+        let digits: String = self.sequence.chars().filter(char::is_ascii_digit).collect();
+        digits.parse().unwrap()
+    }
+}
+
+pub struct Receiver<'w> {
+    world: &'w World,
+    kind: Kind,
+    folder: tempfile::TempDir,
+    process: Option<Process>,
+    offset: u64,
+    /// All records so far.
+    pub records: Vec<Record>,
+}
+
+impl<'w> Receiver<'w> {
+    /// Describes a server; it does not run yet.
+    pub fn new(world: &'w World, kind: Kind) -> Receiver<'w> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut receiver = Receiver { world, kind, folder, process: None, offset: 0, records: Vec::new() };
+        let text = match kind {
+            Kind::Rsyslog => receiver.rsyslog(),
+            Kind::SyslogNg => receiver.syslog_ng(),
+        };
+        fs::write(receiver.path("conf"), text).unwrap();
+        File::create(receiver.path("records")).unwrap();
+        receiver.records.clear();
+        receiver
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn rsyslog(&self) -> String {
+        let key = |name: &str| self.world.keys.path(name).display().to_string();
+        let (folder, port) = (self.folder.path().display(), self.world.port);
+        format!(
+            r#"global(workDirectory="{folder}" maxMessageSize="128k" DefaultNetstreamDriver="ossl"
+  DefaultNetstreamDriverCAFile="{}" DefaultNetstreamDriverCertFile="{}" DefaultNetstreamDriverKeyFile="{}"
+  parser.escapeControlCharactersOnReceive="off" net.enableDNS="off")
+module(load="imtcp" StreamDriver.Name="ossl" StreamDriver.Mode="1" StreamDriver.AuthMode="x509/certvalid")
+input(type="imtcp" address="127.0.0.1" port="{port}")
+template(name="json" type="list" option.jsonf="on") {{
+  property(outname="sequence" name="structured-data" format="jsonf")
+  property(outname="app" name="app-name" format="jsonf")
+  property(outname="msg" name="msg" format="jsonf")
+}}
+action(type="omfile" file="{folder}/records" template="json")
+"#,
+            key("ca.pem"),
+            key("server.pem"),
+            key("server.key")
+        )
+    }
+
+    fn syslog_ng(&self) -> String {
+        let key = |name: &str| self.world.keys.path(name).display().to_string();
+        let (folder, port) = (self.folder.path().display(), self.world.port);
+        format!(
+            r#"@version: 3.35
+options {{ keep-hostname(yes); log-msg-size(131072); stats-freq(0); use-dns(no); }};
+source guests {{
+  syslog(ip("127.0.0.1") port({port}) transport("tls")
+    tls(ca-file("{}") cert-file("{}") key-file("{}") peer-verify(required-trusted)));
+}};
+destination records {{
+  file("{folder}/records"
+    template("$(format-json sequence=\"${{.SDATA.meta.sequenceId}}\" app=\"${{PROGRAM}}\" msg=\"${{MESSAGE}}\")\n"));
+}};
+log {{ source(guests); destination(records); flags(flow-control); }};
+"#,
+            key("ca.pem"),
+            key("server.pem"),
+            key("server.key")
+        )
+    }
+
+    pub fn start(&mut self) {
+        let mut command = Command::new(self.kind.program());
+        match self.kind {
+            Kind::Rsyslog => {
+                command.args(["-n", "-iNONE", "-f"]).arg(self.path("conf"));
+            }
+            Kind::SyslogNg => {
+                let libraries = ["usr/lib/x86_64-linux-gnu", "usr/lib/syslog-ng"].map(syslog_ng);
+                let libraries = std::env::join_paths(libraries).unwrap();
+                command.env("LD_LIBRARY_PATH", libraries).args(["--foreground", "--no-caps", "--cfgfile"]);
+                command.arg(self.path("conf"));
+                for (option, name) in
+                    [("--persist-file", "persist"), ("--pidfile", "pid"), ("--control", "control")]
+                {
+                    command.arg(option).arg(self.path(name));
+                }
+                command.arg("--module-path").arg(syslog_ng("usr/lib/syslog-ng/3.38"));
+            }
+        }
+        command.stdout(Stdio::null()).stderr(File::create(self.path("diagnostic")).unwrap());
+        self.process = Some(Process::start(command));
+        until("the log server's port", || listens(self.world.port).then_some(()));
+    }
+
+    /// Asks the server to end, waits for it, and starts it again.
+    pub fn restart(&mut self) {
+        self.stop();
+        self.start();
+    }
+
+    pub fn stop(&mut self) {
+        self.process.take().unwrap().end();
+        self.read();
+    }
+
+    pub fn process(&self) -> &Process {
+        self.process.as_ref().unwrap()
+    }
+
+    /// Reads what has been written since.
+    pub fn read(&mut self) {
+        let mut file = File::open(self.path("records")).unwrap();
+        file.seek(SeekFrom::Start(self.offset)).unwrap();
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).unwrap();
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        self.offset += whole as u64;
+        let lines = bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        self.records.extend(lines.map(|line| serde_json::from_slice::<Record>(line).unwrap()));
+    }
+
+    /// Waits until the records so far are as wanted.
+    pub fn wait_for(&mut self, what: &str, wanted: impl Fn(&[Record]) -> bool) {
+        until(what, || {
+            self.read();
+            wanted(&self.records).then_some(())
+        });
+    }
+}
+
+/// Whether a TCP port of this machine listens, without a connection that the server would have to account for.
+fn listens(port: u16) -> bool {
+    let address = format!(":{port:04X} 00000000:0000 0A ");
+    fs::read_to_string("/proc/net/tcp").unwrap().contains(&address)
+}

@@ -1,0 +1,195 @@
+//! A journald of its own, the forwarder, and what lies between: keys, plan, writers.
+//!
+//! The calling thread gets mounts of its own with empty `/run` and `/var/log`, so that journald, journalctl and the
+//! forwarder run with their usual paths and meet nobody else. All processes die with the thread.
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// A bound for everything that is waited for, not a claim.
+pub const LIMIT: Duration = Duration::from_secs(300);
+
+const JOURNALD: &str = "/usr/lib/systemd/systemd-journald";
+const SOCKET: &str = "/run/systemd/journal/socket";
+const STATE: &str = "/run/countersign/forward.json";
+const CONFIGURATION: &str = "[Journal]\nStorage=persistent\nSystemMaxUse=256M\nRateLimitIntervalSec=0\n\
+                             SplitMode=none\nReadKMsg=no\nAudit=no\n";
+
+/// A child that is killed when dropped, and with the thread that started it.
+pub struct Process(pub Child);
+
+impl Process {
+    pub fn start(mut command: Command) -> Process {
+        // SAFETY: one system call between fork and exec.
+        unsafe {
+            command.pre_exec(|| Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?));
+        }
+        Process(command.stdin(Stdio::null()).spawn().unwrap())
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.0.id() as i32), signal).unwrap();
+    }
+
+    /// Asks the process to end and waits for it.
+    pub fn end(&mut self) -> ExitStatus {
+        self.signal(Signal::SIGTERM);
+        self.0.wait().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Waits until something is so, looking again after a moment: what is looked at belongs to other programs.
+pub fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Keys of one authority, made by the openssl program.
+pub struct Keys {
+    pub folder: tempfile::TempDir,
+}
+
+impl Keys {
+    fn new() -> Keys {
+        let keys = Keys { folder: tempfile::tempdir().unwrap() };
+        let ec = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2";
+        keys.openssl(&format!("req -x509 {ec} -subj /CN=authority -keyout ca.key -out ca.pem"));
+        for (name, extension) in [
+            ("server", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
+            ("client", "extendedKeyUsage=clientAuth"),
+        ] {
+            keys.openssl(&format!(
+                "req -x509 {ec} -CA ca.pem -CAkey ca.key -subj /CN={name} -addext basicConstraints=CA:FALSE \
+                 -addext {extension} -keyout {name}.key -out {name}.pem"
+            ));
+        }
+        keys
+    }
+
+    fn openssl(&self, arguments: &str) {
+        let mut command = Command::new("openssl");
+        command.current_dir(self.folder.path()).args(arguments.split_whitespace());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+pub struct World {
+    pub keys: Keys,
+    pub port: u16,
+    _journald: Process,
+}
+
+impl World {
+    /// Nothing where the tests have no right to mounts of their own, as a plain user.
+    pub fn new() -> Option<World> {
+        if !nix::unistd::geteuid().is_root() || !Path::new(JOURNALD).exists() {
+            eprintln!("skipped: needs root and systemd-journald");
+            return None;
+        }
+        unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+        mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
+        for folder in ["/run", "/var/log"] {
+            mount(Some("tmpfs"), folder, Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
+        }
+        for folder in ["/run/systemd/journald.conf.d", "/run/countersign"] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        fs::write("/run/systemd/journald.conf.d/test.conf", CONFIGURATION).unwrap();
+        let journald = Process::start(Command::new(JOURNALD));
+        until("journald's socket", || UnixDatagram::unbound().ok()?.connect(SOCKET).ok());
+        assert!(Command::new("journalctl").arg("--flush").status().unwrap().success());
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let world = World { keys: Keys::new(), port, _journald: journald };
+        world.plan(port);
+        Some(world)
+    }
+
+    /// What the initramfs would have handed over, for a log server at this port.
+    pub fn plan(&self, port: u16) {
+        let file = |name| self.keys.path(name).display().to_string();
+        let plan = serde_json::json!({
+            "version": "1", "hostname": "guest", "network_config": false, "images": [], "registries": null,
+            "workload": "nothing",
+            "log": {"hostname": "localhost", "port": port, "ca": file("ca.pem"),
+                    "certificate": file("client.pem"), "key": file("client.key")},
+        });
+        fs::write("/run/countersign/plan.json", plan.to_string()).unwrap();
+    }
+
+    /// The real program.
+    pub fn forwarder(&self) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersignd"));
+        command.arg("forward").env_clear();
+        Process::start(command)
+    }
+
+    /// What the forwarder has kept.
+    pub fn state(&self) -> Option<serde_json::Value> {
+        serde_json::from_slice(&fs::read(STATE).ok()?).ok()
+    }
+}
+
+/// A program that writes to the journal.
+pub struct Writer {
+    socket: UnixDatagram,
+}
+
+impl Writer {
+    pub fn new() -> Writer {
+        let socket = UnixDatagram::unbound().unwrap();
+        socket.connect(SOCKET).unwrap();
+        Writer { socket }
+    }
+
+    /// Writes an entry in journald's own protocol; waits while journald is busy.
+    pub fn write(&self, identifier: &str, message: &[u8]) {
+        let mut entry = format!("PRIORITY=6\nSYSLOG_IDENTIFIER={identifier}\nMESSAGE\n").into_bytes();
+        entry.extend_from_slice(&(message.len() as u64).to_le_bytes());
+        entry.extend_from_slice(message);
+        entry.push(b'\n');
+        self.socket.send(&entry).unwrap();
+    }
+
+    /// Writes numbered lines, so many a second, or as fast as journald takes them.
+    pub fn lines(&self, numbers: std::ops::RangeInclusive<usize>, rate: Option<u32>) {
+        let begin = Instant::now();
+        for (written, number) in (1_u32..).zip(numbers) {
+            self.write(
+                "load",
+                format!("line {number} of a workload that has a lot to say about itself").as_bytes(),
+            );
+            if let Some(rate) = rate {
+                let due = Duration::from_secs(1) * written / rate;
+                std::thread::sleep(due.saturating_sub(begin.elapsed()));
+            }
+        }
+    }
+}

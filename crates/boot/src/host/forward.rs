@@ -1,0 +1,283 @@
+//! The verb `forward`: the journal to the log server, from its first entry until power-off, each entry at least once.
+//!
+//! The journal is the spool; all that is kept is the position up to which the server has confirmed. Records go out in
+//! conversations; what is not confirmed by the end of one is sent again in the next
+//! ([`countersign_plan::forwarding::ledger`]). Nothing here holds anybody up: a server that is away or slow means that
+//! the journal is read later, and journald drops its oldest entries rather than wait, which is told
+//! (`HPL01123W`).
+//!
+//! Asked to end, it reads the journal to its end first, as long as that takes no more than [`LAST`].
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use countersign_contract::code::Code;
+use countersign_plan::forwarding::entry::{FIELDS, Parser};
+use countersign_plan::forwarding::ledger::{Forwarded, Ledger};
+use countersign_plan::forwarding::record;
+use countersign_plan::host::{HANDOVER, HostPlan};
+use countersign_system::ports::Severity;
+use countersign_system::ports_host::{Arrival, Ending, Forwarder, Host, ProbeError, Reading};
+
+use crate::failure::Failure;
+use crate::stage::Stage;
+
+/// How long the server may take for the beginning or the end of a conversation, or for a batch.
+const ANSWER: Duration = Duration::from_secs(60);
+/// How long a server that is not known to answer a goodbye may take for it, before it is seen whether it waits for the
+/// end of the connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest pause between two attempts; the first is made at once, then it is a second, then twice as long each time.
+const PAUSE: Duration = Duration::from_secs(30);
+/// How long the last records may take; above it the service manager loses patience (`TimeoutStopSec=`).
+const LAST: Duration = Duration::from_secs(15);
+/// Bytes of the journal that are read at once.
+const CHUNK: usize = 64 << 10;
+/// Bytes that are handed over at once, as long as one frame has no more.
+const BATCH: usize = 16 << 10;
+
+/// Why the records do not get through, or what else there is to do.
+enum Interruption {
+    /// The server does not take them now.
+    Server(ProbeError),
+    /// Nothing helps but a new start.
+    Failed(Failure),
+}
+
+impl From<ProbeError> for Interruption {
+    fn from(error: ProbeError) -> Interruption {
+        Interruption::Server(error)
+    }
+}
+
+impl From<Failure> for Interruption {
+    fn from(failure: Failure) -> Interruption {
+        Interruption::Failed(failure)
+    }
+}
+
+pub(super) fn state_file() -> PathBuf {
+    Path::new(HANDOVER).join("forward.json")
+}
+
+fn failed(code: Code, error: impl std::fmt::Display) -> Failure {
+    Failure::machine(Stage::Logging, code, error)
+}
+
+/// Runs until somebody ends it.
+pub(super) fn run<S: Host, F: Forwarder>(system: &S, plan: &HostPlan, ends: &mut F) -> Result<(), Failure> {
+    let kept = system.read_file(&state_file()).ok();
+    let kept: Forwarded = kept.and_then(|kept| serde_json::from_slice(&kept).ok()).unwrap_or_default();
+    let mut forwarding = Forwarding {
+        system,
+        plan,
+        ends,
+        ledger: Ledger::new(kept.confirmed.clone()),
+        kept,
+        parser: Parser::default(),
+        connected: false,
+        last: None,
+    };
+    forwarding.open(Behind::Confirmed)?;
+    forwarding.ends.ready();
+    forwarding.until_ended()
+}
+
+/// Where reading goes on.
+enum Behind {
+    Confirmed,
+    Sent,
+}
+
+struct Forwarding<'f, S, F> {
+    system: &'f S,
+    plan: &'f HostPlan,
+    ends: &'f mut F,
+    ledger: Ledger,
+    /// What the file says.
+    kept: Forwarded,
+    parser: Parser,
+    connected: bool,
+    /// Uptime at which the last records have to be through; none as long as nobody wants an end.
+    last: Option<Duration>,
+}
+
+impl<S: Host, F: Forwarder> Forwarding<'_, S, F> {
+    fn until_ended(&mut self) -> Result<(), Failure> {
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            match self.forward(&mut buffer) {
+                Ok(()) => return Ok(()),
+                Err(Interruption::Failed(failure)) => return Err(failure),
+                Err(Interruption::Server(error)) => {
+                    if !self.reconnect(error)? {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends what the journal holds and what it gains; `Ok` when it has come to the end that was asked for.
+    fn forward(&mut self, buffer: &mut [u8]) -> Result<(), Interruption> {
+        loop {
+            let left = self.ledger.left(self.system.uptime());
+            if left.is_some_and(|left| left.is_zero()) {
+                self.finish()?;
+                continue;
+            }
+            match self.ends.wait(buffer, left.unwrap_or(Duration::MAX)) {
+                Arrival::Journal(count) => self.pass_on(&buffer[..count])?,
+                Arrival::Due => {}
+                Arrival::HungUp(error) => return Err(error.into()),
+                Arrival::EndOfJournal(None) if self.last.is_some() => {
+                    if left.is_some() {
+                        self.finish()?;
+                    }
+                    return Ok(());
+                }
+                Arrival::EndOfJournal(reason) => {
+                    let reason = reason.unwrap_or_else(|| "expected the journal to go on".to_owned());
+                    return Err(failed(Code::LogJournal, reason).into());
+                }
+                Arrival::Ended => {
+                    self.end();
+                    self.open(Behind::Sent)?;
+                }
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        self.last.get_or_insert(self.system.uptime() + LAST);
+    }
+
+    /// How long the server may take now.
+    fn answer(&self) -> Duration {
+        self.last.map_or(ANSWER, |last| ANSWER.min(last.saturating_sub(self.system.uptime())))
+    }
+
+    fn open(&mut self, behind: Behind) -> Result<(), Failure> {
+        let reading = if self.last.is_some() { Reading::ToTheEnd } else { Reading::Following };
+        let position = match behind {
+            Behind::Confirmed => self.ledger.confirmed(),
+            Behind::Sent => self.ledger.sent(),
+        };
+        self.parser = Parser::default();
+        let opened = self.ends.open_journal(position.cursor.as_deref(), reading, FIELDS);
+        opened.map_err(|error| failed(Code::LogJournal, error))
+    }
+
+    /// Bytes of the journal: entries that end in them go out.
+    fn pass_on(&mut self, mut bytes: &[u8]) -> Result<(), Interruption> {
+        let mut batch = Vec::with_capacity(BATCH);
+        while let Some(entry) =
+            self.parser.next(&mut bytes).map_err(|error| failed(Code::LogJournal, error))?
+        {
+            let before = batch.len();
+            let number = self.ledger.number(&entry);
+            record::frame(&entry, number, &self.plan.hostname, &mut batch);
+            let missing = self.ledger.send(entry, batch.len() - before, self.system.uptime());
+            if missing > 0 {
+                let code = Code::LogOverwritten;
+                self.system.line(Severity::Warning, &format!("{code}: {}: {missing}", code.text()));
+            }
+            let ends = self.ledger.left(self.system.uptime()).is_some_and(|left| left.is_zero());
+            if ends || batch.len() >= BATCH {
+                self.send(&mut batch)?;
+            }
+            if ends {
+                self.finish()?;
+            }
+        }
+        self.send(&mut batch)
+    }
+
+    fn send(&mut self, batch: &mut Vec<u8>) -> Result<(), Interruption> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        if !self.connected {
+            self.connect()?;
+        }
+        self.ends.send(batch, self.answer())?;
+        batch.clear();
+        Ok(())
+    }
+
+    fn connect(&mut self) -> Result<(), Interruption> {
+        // The daemon sees from now on that something waits, and since when.
+        let kept = Forwarded { waiting_since: self.ledger.waiting_since(), ..self.kept.clone() };
+        self.keep(kept)?;
+        self.ends.connect(&super::target(self.plan), self.answer())?;
+        self.connected = true;
+        Ok(())
+    }
+
+    /// Ends the conversation: the server has everything that was sent.
+    fn finish(&mut self) -> Result<(), Interruption> {
+        let patience = if self.ledger.answers() { None } else { Some(PATIENCE) };
+        let ending = self.ends.finish(self.answer(), patience)?;
+        if !self.ledger.confirm(ending == Ending::Answered) {
+            return Err(ProbeError::Silent.into());
+        }
+        self.connected = false;
+        let confirmed = self.ledger.confirmed().clone();
+        self.ends.status(&format!("the log server has everything up to record {}", confirmed.number));
+        self.keep(Forwarded { confirmed, waiting_since: None, reason: None })?;
+        Ok(())
+    }
+
+    fn keep(&mut self, kept: Forwarded) -> Result<(), Failure> {
+        if kept != self.kept {
+            let text = serde_json::to_vec(&kept).map_err(|error| failed(Code::HandoverFailed, error))?;
+            let written = self.system.replace_file(&state_file(), &text);
+            written.map_err(|error| failed(Code::HandoverFailed, error))?;
+            self.kept = kept;
+        }
+        Ok(())
+    }
+
+    /// After a conversation that broke or never began: the next one, and the journal from the confirmed position on.
+    /// Whether there is one: asked to end, it does not try for ever.
+    fn reconnect(&mut self, mut error: ProbeError) -> Result<bool, Failure> {
+        self.ends.disconnect();
+        self.ends.close_journal();
+        let waiting_since = self.ledger.waiting_since().or(self.kept.waiting_since);
+        self.ledger.lose(std::mem::take(&mut self.connected));
+        let mut pause = Duration::ZERO;
+        loop {
+            let reason = Some(error.to_string());
+            self.keep(Forwarded { reason, waiting_since, ..self.kept.clone() })?;
+            self.ends.status(&format!("records wait: {error}"));
+            if !self.pause(pause) {
+                return Ok(false);
+            }
+            match self.ends.connect(&super::target(self.plan), self.answer()) {
+                Ok(()) => break,
+                Err(refused) => error = refused,
+            }
+            pause = (pause * 2).clamp(Duration::from_secs(1), PAUSE);
+        }
+        self.connected = true;
+        self.open(Behind::Confirmed)?;
+        Ok(true)
+    }
+
+    /// Waits; whether there is time left for another attempt.
+    fn pause(&mut self, time: Duration) -> bool {
+        let until = self.system.uptime() + time;
+        loop {
+            let now = self.system.uptime();
+            let last = self.last.unwrap_or(Duration::MAX);
+            if now >= last || now >= until {
+                return now < last;
+            }
+            if self.ends.wait(&mut [], until.min(last) - now) == Arrival::Ended {
+                self.end();
+                // The first attempt of the last ones is made at once.
+                return true;
+            }
+        }
+    }
+}
