@@ -50,7 +50,7 @@ fn first_format(folder: &Path) -> Series {
         edits: Vec::new(),
         after: workload("first-format", 1),
         again_of: 8,
-        cuts: [6, 60],
+        cuts: [8, 60],
     }
 }
 
