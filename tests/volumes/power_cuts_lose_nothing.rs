@@ -63,7 +63,7 @@ fn change_of_seeds(folder: &Path) -> Series {
         (Section::Workload, "    seed: ", previous(&old.workload_seed)),
         (Section::Env, "    seed: ", previous(&old.env_seed)),
     ];
-    let made = by_hand(folder, "seeds", old, 0, [4, 40]);
+    let made = by_hand(folder, "seeds", old, 0, [6, 40]);
     let volume = Volume {
         workload_seed: "workload-seed-of-next-year".into(),
         env_seed: "deployer-seed-of-next-year".into(),
