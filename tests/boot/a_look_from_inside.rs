@@ -1,5 +1,6 @@
 //! A look at the running guest from inside: no secret in a command line, an environment, the journal, the transcript or
-//! a core file; the kernel is closed; a container that failed was started again; a panic ends the machine.
+//! a core file; the kernel is closed; a container that failed was started again, and the check of the volumes that it
+//! asks for is made; a panic ends the machine.
 //!
 //! The guest has no shell, so the look is taken by a unit that only this story's image has (`probe/`). It writes what
 //! it saw onto one disk, and onto another the environments of the containers, where the contract's secret belongs:
@@ -40,14 +41,15 @@ const PARAMETERS: [(&str, &str); 8] = [
     ("fs/suid_dumpable", "0"),
 ];
 
-/// A service that fails when it is first started.
+/// A service that fails when it is first started, and then asks for checks of the volumes.
 fn again(image: &str) -> String {
     format!(
         r#"  again:
     image: {image}
     entrypoint: ["/bin/busybox", "sh", "-c"]
     command:
-      - if read -r word </data/again; then echo "$$word start of this container"; exec /bin/busybox sleep 3600;
+      - if read -r word </data/again; then echo "$$word start of this container";
+        while :; do echo HPL13000I; /bin/busybox sleep 30; done;
         else echo second >/data/again; exit 1; fi
     restart: on-failure
     volumes: ["again:/data"]
@@ -103,6 +105,8 @@ fn a_look_from_inside() {
         message.app == "compose-again-1" && message.msg.contains("second start of this container")
     };
     world.syslog.wait_for("the line of the restarted container", BOOT, restarted).unwrap();
+    let checked = |message: &Message| message.msg.contains("HPL13001I: check 2: ");
+    world.syslog.wait_for("the check that the container asked for", BOOT, checked).unwrap();
 
     let port = guest.forwarded(PANIC).unwrap();
     let deadline = Instant::now() + BOOT;

@@ -139,7 +139,8 @@ mod tests {
     /// A program in place of journalctl, which checks its arguments.
     fn journalctl(folder: &tempfile::TempDir, script: &str) -> PathBuf {
         let path = folder.path().join("journalctl");
-        let expected = "--quiet --merge --follow --lines=0 --output=cat MESSAGE=HPL13000I";
+        let expected =
+            "--quiet --merge --follow --lines=0 --output=cat MESSAGE=HPL13000I MESSAGE=HPL13000I\n";
         let text = format!("#!/bin/sh\n[ \"$*\" = '{expected}' ] || exit 1\n{script}\n");
         std::fs::write(&path, text).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
