@@ -307,8 +307,8 @@ fn copy(from: &Path, to: &Path) {
     assert!(copied.success());
 }
 
-/// The whole run, and half of the cuts behind writes, a quarter of each other kind. Two thirds of each kind, if there are so many, are cuts in
-/// what the stage writes itself; the others are the file system's own care. Each evenly over the run.
+/// The whole run, and half of the cuts behind writes, a quarter of each other kind. Two thirds of each kind, if there are
+/// so many, are cuts in what the stage writes itself; the others are the file system's own care. Each evenly over the run.
 fn choose(log: &WriteLog, all: &[Cut], count: usize) -> Vec<Cut> {
     let whole = Cut::after(log.writes.len());
     let mut chosen = vec![whole.clone()];

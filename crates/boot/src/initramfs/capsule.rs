@@ -1,4 +1,5 @@
-//! The failure capsule of a boot whose contract names an auditor: told from the end of `verify` on, where that key is known.
+//! The failure capsule of a boot whose contract names an auditor: told from the end of `verify` on, where that key is
+//! known.
 //!
 //! Before the cause, so that the last lines of the console are the cause's.
 

@@ -62,7 +62,8 @@ impl Verified {
     /// # Errors
     /// `HPL05001E` and its finer relatives for the sections, `HPL07015E` for volumes that do not match, `HPL05130E`
     /// for fields that the guest does not act on, `HPL12102E` and `HPL12104E` to `HPL12107E` for the sections' policy,
-    /// `HPL06…` for the archive and its images; `HPL11103E` for an image without the modules of a file system or of integrity.
+    /// `HPL06…` for the archive and its images; `HPL11103E` for an image without the modules of a file system or of
+    /// integrity.
     pub fn validate<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Validated, Failure> {
         log.stage(Stage::Validate, |log| {
             let Verified { origins, digests: contract_digests, signer, auditor, mut watch, workload, env } =
@@ -110,8 +111,8 @@ impl Verified {
 }
 
 /// Loads what the volumes need beyond the modules of every guest, then no module is loaded any more. Not before: what
-/// loading the modules of Xfs, Btrfs and integrity costs, only their users shall pay. Up to here nothing runs but this program, and
-/// there is no other that could load a module.
+/// loading the modules of Xfs, Btrfs and integrity costs, only their users shall pay. Up to here nothing runs but this
+/// program, and there is no other that could load a module.
 fn load_modules<S: Initramfs>(system: &S, volumes: &[Volume]) -> Result<(), Failure> {
     let wanted: BTreeSet<&str> = volumes.iter().map(|volume| volume.file_system().as_str()).collect();
     [Filesystem::Xfs, Filesystem::Btrfs]

@@ -1,8 +1,8 @@
 //! The daemon's clockwork: one thread that waits for time and signals at once, and the words to systemd.
 //!
-//! SIGUSR1 asks for a check, as does a line of the journal; SIGTERM and SIGINT ask for the end. systemd counts SIGUSR1 as a reload (sd_notify(3),
-//! `Type=notify-reload`): `RELOADING=1` when it arrives, `READY=1` when the check is over. While it waits it says
-//! `WATCHDOG=1` in half the unit's `WatchdogSec=`, so a check that hangs is noticed.
+//! SIGUSR1 asks for a check, as does a line of the journal; SIGTERM and SIGINT ask for the end. systemd counts SIGUSR1 as
+//! a reload (sd_notify(3), `Type=notify-reload`): `RELOADING=1` when it arrives, `READY=1` when the check is over. While it
+//! waits it says `WATCHDOG=1` in half the unit's `WatchdogSec=`, so a check that hangs is noticed.
 
 use std::future::{Future, poll_fn};
 use std::io;
