@@ -7,11 +7,9 @@ use std::io::ErrorKind;
 use std::process::Command;
 use std::time::Duration;
 
-use countersign_boot::host;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
 use countersign_system::ports::Disk;
-use countersign_system::ports_host::{Alarm, Wake};
 use countersign_system::recorder::{Facts, Recorder, disk};
 
 use crate::support::canaries::assert_silent;
@@ -21,6 +19,7 @@ use crate::support::machine::{
     Boot, DATA, EXT4, GIB, MIB, facts, header, machine_with_good_volume, machine_without_volume, parted,
     passphrase, put_file_system, put_luks1_volume, rotated,
 };
+use crate::support::watch::watch;
 use crate::support::{Contract, boot};
 
 const VOLUME: &str = "/dev/vdd2";
@@ -280,21 +279,6 @@ fn blank_with(contract: &Contract) -> Recorder {
     machine
 }
 
-/// An alarm that ends the daemon after its first check.
-struct Once;
-
-impl Alarm for Once {
-    fn hears(&self) -> bool {
-        true
-    }
-
-    fn ready(&mut self) {}
-    fn status(&mut self, _: &str) {}
-    fn wait(&mut self, _: Duration) -> Wake {
-        Wake::Ended
-    }
-}
-
 #[test]
 fn the_daemon_watches_both_devices() {
     let machine = with_volume(&contract(), &tagged(header()));
@@ -307,7 +291,7 @@ fn the_daemon_watches_both_devices() {
     assert!(below["table"].as_str().unwrap().contains(" integrity "), "{below}");
     let check = |machine: &Recorder| {
         let before = machine.lines().len();
-        assert_eq!(host::watch(machine, &mut Once), Ok(()));
+        assert_eq!(watch(machine, Vec::new()).0.result, Ok(()));
         let lines = machine.lines().split_off(before);
         lines.iter().map(|(_, text)| format!("{text}\n")).collect::<String>()
     };

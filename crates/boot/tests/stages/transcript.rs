@@ -3,35 +3,18 @@
 use std::io;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
-use countersign_boot::host::{self, Verb};
+use countersign_boot::host::Verb;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::ports_host::{Alarm, Handover, Wake};
+use countersign_system::ports_host::Handover;
 use countersign_system::recorder::Recorder;
 use serde_json::Value;
 
 use crate::support::host::{booted, verb};
+use crate::support::watch::watch;
 
 const FILE: &str = "/run/countersign/transcript.json";
-
-/// An alarm that ends the daemon at its first wait.
-struct AtOnce;
-
-impl Alarm for AtOnce {
-    fn hears(&self) -> bool {
-        true
-    }
-
-    fn ready(&mut self) {}
-
-    fn status(&mut self, _: &str) {}
-
-    fn wait(&mut self, _: Duration) -> Wake {
-        Wake::Ended
-    }
-}
 
 fn transcript(machine: &Recorder) -> Value {
     serde_json::from_slice(&machine.files()[Path::new(FILE)].1).unwrap()
@@ -48,7 +31,7 @@ fn every_stage_adds_its_record_and_the_digest_is_said() {
     for which in [Verb::Network, Verb::Logging, Verb::Images, Verb::Start] {
         assert_eq!(verb(&machine, which).result, Ok(()));
     }
-    assert_eq!(host::watch(&machine, &mut AtOnce), Ok(()));
+    assert_eq!(watch(&machine, Vec::new()).0.result, Ok(()));
     let written = transcript(&machine);
     assert_eq!(stages(&written), Stage::ALL.map(|stage| stage.name().to_owned()));
     assert_eq!(written["stages"][11]["summary"][0], serde_json::json!(["port", "6514"]));
