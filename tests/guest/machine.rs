@@ -1,8 +1,8 @@
 //! The ports of a boot in the lab: disks, volumes and file systems are the machine's, the rest is left out.
 //!
 //! What differs from the shipped wiring, all of it: a boot sees only the disks of its case; the wait for a disk that
-//! never comes is not waited out, its clock jumps; key slots are made at the least cost that is accepted; modules stay
-//! loadable; guest OS, scratch and handover do nothing; what is said is kept.
+//! never comes is not waited out, its clock jumps; key slots are made at the least cost that is accepted; a key is altered
+//! where the case says so; modules stay loadable; guest OS, scratch and handover do nothing; what is said is kept.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -13,8 +13,8 @@ use countersign_crypto::volume_key::VolumeKey;
 use countersign_system::error::{Result, SystemError};
 use countersign_system::linux::{Linux, Paths};
 use countersign_system::ports::{
-    Discard, Disk, Disks, Durability, Files, Filesystem, Filesystems, Luks, LuksParameters, Mapper,
-    MountFlags, Mounts, OpenError, Partition, Platform, Report, Sealed, Severity, Verity,
+    Derivation, Discard, Disk, Disks, Durability, Files, Filesystem, Filesystems, Luks, LuksParameters,
+    Mapper, MountFlags, Mounts, OpenError, Partition, Platform, Report, Sealed, Severity, Verity,
 };
 use countersign_tests::lab::{Answer, Boot, WAITS};
 
@@ -141,6 +141,16 @@ impl Machine {
         change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The key as the boot gets it.
+    fn answered(&self, key: VolumeKey) -> VolumeKey {
+        if !self.boot.false_keys {
+            return key;
+        }
+        let mut altered = key.expose().to_vec();
+        altered[0] ^= 1;
+        VolumeKey::copy_from(&altered)
+    }
+
     fn real_uptime(&self) -> Duration {
         self.linux.uptime()
     }
@@ -170,6 +180,9 @@ impl Report for Machine {
 impl Platform for Machine {
     fn memory_bytes(&self) -> Result<u64> {
         self.linux.memory_bytes()
+    }
+    fn processors(&self) -> usize {
+        self.linux.processors()
     }
     fn kernel_release(&self) -> Result<String> {
         self.linux.kernel_release()
@@ -300,14 +313,10 @@ impl Luks for Machine {
         self.count(|counts| counts.formats += 1);
         self.linux.format(device, &cheap(parameters), passphrase)
     }
-    fn volume_key(
-        &self,
-        device: &Path,
-        header: &[u8],
-        passphrase: &VolumePassphrase,
-    ) -> std::result::Result<VolumeKey, OpenError> {
-        self.count(|counts| counts.derivations += 1);
-        self.linux.volume_key(device, header, passphrase)
+    fn volume_keys(&self, derivations: &[Derivation<'_>]) -> Vec<std::result::Result<VolumeKey, OpenError>> {
+        self.count(|counts| counts.derivations += u32::try_from(derivations.len()).unwrap_or(u32::MAX));
+        let answers = self.linux.volume_keys(derivations);
+        answers.into_iter().map(|answer| answer.map(|key| self.answered(key))).collect()
     }
     fn open(
         &self,

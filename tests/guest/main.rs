@@ -17,9 +17,10 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
+use std::process::ExitCode;
 
 use countersign_boot::initramfs;
-use countersign_system::linux::Linux;
+use countersign_system::linux::{KEYSLOT, Linux, keyslot};
 use countersign_system::ports::{Filesystems, Luks, Platform};
 use countersign_tests::lab::{Answer, Case, END, PREFIX, SCRIPT, Script};
 
@@ -27,12 +28,17 @@ use machine::{Machine, VOLUMES};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-fn main() {
+fn main() -> ExitCode {
+    // The boot starts its own program for each key that it derives, and here that is the lab.
+    if std::env::args().nth(1).as_deref() == Some(KEYSLOT) {
+        return keyslot();
+    }
     let linux = Linux::new();
     if let Err(error) = linux.mount_kernel_filesystems().map_err(Into::into).and_then(|()| run(&linux)) {
         say(&format!("{PREFIX}trouble {error}"));
     }
     linux.power_off();
+    ExitCode::SUCCESS
 }
 
 fn run(linux: &Linux) -> Result<()> {

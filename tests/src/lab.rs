@@ -55,6 +55,8 @@ pub struct Boot {
     /// Milliseconds of each wait for a disk that really go by; then the boot's clock jumps over the rest. 0 for as
     /// few as the lab sees fit.
     pub wait_ms: u64,
+    /// The processes that derive keys answer with another key each.
+    pub false_keys: bool,
 }
 
 /// Something done by hand in the guest. Paths of files and arguments may begin with `{volume}`, the folder of the

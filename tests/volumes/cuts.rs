@@ -298,7 +298,7 @@ fn table_is_whole(image: &Path) -> Result<(), String> {
 }
 
 fn shown(contract: &str, serial: &str) -> Option<Boot> {
-    Some(Boot { contract: contract.into(), disks: vec![(serial.into(), VOLUME.into())], wait_ms: 0 })
+    Some(Boot { contract: contract.into(), disks: vec![(serial.into(), VOLUME.into())], ..Boot::default() })
 }
 
 /// Holes stay holes.

@@ -20,6 +20,7 @@ fn disks_that_come_late_count() {
         contract: CONTRACT.into(),
         disks: ["one", "two"].map(|name| (name.to_owned(), name.to_owned())).to_vec(),
         wait_ms: 1500,
+        ..Boot::default()
     };
     let write = ["one", "two"].map(|name| Act::Write { path: format!("{{volume}}/{name}/file"), length: 9 });
     lab.case(Case { name: "late".into(), boot: Some(boot), after: write.to_vec(), ..Case::default() });

@@ -80,13 +80,16 @@ fn refused_disks_stay_as_they_were() {
     let bad_tail = image(&lab, "bad-tail", DISK);
     lab.attach(Drive::writable(&bad_tail, "bad-tail").behind(tail));
 
-    let rows: [(&str, Option<Boot>, &str, &str); 13] = [
+    let false_key = boot("good").map(|boot| Boot { false_keys: true, ..boot });
+    let rows: [(&str, Option<Boot>, &str, &str); 14] = [
         (
             "wrong seed",
             shown("wrong-seed", &[("good", VOLUME)]),
             "HPL02003E",
             "expected the seeds that it was made with",
         ),
+        // The header's digest is what the key is held against before anything is mapped.
+        ("false key", false_key, "HPL02003E", "Volume key does not match the volume"),
         ("missing", shown(CONTRACT, &[]), "HPL07100E", "within 900 s"),
         (
             "two candidates",
@@ -112,7 +115,11 @@ fn refused_disks_stay_as_they_were() {
     let answers = lab.boot();
     for ((name, _, code, sentence), answer) in rows.iter().zip(&answers) {
         assert_refused(answer, code, sentence);
-        let derived = if *name == "wrong seed" { 2 } else { 0 };
+        let derived = match *name {
+            "wrong seed" => 2,
+            "false key" => 1,
+            _ => 0,
+        };
         assert_eq!((answer.derivations, answer.formats), (derived, 0), "{answer:#?}");
     }
     for (image, before) in images.iter().zip(before) {

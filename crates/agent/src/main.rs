@@ -8,7 +8,7 @@ use countersign_boot::failure::Failure;
 use countersign_boot::host::Verb;
 use countersign_boot::{host, initramfs};
 use countersign_system::error::SystemError;
-use countersign_system::linux::{Linux, LinuxAlarm, LinuxForwarder};
+use countersign_system::linux::{KEYSLOT, Linux, LinuxAlarm, LinuxForwarder, keyslot};
 use countersign_system::ports::{Platform, Report, Severity};
 
 const HELP: &str = "\
@@ -41,6 +41,8 @@ fn main() -> ExitCode {
             println!("countersignd {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS
         }
+        // Of no use to people: process 1 starts it for each key that it derives.
+        (Some(KEYSLOT), None) => keyslot(),
         (Some("watch"), None) => watch(),
         (Some("forward"), None) => forward(),
         (Some(name), None) => match Verb::find(name) {

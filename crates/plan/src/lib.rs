@@ -11,6 +11,7 @@ pub mod capsule;
 pub mod compose;
 pub mod content;
 pub mod credentials;
+pub mod derivations;
 pub mod devices;
 pub mod dotenv;
 pub mod facts;

@@ -40,6 +40,11 @@ impl SystemError {
         SystemError { operation, subject: subject.into(), reason: error.to_string(), kind: error.kind() }
     }
 
+    /// The words of the operating system or the library.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
     /// The operating system's kind of error, [`io::ErrorKind::Other`] where there was none.
     pub fn kind(&self) -> io::ErrorKind {
         self.kind

@@ -32,6 +32,8 @@ pub trait Report {
 pub trait Platform {
     /// Usable memory in bytes.
     fn memory_bytes(&self) -> Result<u64>;
+    /// Processors that this guest has; 1 where that is not known.
+    fn processors(&self) -> usize;
     /// Kernel release, as `uname -r` gives it.
     fn kernel_release(&self) -> Result<String>;
     /// Whether the Ultravisor reports this guest as a Secure Execution guest.
@@ -141,6 +143,17 @@ pub struct LuksParameters {
 /// What the name of the dm-integrity device ends with that lies below a mapped device; libcryptsetup's choice.
 pub const INTEGRITY_SUFFIX: &str = "_dif";
 
+/// From what a volume key is derived.
+#[derive(Debug, Clone, Copy)]
+pub struct Derivation<'a> {
+    /// The partition or disk with the container; for messages.
+    pub device: &'a Path,
+    /// The copy of its header in guest memory.
+    pub header: &'a [u8],
+    /// What is tried on its key slots.
+    pub passphrase: &'a VolumePassphrase,
+}
+
 /// Why a LUKS container was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -172,13 +185,9 @@ pub trait Luks {
         parameters: &LuksParameters,
         passphrase: &VolumePassphrase,
     ) -> Result<(Vec<u8>, VolumeKey)>;
-    /// Derives the volume key from the header copy in `header` (guest memory). Nothing is mapped or written.
-    fn volume_key(
-        &self,
-        device: &Path,
-        header: &[u8],
-        passphrase: &VolumePassphrase,
-    ) -> std::result::Result<VolumeKey, OpenError>;
+    /// Derives volume keys, all of them side by side, in processes of their own; the answers in the same order.
+    /// Nothing is mapped or written.
+    fn volume_keys(&self, derivations: &[Derivation<'_>]) -> Vec<std::result::Result<VolumeKey, OpenError>>;
     /// Maps `device` as `/dev/mapper/<name>` by the header copy in `header` (guest memory), never by the one on the
     /// device; returns the mapped device.
     fn open(

@@ -35,6 +35,8 @@ use mounts::Mount;
 pub struct Facts {
     /// Usable memory in bytes.
     pub memory_bytes: u64,
+    /// Its processors.
+    pub processors: usize,
     /// Kernel release.
     pub kernel_release: String,
     /// Whether the Ultravisor reports a Secure Execution guest.
@@ -71,6 +73,7 @@ impl Default for Facts {
     fn default() -> Facts {
         Facts {
             memory_bytes: 2 << 30,
+            processors: 2,
             kernel_release: String::from("6.12.0-test"),
             secure_execution: false,
             modules: 0,

@@ -19,6 +19,7 @@ mod grow;
 mod handover;
 mod images;
 mod integrity;
+mod keys;
 mod locate;
 mod logging;
 mod network;

@@ -1,7 +1,6 @@
 //! Stage `unlock`: which disk, what is done with it, what is never done.
 
 use std::io;
-use std::process::Command;
 use std::time::Duration;
 
 use countersign_boot::stage::Stage;
@@ -11,10 +10,9 @@ use countersign_system::recorder::{Facts, Recorder, disk};
 
 use crate::support::canaries::assert_silent;
 use crate::support::contract::{DEPLOYER_SEED, WORKLOAD_SEED};
-use crate::support::keys::run;
 use crate::support::machine::{
-    Boot, DATA, GIB, MIB, facts, header, machine_with_good_volume, machine_with_volume,
-    machine_without_volume, parted, passphrase, put_volume,
+    Boot, DATA, GIB, MIB, facts, header, header_of_memory, machine_with_good_volume, machine_with_volume,
+    machine_without_volume, parted, passphrase, put_volume, two_volumes,
 };
 use crate::support::{Contract, boot};
 
@@ -35,13 +33,6 @@ fn ends(machine: &Recorder, code: Code, words: &str) -> Boot {
     assert!(!boot.asked("open /dev/vd") && !boot.asked("derive key"), "{:?}", boot.asked);
     assert_silent(&boot);
     boot
-}
-
-/// The good contract and a second volume.
-fn two_volumes() -> Contract {
-    Contract::good()
-        .with_workload("  more:\n    mount: /mnt/more\n    seed: another-workload-Seed\n")
-        .with_env("  more:\n    seed: another-deployer-Seed\n")
 }
 
 #[test]
@@ -244,27 +235,6 @@ fn a_header_of_another_form_is_refused_before_any_passphrase_is_tried() {
     // A header that says less than it is: nothing behind the first block.
     machine.put("/dev/vdd2", 4096, &vec![0; 0x4000]);
     ends(&machine, Code::HeaderRefused, "volume data: ");
-}
-
-/// The good header, whose key slot asks for this much memory in KiB.
-fn header_of_memory(kib: u32) -> Vec<u8> {
-    let edit = r#"
-import hashlib, json, sys
-head = bytearray(open("header", "rb").read())
-for at in (0, 0x4000):
-    area = bytes(head[at + 4096:at + 0x4000])
-    metadata = json.loads(area[:area.index(0)])
-    metadata["keyslots"]["0"]["kdf"]["memory"] = int(sys.argv[1])
-    head[at + 4096:at + 0x4000] = json.dumps(metadata).encode().ljust(0x4000 - 4096, b"\0")
-    head[at + 448:at + 512] = bytes(64)
-    head[at + 448:at + 480] = hashlib.sha256(head[at:at + 0x4000]).digest()
-open("header", "wb").write(head)
-"#;
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("header");
-    std::fs::write(&path, header()).unwrap();
-    run(Command::new("python3").args(["-c", edit, &kib.to_string()]).current_dir(folder.path()));
-    std::fs::read(path).unwrap()
 }
 
 #[test]

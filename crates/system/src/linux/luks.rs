@@ -8,14 +8,15 @@
 //! luksFormat --integrity hmac-sha256` has it), and a dm-integrity device below it stores sector and tag as one.
 //!
 //! The passphrase goes to the library by reference and is copied nowhere on this side. The volume key is derived
-//! once, kept in a type of its own until the volume's record is checked, and wiped. It reaches
+//! once, in a process of its own ([`super::keyslot`]), kept in a type of its own until the volume's record is checked,
+//! and wiped. It reaches
 //! dm-crypt by a key of the type "logon", which user space cannot read, in the keyring of a thread that ends
 //! with the opening; the keyring and the key go with it, and the kernel's table shows a name instead of a key.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Seek};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -31,9 +32,9 @@ use libcryptsetup_rs::{
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use zeroize::Zeroizing;
 
-use super::{Linux, device_mapper, random};
+use super::{Linux, device_mapper, keyslot, random};
 use crate::error::{Result, SystemError};
-use crate::ports::{Discard, INTEGRITY_SUFFIX, Luks, LuksParameters, OpenError};
+use crate::ports::{Derivation, Discard, INTEGRITY_SUFFIX, Luks, LuksParameters, OpenError};
 
 /// 512 bits: two AES-256 keys of the XTS mode.
 pub(super) const KEY_BYTES: usize = 64;
@@ -42,13 +43,16 @@ pub(super) const KEY_BYTES: usize = 64;
 const INTEGRITY_KEY_BYTES: usize = 32;
 
 /// Room for the key of any volume that is accepted.
-const LARGEST_KEY_BYTES: usize = KEY_BYTES + INTEGRITY_KEY_BYTES;
+pub(super) const LARGEST_KEY_BYTES: usize = KEY_BYTES + INTEGRITY_KEY_BYTES;
 
 /// Both header copies and the key slots; the data begins behind them.
 const HEADER_BYTES: u64 = 16 << 20;
 
 /// Room for the largest header that is accepted.
 const HEADER_ROOM: u64 = 32 << 20;
+
+/// What errors name where no device is touched.
+const COPY: &str = "header in memory";
 
 /// The unit of offsets in the library, whatever the sector size of the volume.
 const LIBRARY_SECTOR: u64 = 512;
@@ -67,35 +71,14 @@ impl Luks for Linux {
         let mut room = Zeroizing::new([0; LARGEST_KEY_BYTES]);
         let key = &mut room[..if parameters.integrity { LARGEST_KEY_BYTES } else { KEY_BYTES }];
         random::fill(key).map_err(failed)?;
-        let mut file = in_memory(&[]).map_err(failed)?;
+        let mut file = in_memory(io::empty()).map_err(failed)?;
         format(&by_descriptor(&file), device, parameters, key, passphrase)
             .map_err(|e| failure("format volume", device, e))?;
         Ok((used_part(&mut file).map_err(failed)?, VolumeKey::copy_from(key)))
     }
 
-    fn volume_key(
-        &self,
-        device: &Path,
-        header: &[u8],
-        passphrase: &VolumePassphrase,
-    ) -> std::result::Result<VolumeKey, OpenError> {
-        listen_to_library();
-        let file = in_memory(header)
-            .map_err(|e| SystemError::io("keep volume header", device.display().to_string(), e))?;
-        let mut key = Zeroizing::new([0; LARGEST_KEY_BYTES]);
-        let mut derive = || {
-            let mut volume: CryptDevice = CryptInit::init(&by_descriptor(&file))?;
-            // No type: the one of the header, which the caller has checked.
-            volume.context_handle().load::<()>(None, None)?;
-            volume.volume_key_handle().get(None, key.as_mut(), Some(passphrase.expose().as_bytes()))
-        };
-        match derive() {
-            Ok((_, length)) => Ok(VolumeKey::copy_from(&key[..length])),
-            Err(LibcryptErr::IOError(error)) if error.raw_os_error() == Some(libc::EPERM) => {
-                Err(OpenError::WrongPassphrase)
-            }
-            Err(error) => Err(failure("open volume", device, error).into()),
-        }
+    fn volume_keys(&self, derivations: &[Derivation<'_>]) -> Vec<std::result::Result<VolumeKey, OpenError>> {
+        keyslot::volume_keys(&self.paths.own_program, derivations)
     }
 
     fn open(
@@ -131,7 +114,6 @@ impl Luks for Linux {
         passphrase: &VolumePassphrase,
         old: &[u8],
     ) -> Result<Vec<u8>> {
-        const COPY: &str = "header in memory";
         listen_to_library();
         let failed = |e| SystemError::io("replace key slots", COPY, e);
         random::wait_until_seeded().map_err(failed)?;
@@ -202,6 +184,28 @@ impl Linux {
     }
 }
 
+/// Opens a key slot of the header that is in this file ([`in_memory`]).
+pub(super) fn volume_key(
+    header: &File,
+    passphrase: &VolumePassphrase,
+) -> std::result::Result<VolumeKey, OpenError> {
+    listen_to_library();
+    let mut key = Zeroizing::new([0; LARGEST_KEY_BYTES]);
+    let mut derive = || {
+        let mut volume: CryptDevice = CryptInit::init(&by_descriptor(header))?;
+        // No type: the one of the header, which the caller has checked.
+        volume.context_handle().load::<()>(None, None)?;
+        volume.volume_key_handle().get(None, key.as_mut(), Some(passphrase.expose().as_bytes()))
+    };
+    match derive() {
+        Ok((_, length)) => Ok(VolumeKey::copy_from(&key[..length])),
+        Err(LibcryptErr::IOError(error)) if error.raw_os_error() == Some(libc::EPERM) => {
+            Err(OpenError::WrongPassphrase)
+        }
+        Err(error) => Err(failure("open volume", Path::new(COPY), error).into()),
+    }
+}
+
 /// Makes a container whose header is the file `header` and whose data is to be on `device`.
 fn format(
     header: &Path,
@@ -253,11 +257,11 @@ fn argon2id(parameters: &LuksParameters) -> CryptPbkdfType {
 }
 
 /// A file in guest memory without a name, gone when closed.
-fn in_memory(content: &[u8]) -> io::Result<File> {
+pub(super) fn in_memory(mut content: impl Read) -> io::Result<File> {
     let mut file = File::from(memfd_create("luks-header", MFdFlags::MFD_CLOEXEC)?);
-    file.write_all(content)?;
+    let length = io::copy(&mut content, &mut file)?;
     // The library wants room for all key slots. What is not written is a hole and takes no memory.
-    file.set_len(HEADER_ROOM.max(content.len() as u64))?;
+    file.set_len(HEADER_ROOM.max(length))?;
     Ok(file)
 }
 

@@ -16,6 +16,7 @@ mod forwarder;
 mod grow;
 mod handover;
 mod inspection;
+mod keyslot;
 mod log_server;
 mod luks;
 mod mapper;
@@ -35,6 +36,7 @@ use std::sync::OnceLock;
 pub use alarm::LinuxAlarm;
 use announcements::Announcements;
 pub use forwarder::LinuxForwarder;
+pub use keyslot::{VERB as KEYSLOT, keyslot};
 
 /// Where things are. The defaults are those of every image; only tests choose others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +53,8 @@ pub struct Paths {
     pub dev: PathBuf,
     /// State that lives until power-off.
     pub run: PathBuf,
+    /// The program that is running, which is started again with the verb [`KEYSLOT`] to derive a key.
+    pub own_program: PathBuf,
 }
 
 impl Default for Paths {
@@ -62,6 +66,7 @@ impl Default for Paths {
             sys: "/sys".into(),
             dev: "/dev".into(),
             run: "/run".into(),
+            own_program: "/proc/self/exe".into(),
         }
     }
 }

@@ -28,6 +28,10 @@ impl Platform for Linux {
         })
     }
 
+    fn processors(&self) -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    }
+
     fn kernel_release(&self) -> Result<String> {
         let names =
             nix::sys::utsname::uname().map_err(|e| SystemError::io("read kernel release", "uname", e))?;

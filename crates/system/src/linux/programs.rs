@@ -1,15 +1,18 @@
 //! The one place where external programs run.
 //!
 //! A program is named by its absolute path and gets an empty environment (plus what the caller names), no
-//! inherited file, secrets by its standard input only, and a deadline. What it prints is kept up to a bound. It
-//! dies with the thread that started it, which waits for it. Whether a failure matters is for the caller.
+//! inherited file, secrets by its standard input only, and a deadline. What it prints is kept up to a bound, or goes to
+//! a file in guest memory where it is a secret. It dies with the thread that started it, which waits for it. Whether a
+//! failure matters is for the caller.
 //!
 //! One kind of program goes on: it is read while it runs ([`Program::start`]), has no deadline, and is killed when
 //! its reader lets go of it.
 
 mod reader;
 
+use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -48,12 +51,30 @@ pub struct Output {
     pub stderr: Vec<u8>,
 }
 
+/// How a program ended, and what it printed until then.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit status; none if a signal ended it.
+    pub status: Option<i32>,
+    /// What it printed.
+    pub output: Output,
+    reason: String,
+}
+
+impl Ended {
+    /// How it ended in words, with the last line of its standard error unless it was [`Program::silent`].
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
 /// A program about to be run.
 pub struct Program<'a> {
     path: PathBuf,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
-    input: &'a [u8],
+    input: VecDeque<&'a [u8]>,
+    stdout: Option<&'a File>,
     deadline: Duration,
     silent: bool,
     on_line: Option<&'a mut dyn FnMut(&str)>,
@@ -72,7 +93,8 @@ impl<'a> Program<'a> {
             path: path.into(),
             arguments: Vec::new(),
             environment: Vec::new(),
-            input: &[],
+            input: VecDeque::new(),
+            stdout: None,
             deadline: DEFAULT_DEADLINE,
             silent: false,
             on_line: None,
@@ -91,9 +113,15 @@ impl<'a> Program<'a> {
         self
     }
 
-    /// What the program reads from its standard input; the way for secrets. Not copied on this side.
+    /// Adds to what the program reads from its standard input; the way for secrets. Not copied on this side.
     pub fn input(mut self, input: &'a [u8]) -> Program<'a> {
-        self.input = input;
+        self.input.push_back(input);
+        self
+    }
+
+    /// Standard output goes to this file instead of being kept: for secrets, with a file in guest memory.
+    pub fn output_to(mut self, file: &'a File) -> Program<'a> {
+        self.stdout = Some(file);
         self
     }
 
@@ -120,15 +148,24 @@ impl<'a> Program<'a> {
     /// # Errors
     /// It is absent, passed its deadline or ended with anything but 0; then the error has its name, its exit
     /// status and the last line of its standard error, unless [`Program::silent`].
-    pub fn run(mut self) -> Result<Output> {
+    pub fn run(self) -> Result<Output> {
         let name = self.path.display().to_string();
-        let (status, output) =
-            self.run_to_end().map_err(|e| SystemError::io("run program", name.clone(), e))?;
-        if status.success() {
-            return Ok(output);
+        let ended = self.run_to_end()?;
+        match ended.status {
+            Some(0) => Ok(ended.output),
+            _ => Err(SystemError::new("run program", name, ended.reason)),
         }
+    }
+
+    /// Runs the program and waits for its end, whatever that is.
+    ///
+    /// # Errors
+    /// It is absent or passed its deadline.
+    pub fn run_to_end(mut self) -> Result<Ended> {
+        let name = self.path.display().to_string();
+        let (status, output) = self.attend().map_err(|e| SystemError::io("run program", name, e))?;
         let stderr = if self.silent { &[] } else { output.stderr.as_slice() };
-        Err(SystemError::new("run program", name, reason(status, stderr)))
+        Ok(Ended { status: status.code(), reason: reason(status, stderr), output })
     }
 
     /// Starts a program that is read while it runs; it reads nothing itself and has no deadline.
@@ -141,7 +178,8 @@ impl<'a> Program<'a> {
         start().map_err(|e| SystemError::io("run program", name, e))
     }
 
-    fn run_to_end(&mut self) -> io::Result<(ExitStatus, Output)> {
+    /// Feeds the program and hears it until it has ended.
+    fn attend(&mut self) -> io::Result<(ExitStatus, Output)> {
         let deadline = Instant::now() + self.deadline;
         let mut running = Running { child: self.spawn()? };
         let ended = process_descriptor(running.child.id())?;
@@ -152,17 +190,20 @@ impl<'a> Program<'a> {
             set_nonblocking(pipe.as_fd())?;
         }
         loop {
+            while self.input.front().is_some_and(|input| input.is_empty()) {
+                self.input.pop_front();
+            }
             if self.input.is_empty() {
                 // Closing the pipe tells the program that there is no more.
                 stdin = None;
             }
             let has_ended = self.wait(&ended, stdin.as_ref(), [&stdout, &stderr], deadline)?;
-            if let Some(pipe) = &mut stdin {
-                match pipe.write(self.input) {
-                    Ok(written) => self.input = &self.input[written..],
+            if let (Some(pipe), Some(input)) = (&mut stdin, self.input.front_mut()) {
+                match pipe.write(input) {
+                    Ok(written) => *input = &input[written..],
                     Err(error) if is_retry(&error) => {}
                     // It does not want the rest; its exit status tells whether that matters.
-                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.input = &[],
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.input.clear(),
                     Err(error) => return Err(error),
                 }
             }
@@ -184,6 +225,10 @@ impl<'a> Program<'a> {
         if !self.path.is_absolute() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected an absolute path"));
         }
+        let stdout = match self.stdout {
+            Some(file) => Stdio::from(file.try_clone()?),
+            None => Stdio::piped(),
+        };
         let mut command = Command::new(&self.path);
         command
             .args(&self.arguments)
@@ -191,7 +236,7 @@ impl<'a> Program<'a> {
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir("/")
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .process_group(0);
         let parent = nix::unistd::getpid();
@@ -265,7 +310,7 @@ enum Keep {
 
 /// One output pipe and what is kept of it.
 struct Stream {
-    pipe: Option<std::fs::File>,
+    pipe: Option<File>,
     keep: Keep,
     kept: Vec<u8>,
     /// The line that has not ended yet.
@@ -274,7 +319,7 @@ struct Stream {
 
 impl Stream {
     fn new(pipe: Option<impl Into<OwnedFd>>, keep: Keep) -> io::Result<Stream> {
-        let pipe = pipe.map(|pipe| std::fs::File::from(pipe.into()));
+        let pipe = pipe.map(|pipe| File::from(pipe.into()));
         if let Some(pipe) = &pipe {
             set_nonblocking(pipe.as_fd())?;
         }

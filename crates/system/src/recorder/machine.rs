@@ -11,8 +11,8 @@ use super::integrity::{has_integrity, map_with_integrity};
 use super::{Mapped, Mount, Recorder, State, key, same_material, same_metadata, uuid};
 use crate::error::{Result, SystemError};
 use crate::ports::{
-    Discard, Disk, Disks, Durability, Files, Filesystem, Filesystems, INTEGRITY_SUFFIX, Luks, LuksParameters,
-    Mapper, MountFlags, OpenError, Partition, Platform, Report, Sealed, Severity, Verity,
+    Derivation, Discard, Disk, Disks, Durability, Files, Filesystem, Filesystems, INTEGRITY_SUFFIX, Luks,
+    LuksParameters, Mapper, MountFlags, OpenError, Partition, Platform, Report, Sealed, Severity, Verity,
 };
 
 /// Where the partitions of a new table begin and what they are multiples of.
@@ -30,6 +30,10 @@ impl Report for Recorder {
 impl Platform for Recorder {
     fn memory_bytes(&self) -> Result<u64> {
         Ok(self.look("memory")?.facts.memory_bytes)
+    }
+
+    fn processors(&self) -> usize {
+        self.state().facts.processors
     }
 
     fn kernel_release(&self) -> Result<String> {
@@ -218,19 +222,12 @@ impl Luks for Recorder {
         Ok((header, key))
     }
 
-    fn volume_key(
-        &self,
-        device: &Path,
-        header: &[u8],
-        passphrase: &VolumePassphrase,
-    ) -> std::result::Result<VolumeKey, OpenError> {
-        let state = self.ask(format!("derive key of {}", device.display()))?;
-        let mut same = state.known.iter().filter(|(known, _)| same_metadata(known, header)).peekable();
-        same.peek().ok_or_else(|| absent("open volume", device))?;
-        match same.any(|(known, own)| own == passphrase.expose() && same_material(known, header)) {
-            true => Ok(key(header)),
-            false => Err(OpenError::WrongPassphrase),
+    fn volume_keys(&self, derivations: &[Derivation<'_>]) -> Vec<std::result::Result<VolumeKey, OpenError>> {
+        if derivations.len() > 1 {
+            // Nothing can be answered yet, so nothing can fail.
+            drop(self.ask(format!("derive {} keys side by side", derivations.len())));
         }
+        derivations.iter().map(|derivation| derive(self, derivation)).collect()
     }
 
     fn open(
@@ -431,6 +428,17 @@ impl Files for Recorder {
             Err(_) => false,
         });
         Ok(())
+    }
+}
+
+fn derive(recorder: &Recorder, derivation: &Derivation<'_>) -> std::result::Result<VolumeKey, OpenError> {
+    let Derivation { device, header, passphrase } = derivation;
+    let state = recorder.ask(format!("derive key of {}", device.display()))?;
+    let mut same = state.known.iter().filter(|(known, _)| same_metadata(known, header)).peekable();
+    same.peek().ok_or_else(|| absent("open volume", device))?;
+    match same.any(|(known, own)| own == passphrase.expose() && same_material(known, header)) {
+        true => Ok(key(header)),
+        false => Err(OpenError::WrongPassphrase),
     }
 }
 

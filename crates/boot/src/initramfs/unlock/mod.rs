@@ -1,12 +1,14 @@
 //! Stage `unlock`: finds each volume's disk, checks it, opens it or makes it, mounts it.
 //!
 //! Nothing is written before every volume has been found and decided about, the guest OS's image has been opened,
-//! and every volume that exists is open.
+//! and every volume that exists has a header that was accepted and seeds that fit. What is mapped, mounted and written
+//! afterwards is done for one volume after the other, those that exist first.
 
 mod create;
 mod fill;
 mod find;
 mod grow;
+mod keys;
 mod open;
 mod probe;
 mod record;
@@ -32,7 +34,8 @@ use super::attest::Attested;
 use super::root::open_image;
 use super::validate::HostFiles;
 use find::{Decided, find};
-use open::Opened;
+use keys::Found;
+use open::{Judged, Opened};
 
 /// Where volumes are mounted until the new root exists.
 pub(super) const STAGED: &str = "/volumes";
@@ -66,11 +69,12 @@ impl Attested {
             let decided = find(system, log, contract.volumes(), &host)?;
             open_image(system, &host.manifest)?;
             // What exists is opened before anything is made: a wrong seed must not leave a new volume behind.
-            let (existing, new): (Vec<&Decided<'_>>, Vec<&Decided<'_>>) =
-                decided.iter().partition(|volume| matches!(volume.action, Action::Open { .. }));
             let mut volumes = Vec::with_capacity(decided.len());
-            for volume in existing.into_iter().chain(new) {
-                volumes.push(bring_up(system, log, volume)?);
+            for (judged, found) in keys::find(system, log, &decided)? {
+                volumes.push(reopen(system, log, judged, found)?);
+            }
+            for volume in &decided {
+                volumes.extend(make(system, log, volume)?);
             }
             // A mount point inside another volume comes after that volume, or it would be covered.
             volumes.sort_by(|a, b| a.mount.cmp(&b.mount));
@@ -84,34 +88,43 @@ impl Attested {
     }
 }
 
-/// Opens or makes one volume and mounts it.
-fn bring_up<S: Initramfs>(
+/// Opens a volume that exists with its key and mounts it; then what is to be changed on it is changed.
+fn reopen<S: Initramfs>(
+    system: &S,
+    log: &mut Log<'_, S>,
+    judged: Judged<'_>,
+    found: Found,
+) -> Result<Mounted, Failure> {
+    let Judged { volume, disk, .. } = judged;
+    let staged = staged(volume);
+    let mut opened = open::open(system, log, judged, found)?;
+    probe::file_system(system, volume, &opened.mapped)?;
+    mount(system, volume, &opened, &staged)?;
+    let mut record = record::check(system, log, volume, &opened, &staged)?;
+    open::repair(system, log, volume, &mut opened)?;
+    if !flags(volume).read_only {
+        let new = rotate::prepare(system, volume, &opened)?;
+        record.settle(system, volume, &opened)?;
+        rotate::commit(system, log, volume, &mut opened, &mut record, new)?;
+        grow::grow(system, log, volume, disk, &mut opened, &staged)?;
+    } else if record.due(&opened) || rotate::due(volume, &opened) {
+        leave(log, volume);
+    }
+    mounted(system, log, volume, &opened, staged)
+}
+
+/// Makes a new volume and mounts it; nothing where there is one.
+fn make<S: Initramfs>(
     system: &S,
     log: &mut Log<'_, S>,
     decided: &Decided<'_>,
-) -> Result<Mounted, Failure> {
+) -> Result<Option<Mounted>, Failure> {
     let Decided { volume, disk, action } = decided;
     let name = volume.name();
     let node = |device: &String| Path::new("/dev").join(device);
-    let staged = Path::new(STAGED).join(name);
+    let staged = staged(volume);
     let opened = match action {
-        Action::Open { device } => {
-            log.say(&format!("opening volume {name} on {device}"));
-            let mut opened = open::open(system, log, volume, &node(device))?;
-            probe::file_system(system, volume, &opened.mapped)?;
-            mount(system, volume, &opened, &staged)?;
-            let mut record = record::check(system, log, volume, &opened, &staged)?;
-            open::repair(system, log, volume, &mut opened)?;
-            if !flags(volume).read_only {
-                let new = rotate::prepare(system, volume, &opened)?;
-                record.settle(system, volume, &opened)?;
-                rotate::commit(system, log, volume, &mut opened, &mut record, new)?;
-                grow::grow(system, log, volume, disk, &mut opened, &staged)?;
-            } else if record.due(&opened) || rotate::due(volume, &opened) {
-                leave(log, volume);
-            }
-            opened
-        }
+        Action::Open { .. } => return Ok(None),
         Action::CreateOnDisk => {
             log.say(&format!("making volume {name} on {}", disk.path.display()));
             let data = create::part(system, volume, disk)?;
@@ -125,8 +138,23 @@ fn bring_up<S: Initramfs>(
             create::create(system, log, volume, &node(device), &staged)?
         }
     };
-    log.say(&format!("{}: volume {name}: {}", Code::VolumeMounted, Code::VolumeMounted.text()));
-    let watched = watched::watched(system, volume, &opened, &staged)?;
+    mounted(system, log, volume, &opened, staged).map(Some)
+}
+
+fn staged(volume: &Volume) -> PathBuf {
+    Path::new(STAGED).join(volume.name())
+}
+
+/// A volume that is mounted, as the daemon will compare it.
+fn mounted<S: Initramfs>(
+    system: &S,
+    log: &Log<'_, S>,
+    volume: &Volume,
+    opened: &Opened,
+    staged: PathBuf,
+) -> Result<Mounted, Failure> {
+    log.say(&format!("{}: volume {}: {}", Code::VolumeMounted, volume.name(), Code::VolumeMounted.text()));
+    let watched = watched::watched(system, volume, opened, &staged)?;
     Ok(Mounted { staged, mount: volume.mount().to_owned(), watched })
 }
 

@@ -1,4 +1,4 @@
-//! Opening a volume that exists.
+//! Opening a volume that exists: judging its header, and mapping it once its key is there ([`super::keys`]).
 //!
 //! The header comes from the host, so it is read into guest memory once, judged there, and that very copy is
 //! opened; afterwards the kernel's own table is compared with what was judged. Where a power cut left one of the two
@@ -14,12 +14,14 @@ use countersign_plan::luks2::rewrite::{self, Write};
 use countersign_plan::luks2::table::{CryptTable, IntegrityTable, TableFlag, expected_table};
 use countersign_plan::luks2::{self, Accepted, HeaderFault, Integrity, Profile, ReadError, Rule};
 use countersign_system::error::SystemError;
-use countersign_system::ports::{Discard, INTEGRITY_SUFFIX, Initramfs, OpenError};
+use countersign_system::ports::{Discard, Disk, INTEGRITY_SUFFIX, Initramfs};
 
 use crate::failure::Failure;
 use crate::log::Log;
 use crate::stage::Stage;
 
+use super::find::Decided;
+use super::keys::Found;
 use super::seeds::{self, Age, Order};
 use super::{failed, header_refused, mapper_name};
 
@@ -40,30 +42,32 @@ pub(super) struct Opened {
     pub(super) repair: Option<Write>,
 }
 
-/// Judges the header, finds the seeds that open its copy, maps the volume, compares the kernel's table.
+/// A volume whose header was accepted.
+pub(super) struct Judged<'v> {
+    pub(super) volume: &'v Volume,
+    pub(super) disk: &'v Disk,
+    /// The partition or disk with the container.
+    pub(super) device: PathBuf,
+    pub(super) header: Vec<u8>,
+    pub(super) accepted: Accepted,
+    repair: Option<Write>,
+}
+
+/// Maps a volume with the key that was found for it.
 pub(super) fn open<S: Initramfs>(
     system: &S,
     log: &mut Log<'_, S>,
-    volume: &Volume,
-    device: &Path,
+    judged: Judged<'_>,
+    found: Found,
 ) -> Result<Opened, Failure> {
-    let Judged { header, accepted, repair } = judge(system, volume, device)?;
-    for candidate in seeds::candidates(volume)? {
-        let key = match system.volume_key(device, &header, &candidate.passphrase()?) {
-            Ok(key) => key,
-            Err(OpenError::WrongPassphrase) => continue,
-            Err(OpenError::System(error)) => return Err(failed(volume, Code::LuksOpenFailed, &error)),
-        };
-        if candidate.order == Order::WorkloadFirst && candidate.age == Age::Current {
-            let (code, name) = (Code::SeedOrder, volume.name());
-            log.warn_text(format!("{code}: volume {name}: {}", code.text()));
-        }
-        let mapped = map(system, volume, device, &header, &accepted, &key)?;
-        let (device, age) = (device.to_owned(), candidate.age);
-        return Ok(Opened { device, mapped, header, accepted, key, age, repair });
+    let Judged { volume, device, header, accepted, repair, .. } = judged;
+    let Found { key, order, age } = found;
+    if order == Order::WorkloadFirst && age == Age::Current {
+        let (code, name) = (Code::SeedOrder, volume.name());
+        log.warn_text(format!("{code}: volume {name}: {}", code.text()));
     }
-    let message = format!("volume {}: expected the seeds that it was made with", volume.name());
-    Err(Failure::machine(Stage::Unlock, Code::LuksOpenFailed, message))
+    let mapped = map(system, volume, &device, &header, &accepted, &key)?;
+    Ok(Opened { device, mapped, header, accepted, key, age, repair })
 }
 
 /// Maps a container and compares the kernel's table with what was judged.
@@ -112,19 +116,20 @@ pub(super) fn repair<S: Initramfs>(
     Ok(())
 }
 
-struct Judged {
-    header: Vec<u8>,
-    accepted: Accepted,
-    repair: Option<Write>,
-}
-
-/// Reads the header into guest memory, each byte once, and holds it against the profile.
-fn judge<S: Initramfs>(system: &S, volume: &Volume, device: &Path) -> Result<Judged, Failure> {
+/// Reads the header into guest memory, each byte once, and holds it against the profile; its argon2id may take `budget`
+/// KiB of memory.
+pub(super) fn judge<'v, S: Initramfs>(
+    system: &S,
+    decided: &'v Decided<'_>,
+    device: PathBuf,
+    budget: u64,
+) -> Result<Judged<'v>, Failure> {
+    let Decided { volume, disk, .. } = decided;
     let unreadable = |error: SystemError| failed(volume, Code::DiskUnreadable, &error);
-    let size = system.size(device).map_err(unreadable)?;
-    let mut header = system.read(device, 0, luks2::PROBE_LEN).map_err(unreadable)?;
+    let size = system.size(&device).map_err(unreadable)?;
+    let mut header = system.read(&device, 0, luks2::PROBE_LEN).map_err(unreadable)?;
     let metadata = luks2::metadata_len(&header).min(size);
-    append(system, device, &mut header, metadata).map_err(unreadable)?;
+    append(system, &device, &mut header, metadata).map_err(unreadable)?;
     let repair = match luks2::read(&header) {
         Err(ReadError::Interrupted(interrupted)) => Some(rewrite::repair(&header, &interrupted)),
         _ => None,
@@ -132,16 +137,9 @@ fn judge<S: Initramfs>(system: &S, volume: &Volume, device: &Path) -> Result<Jud
     if let Some(repair) = &repair {
         repair.apply(&mut header);
     }
-    let budget = memory_kib(system).map_err(|error| failed(volume, Code::LuksOpenFailed, &error))?;
     let accepted = accept(volume, &header, &profile(volume).with_memory_limit(budget), size)?;
-    append(system, device, &mut header, accepted.material_len()).map_err(unreadable)?;
-    Ok(Judged { header, accepted, repair })
-}
-
-/// What argon2id may take of the guest's memory, in KiB: three quarters. Volumes are opened one after the other, so each
-/// has all of it; the rest is for the kernel, the boot itself and the caches.
-fn memory_kib<S: Initramfs>(system: &S) -> Result<u64, SystemError> {
-    Ok((system.memory_bytes()? >> 10) / 4 * 3)
+    append(system, &device, &mut header, accepted.material_len()).map_err(unreadable)?;
+    Ok(Judged { volume, disk, device, header, accepted, repair })
 }
 
 /// What the header of a volume that exists may be.

@@ -42,6 +42,13 @@ pub fn facts() -> Facts {
     }
 }
 
+/// The good contract and a second volume.
+pub fn two_volumes() -> Contract {
+    Contract::good()
+        .with_workload("  more:\n    mount: /mnt/more\n    seed: another-workload-Seed\n")
+        .with_env("  more:\n    seed: another-deployer-Seed\n")
+}
+
 /// A machine with the contract, the image's two disks and a blank disk for the volume.
 pub fn machine(contract: &Contract) -> Recorder {
     let machine = machine_without_volume(contract, facts());
@@ -94,6 +101,27 @@ pub fn header() -> &'static [u8] {
         bytes[FIRST_SLOT.end..].fill(0);
         bytes
     })
+}
+
+/// The good header, whose key slot asks for this much memory in KiB.
+pub fn header_of_memory(kib: u32) -> Vec<u8> {
+    let edit = r#"
+import hashlib, json, sys
+head = bytearray(open("header", "rb").read())
+for at in (0, 0x4000):
+    area = bytes(head[at + 4096:at + 0x4000])
+    metadata = json.loads(area[:area.index(0)])
+    metadata["keyslots"]["0"]["kdf"]["memory"] = int(sys.argv[1])
+    head[at + 4096:at + 0x4000] = json.dumps(metadata).encode().ljust(0x4000 - 4096, b"\0")
+    head[at + 448:at + 512] = bytes(64)
+    head[at + 448:at + 480] = hashlib.sha256(head[at:at + 0x4000]).digest()
+open("header", "wb").write(head)
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("header");
+    std::fs::write(&path, header()).unwrap();
+    run(Command::new("python3").args(["-c", edit, &kib.to_string()]).current_dir(folder.path()));
+    std::fs::read(path).unwrap()
 }
 
 /// The bytes of the first key slot's material.

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::ports::Disks;
+use std::io::Write;
 use std::process::{Command, Stdio};
 
 const MIB: u64 = 1 << 20;
@@ -23,6 +24,11 @@ fn passphrase(text: &str) -> VolumePassphrase {
     VolumePassphrase::copy_from(text)
 }
 
+/// What a process that derives a key does, without the process.
+fn key_of(header: &[u8], text: &str) -> std::result::Result<VolumeKey, OpenError> {
+    volume_key(&in_memory(header).unwrap(), &passphrase(text))
+}
+
 /// A file with a container made and committed by us.
 fn volume() -> tempfile::NamedTempFile {
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -30,7 +36,7 @@ fn volume() -> tempfile::NamedTempFile {
     let machine = Linux::new();
     let (header, key) = machine.format(file.path(), &parameters(), &passphrase("the passphrase")).unwrap();
     assert_eq!(key.expose().len(), KEY_BYTES);
-    let derived = machine.volume_key(file.path(), &header, &passphrase("the passphrase")).unwrap();
+    let derived = key_of(&header, "the passphrase").unwrap();
     assert_eq!(derived.expose(), key.expose());
     assert_eq!(header.len(), HEADER);
     assert!(
@@ -104,9 +110,8 @@ fn a_volume_made_by_cryptsetup_opens_with_the_header_copy() {
     let header = std::fs::read(file.path()).unwrap()[..HEADER].to_vec();
     // What is on the device from now on does not matter.
     std::fs::write(file.path(), vec![0xa5; 32 << 20]).unwrap();
-    let machine = Linux::new();
-    machine.volume_key(file.path(), &header, &passphrase("the passphrase")).unwrap();
-    let wrong = machine.volume_key(file.path(), &header, &passphrase("another"));
+    key_of(&header, "the passphrase").unwrap();
+    let wrong = key_of(&header, "another");
     assert!(matches!(wrong, Err(OpenError::WrongPassphrase)), "{wrong:?}");
     // The device was not written to.
     assert!(std::fs::read(file.path()).unwrap().iter().all(|byte| *byte == 0xa5));
@@ -114,11 +119,10 @@ fn a_volume_made_by_cryptsetup_opens_with_the_header_copy() {
 
 #[test]
 fn a_header_that_is_none_is_no_wrong_passphrase() {
-    let file = volume();
-    let none = Linux::new().volume_key(file.path(), &vec![0; HEADER], &passphrase("the passphrase"));
+    let none = key_of(&vec![0; HEADER], "the passphrase");
     let error = none.unwrap_err();
     let OpenError::System(error) = error else { panic!("{error:?}") };
-    assert!(error.to_string().starts_with("open volume "), "{error}");
+    assert!(error.to_string().starts_with("open volume header in memory: "), "{error}");
     let error = Linux::new().format(Path::new("/nowhere"), &parameters(), &passphrase("x")).unwrap_err();
     assert!(error.to_string().starts_with("format volume /nowhere: "), "{error}");
 }
@@ -127,7 +131,7 @@ fn a_header_that_is_none_is_no_wrong_passphrase() {
 fn the_volume_key_is_the_one_that_cryptsetup_shows() {
     let file = volume();
     let header = std::fs::read(file.path()).unwrap()[..HEADER].to_vec();
-    let key = Linux::new().volume_key(file.path(), &header, &passphrase("the passphrase")).unwrap();
+    let key = key_of(&header, "the passphrase").unwrap();
     let dump = ["luksDump", "--dump-volume-key", "--batch-mode", "--key-file", "-"];
     let (ok, text) = cryptsetup(&dump, file.path(), "the passphrase");
     assert!(ok);
@@ -142,7 +146,7 @@ fn a_replaced_key_slot_opens_with_the_new_passphrase_only() {
     let file = volume();
     let header = std::fs::read(file.path()).unwrap()[..HEADER].to_vec();
     let machine = Linux::new();
-    let key = machine.volume_key(file.path(), &header, &passphrase("the passphrase")).unwrap();
+    let key = key_of(&header, "the passphrase").unwrap();
     let new = machine.replace_slots(&header, &key, &parameters(), &passphrase("the new one"), &[0]).unwrap();
     // The device has not changed; the new header is a whole one of its own.
     assert_eq!(std::fs::read(file.path()).unwrap()[..HEADER], header);
@@ -155,7 +159,7 @@ fn a_replaced_key_slot_opens_with_the_new_passphrase_only() {
     let slots: Vec<&String> = metadata["keyslots"].as_object().unwrap().keys().collect();
     assert_eq!(slots, ["1"]);
     assert_eq!(metadata["keyslots"]["1"]["kdf"]["time"], 5);
-    let same = machine.volume_key(file.path(), &new, &passphrase("the new one")).unwrap();
+    let same = key_of(&new, "the new one").unwrap();
     assert_eq!(same.expose(), key.expose());
     // A slot is made only by who has the volume key.
     let other = VolumeKey::copy_from(&[7; KEY_BYTES]);

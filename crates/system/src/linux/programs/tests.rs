@@ -27,6 +27,27 @@ fn input_larger_than_a_pipe_arrives_while_output_is_read() {
 }
 
 #[test]
+fn inputs_follow_each_other_and_output_may_go_to_a_file() {
+    let mut file = tempfile::tempfile().unwrap();
+    let cat = Program::new("/bin/cat").input(b"").input(b"one ").input(b"").input(b"two").output_to(&file);
+    assert_eq!(cat.run().unwrap(), Output::default());
+    let mut text = String::new();
+    std::io::Seek::rewind(&mut file).unwrap();
+    file.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "one two");
+}
+
+#[test]
+fn whatever_the_end_its_status_is_told() {
+    let ended = shell("echo out; echo why >&2; exit 3").run_to_end().unwrap();
+    assert_eq!((ended.status, ended.output.stdout.as_slice()), (Some(3), &b"out\n"[..]));
+    assert_eq!(ended.reason(), "exit status 3: why");
+    let ended = shell("echo why >&2; kill -9 $$").silent().run_to_end().unwrap();
+    assert_eq!((ended.status, ended.reason()), (None, "ended by signal 9"));
+    assert!(shell("sleep 1000").deadline(Duration::from_millis(1)).run_to_end().is_err());
+}
+
+#[test]
 fn output_is_bounded_first_of_stdout_last_of_stderr() {
     let output = shell("echo begin; head -c 300000 /dev/zero; echo end").run().unwrap();
     assert_eq!(output.stdout.len(), OUTPUT_BOUND);
