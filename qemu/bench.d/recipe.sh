@@ -64,12 +64,8 @@ recipe() {
     sha256sum | cut -d' ' -f1 | tr -d '\n' >volume.passphrase
   [ -n "$mount_point" ] || failed mount
   disk=$(disk_with_serial data)
-  unlock_begun=$begun
-  begin
   cryptsetup open --key-file volume.passphrase "${disk}2" data || failed cryptsetup
   mount -t ext4 -o nosuid,nodev /dev/mapper/data /bench/volume || failed volume
-  end open
-  begun=$unlock_begun
   end unlock
 
   begun=$recipe_begun

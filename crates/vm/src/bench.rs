@@ -18,10 +18,12 @@ mod forged;
 pub mod guests;
 pub mod samples;
 pub mod table;
+pub mod volumes;
 
 use figures::Figure;
 use guests::{Boot, Lab, Machine};
 use samples::{Peak, Samples};
+use volumes::Volumes;
 
 /// What the benchmark needs.
 #[derive(Debug)]
@@ -36,10 +38,19 @@ pub struct Options {
     pub shapes: PathBuf,
     /// How often what is compared is measured.
     pub rounds: u32,
+    /// A part alone.
+    pub only: Option<Only>,
     /// Folder for the world (removed afterwards).
     pub work: PathBuf,
     /// Folder for the serial logs (kept).
     pub logs: PathBuf,
+}
+
+/// A part of the benchmark that can be measured alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Only {
+    /// Opening and refusing volumes.
+    Volumes,
 }
 
 /// A contract of a laborious shape.
@@ -62,8 +73,8 @@ pub struct Measured {
     pub machine: Machine,
     /// Stages of boots that end with the handover.
     pub initramfs: Samples,
-    /// Boots that end at a forged volume header.
-    pub forged: Samples,
+    /// Volumes opened and refused.
+    pub volumes: Volumes,
     /// The cryptography by the openssl program.
     pub program: Samples,
     /// The cryptography in one process.
@@ -78,6 +89,15 @@ pub struct Measured {
     pub sizes: BTreeMap<String, u64>,
     /// The native measurement.
     pub shapes: Vec<Shape>,
+}
+
+impl Measured {
+    /// Nothing yet, but what needs no guest.
+    fn of(machine: Machine, sizes: BTreeMap<String, u64>, shapes: Vec<Shape>) -> Self {
+        let [initramfs, program, library, recipe] = [(); 4].map(|()| Samples::default());
+        let (volumes, boots, peaks) = (Volumes::default(), Vec::new(), Vec::new());
+        Self { machine, initramfs, volumes, program, library, recipe, boots, peaks, sizes, shapes }
+    }
 }
 
 /// What was measured and what it means.
@@ -104,41 +124,35 @@ pub fn run(options: &Options, progress: &mut impl Write) -> Result<Outcome> {
     let medium = world.deliver("contract", &world.contract().texts(), &delivery)?;
     let (material, logs) = (options.material.clone(), options.logs.clone());
     let mut lab = Lab { world, medium, material, logs };
+    let mut measured = Measured::of(machine, sizes(options)?, shapes(options)?);
+    if options.only.is_none() {
+        contract_and_boots(&mut lab, options.rounds, &mut measured, &mut say)?;
+    }
+    measured.volumes = volumes::measure(&mut lab, options.rounds, &mut say)?;
+    Ok(Outcome { figures: figures::figures(&measured), measured })
+}
 
+/// Whole boots, the stages of the initramfs, and what they are held against.
+fn contract_and_boots(
+    lab: &mut Lab,
+    rounds: u32,
+    measured: &mut Measured,
+    say: &mut impl FnMut(&str) -> Result<()>,
+) -> Result<()> {
     // The disk that all shorter guests get a copy of comes from the first two boots.
-    let mut boots = Vec::new();
-    let data = whole_boots(&mut lab, "single", &mut boots, &mut say)?;
-
-    let [mut initramfs, mut forged, mut program, mut library, mut recipe] =
-        [(); 5].map(|()| Samples::default());
-    for round in 1..=options.rounds {
-        say(&format!("round {round} of {}: countersignd", options.rounds))?;
-        initramfs.0.push(lab.initramfs(round, &data)?);
-        say(&format!("round {round} of {}: a forged header", options.rounds))?;
-        forged.0.push(lab.refusal(round, &data)?);
-        for (what, samples) in [("program", &mut program), ("library", &mut library), ("recipe", &mut recipe)]
-        {
-            say(&format!("round {round} of {}: {what}", options.rounds))?;
+    let data = whole_boots(lab, "single", &mut measured.boots, say)?;
+    for round in 1..=rounds {
+        say(&format!("round {round} of {rounds}: countersignd"))?;
+        measured.initramfs.0.push(lab.initramfs(round, &data)?);
+        let Measured { program, library, recipe, .. } = measured;
+        for (what, samples) in [("program", program), ("library", library), ("recipe", recipe)] {
+            say(&format!("round {round} of {rounds}: {what}"))?;
             samples.0.push(lab.measure(what, round, &data)?);
         }
     }
     say("whole boot under the memory monitor")?;
-    let peaks = lab.memory(&data)?;
-    whole_boots(&mut lab, "default", &mut boots, &mut say)?;
-
-    let measured = Measured {
-        machine,
-        initramfs,
-        forged,
-        program,
-        library,
-        recipe,
-        boots,
-        peaks,
-        sizes: sizes(options)?,
-        shapes: shapes(options)?,
-    };
-    Ok(Outcome { figures: figures::figures(&measured), measured })
+    measured.peaks = lab.memory(&data)?;
+    whole_boots(lab, "default", &mut measured.boots, say).map(drop)
 }
 
 /// Two boots of a new data disk, which is returned.

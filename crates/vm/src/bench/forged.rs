@@ -9,20 +9,18 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::process::{feed, tied};
 
-/// Where the partition `data` begins.
-const VOLUME: u64 = 101 << 20;
 /// Bytes of one header copy.
 const COPY: usize = 0x4000;
 /// Offset and length of a copy's checksum.
 const CHECKSUM: (usize, usize) = (448, 64);
 
-/// Replaces the ciphers in both copies by the null cipher.
+/// Replaces the ciphers in both copies by the null cipher; the volume is the whole disk.
 pub(super) fn forge(disk: &Path) -> Result<()> {
     const CIPHER: &[u8] = b"aes-xts-plain64";
     const NULL: &[u8] = b"cipher_null-ecb";
     let file = File::options().read(true).write(true).open(disk).map_err(Error::at(disk))?;
     for copy in [0, COPY] {
-        let at = VOLUME + copy as u64;
+        let at = copy as u64;
         let mut bytes = vec![0; COPY];
         file.read_exact_at(&mut bytes, at).map_err(Error::at(disk))?;
         let found: Vec<usize> =

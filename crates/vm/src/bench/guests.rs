@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::forged;
 use super::samples::{self, Peak, Sample, Unit};
 use crate::arguments::Run;
 use crate::error::{Error, Result};
@@ -23,7 +22,7 @@ const STARTED: &str = "HPL10001I";
 const BOOT: Duration = Duration::from_secs(420);
 
 /// The longest that a guest without guest OS may take, and a last log line to arrive.
-const SHORT: Duration = Duration::from_secs(180);
+pub(super) const SHORT: Duration = Duration::from_secs(180);
 
 /// Everything that the guests of a run have in common.
 #[derive(Debug)]
@@ -104,29 +103,7 @@ impl Lab {
         let done = |event: &_| crate::events::Event::is_stage(event, Stage::Handover, State::Done);
         guest.wait_for("end of the initramfs", SHORT, done)?;
         guest.cut_power()?;
-        let mut sample = samples::stages(guest.history());
-        sample.extend(samples::volume(guest.history()).map(|ms| ("volume".to_owned(), ms)));
-        Ok(sample)
-    }
-
-    /// A boot of a copy of `data` whose volume header is forged, until it is refused.
-    ///
-    /// # Errors
-    /// As [`Guest::wait_for`]; [`Error::Format`] when `data` holds no volume of ours.
-    pub fn refusal(&self, round: u32, data: &Path) -> Result<Sample> {
-        let name = format!("forged-{round}");
-        let forged = self.copy(data, &name)?;
-        forged::forge(&forged)?;
-        let run = self.run(&name, Some(&forged))?;
-        let mut guest = self.start("bare", &run, &name)?;
-        let refused = |event: &_| crate::events::Event::is_stage(event, Stage::Unlock, State::Failed);
-        guest.wait_for("refusal of the header", SHORT, refused)?;
-        guest.cut_power()?;
-        let told = |code: &str| guest.history().iter().any(|seen| seen.event.is_message(code));
-        if !told("HPL07107E") {
-            return Err(Error::format(name, "a header that is refused"));
-        }
-        Ok(samples::volume(guest.history()).map(|ms| ("volume".to_owned(), ms)).into_iter().collect())
+        Ok(samples::stages(guest.history()))
     }
 
     /// A guest that measures `what` (`program`, `library` or `recipe`) on a copy of `data`.
@@ -171,7 +148,12 @@ impl Lab {
     }
 
     fn start(&self, profile: &str, run: &Run, name: &str) -> Result<Guest> {
-        Guest::boot(&Profile::named(profile)?, run, &Logs::new(&self.logs, format!("bench-{name}")))
+        self.boot_on(&Profile::named(profile)?, run, name)
+    }
+
+    /// A guest on this machine.
+    pub(super) fn boot_on(&self, machine: &Profile, run: &Run, name: &str) -> Result<Guest> {
+        Guest::boot(machine, run, &Logs::new(&self.logs, format!("bench-{name}")))
     }
 
     fn run(&self, name: &str, data: Option<&Path>) -> Result<Run> {
@@ -179,7 +161,7 @@ impl Lab {
     }
 
     /// All guests of a kind start from the same bytes.
-    fn copy(&self, data: &Path, name: &str) -> Result<PathBuf> {
+    pub(super) fn copy(&self, data: &Path, name: &str) -> Result<PathBuf> {
         let copy = data.with_file_name(format!("{name}-data"));
         let mut command = tied("cp");
         command.args(["--sparse=always", "--reflink=auto", "--"]).arg(data).arg(&copy);
@@ -188,7 +170,7 @@ impl Lab {
     }
 
     /// Appends the guest material to the shipped initramfs and makes `first` its process 1.
-    fn add_material(&self, run: &mut Run, first: &str) -> Result<()> {
+    pub(super) fn add_material(&self, run: &mut Run, first: &str) -> Result<()> {
         let mut bytes = std::fs::read(&run.initramfs).map_err(Error::at(&run.initramfs))?;
         bytes.extend(std::fs::read(&self.material).map_err(Error::at(&self.material))?);
         std::fs::write(&run.initramfs, bytes).map_err(Error::at(&run.initramfs))?;

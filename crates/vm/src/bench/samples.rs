@@ -94,17 +94,14 @@ pub fn stages(history: &[Seen]) -> Sample {
     history.iter().filter_map(done).collect()
 }
 
-/// From the line that a volume is being opened to the line that it is mounted, or that it is refused: milliseconds by
-/// the clock of whoever read the console.
+/// From the line that the first volume is being opened to the line that is the last of `count` which end it:
+/// milliseconds by the clock of whoever read the console.
 #[must_use]
-pub fn volume(history: &[Seen]) -> Option<f64> {
-    let line =
-        |seen: &&Seen, begins: &str| matches!(&seen.event, Event::Console(line) if line.starts_with(begins));
-    let begin = history.iter().find(|seen| line(seen, "opening volume "))?;
-    let ended = |seen: &&Seen| {
-        seen.event.is_message("HPL02002I") || seen.event.is_stage(Stage::Unlock, State::Failed)
-    };
-    let end = history.iter().filter(|seen| seen.at >= begin.at).find(ended)?;
+pub fn opening(history: &[Seen], ends: impl Fn(&Event) -> bool, count: usize) -> Option<f64> {
+    let begins =
+        |seen: &Seen| matches!(&seen.event, Event::Console(line) if line.starts_with("opening volume "));
+    let (at, begin) = history.iter().enumerate().find(|(_, seen)| begins(seen))?;
+    let end = history[at..].iter().filter(|seen| ends(&seen.event)).nth(count.checked_sub(1)?)?;
     Some(end.at.duration_since(begin.at).as_secs_f64() * 1000.0)
 }
 
@@ -209,21 +206,32 @@ mod tests {
     }
 
     #[test]
-    fn a_volume_takes_from_its_first_line_to_its_mount_or_its_refusal() {
-        let opened =
-            ["opening volume data on vdb2", "HPL02002I: volume data: mounted", "HPL02002I: volume x: y"];
-        let refused =
-            ["opening volume data on vdb2", "countersign: stage=unlock state=failed code=HPL07107E ms=9"];
-        for lines in [&opened[..], &refused[..]] {
-            let mut history = history(lines);
-            for (place, seen) in history.iter_mut().enumerate() {
-                seen.at += std::time::Duration::from_millis(place as u64 * 40);
-            }
-            let took = volume(&history).unwrap();
-            assert!((39.9..40.1).contains(&took.round()), "{took}");
+    fn volumes_take_from_the_first_line_to_the_last_mount_or_the_refusal() {
+        let lines = [
+            "HPL02002I: volume before: mounted",
+            "opening volume data on vdb2",
+            "opening volume more on vdc2",
+            "HPL02002I: volume data: mounted",
+            "HPL02002I: volume more: mounted",
+            "countersign: stage=unlock state=failed code=HPL07107E ms=9",
+        ];
+        let mut history = history(&lines);
+        let start = Instant::now();
+        for (place, seen) in history.iter_mut().enumerate() {
+            seen.at = start + std::time::Duration::from_millis(place as u64 * 40);
         }
-        assert_eq!(volume(&history(&opened[1..])), None);
-        assert_eq!(volume(&history(&opened[..1])), None);
+        let mounted = |event: &Event| event.is_message("HPL02002I");
+        let refused = |event: &Event| event.is_stage(Stage::Unlock, State::Failed);
+        for (took, ms) in [
+            (opening(&history, mounted, 1), Some(80.0)),
+            (opening(&history, mounted, 2), Some(120.0)),
+            (opening(&history, mounted, 3), None),
+            (opening(&history, refused, 1), Some(160.0)),
+            (opening(&history[3..], mounted, 1), None),
+            (opening(&history, mounted, 0), None),
+        ] {
+            assert_eq!(took.map(f64::round), ms);
+        }
     }
 
     #[test]

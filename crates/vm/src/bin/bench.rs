@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use countersign_vm::bench::{Options, run, table};
+use countersign_vm::bench::{self, Options, run, table};
 use countersign_vm::lab::world::Artifacts;
 
 /// How the result is printed.
@@ -13,6 +13,13 @@ enum Format {
     Table,
     /// Everything that was measured, with the figures
     Json,
+}
+
+/// A part that can be measured alone.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Only {
+    /// Opening and refusing volumes
+    Volumes,
 }
 
 /// Measure Countersign on emulated s390x, everything against something else in the same run.
@@ -45,6 +52,9 @@ struct Arguments {
     /// How often what is compared is measured
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    /// Measure this part alone
+    #[arg(long, value_enum)]
+    only: Option<Only>,
     /// Format of standard output
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -70,13 +80,15 @@ fn main() -> anyhow::Result<()> {
         material,
         shapes,
         rounds,
+        only,
         format,
         json,
         work,
         logs,
     } = Arguments::parse();
     let artifacts = Artifacts { kernel, initramfs, os, manifest, busybox };
-    let options = Options { artifacts, countersignd, material, shapes, rounds, work, logs };
+    let only = only.map(|Only::Volumes| bench::Only::Volumes);
+    let options = Options { artifacts, countersignd, material, shapes, rounds, only, work, logs };
     let outcome = run(&options, &mut std::io::stderr())?;
     let text = serde_json::to_string_pretty(&outcome)?;
     if let Some(path) = json {
