@@ -103,6 +103,11 @@ text_secret! {
 }
 
 text_secret! {
+    /// A token that a cloud service gave for an [`ApiKey`], valid for a while.
+    AccessToken
+}
+
+text_secret! {
     /// The private key of a GREP11 client, as PEM text or as base64 of that, as the contract has it.
     Grep11ClientKey
 }

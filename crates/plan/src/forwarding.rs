@@ -5,5 +5,8 @@
 //! but a position in it. Reading it, talking to the server and waiting are done elsewhere.
 
 pub mod entry;
+pub mod iam;
 pub mod ledger;
 pub mod record;
+pub mod singles;
+pub mod verdict;

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// Where the handover lies in the guest: memory-backed, 0700.
 pub const HANDOVER: &str = "/run/countersign";
 
+/// The public authorities, as the guest OS has them (package ca-certificates).
+pub const PUBLIC_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// `plan.json` of the handover.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,10 +41,42 @@ pub struct LogServer {
     pub port: u16,
     /// Path of the PEM file with the accepted authorities.
     pub ca: String,
-    /// Path of the client's PEM certificate.
-    pub certificate: String,
-    /// Path of the client's PEM key.
-    pub key: String,
+    /// What it is spoken to with.
+    pub service: LogService,
+}
+
+/// What a log server is spoken to with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum LogService {
+    /// Syslog over mutually authenticated TLS.
+    Syslog {
+        /// Path of the client's PEM certificate.
+        certificate: String,
+        /// Path of the client's PEM key.
+        key: String,
+    },
+    /// IBM Cloud Logs, over HTTPS with tokens.
+    LogRouter {
+        /// Path of the file with the API key.
+        api_key: String,
+        /// Who gives tokens for it.
+        iam: Iam,
+        /// Marks on every record.
+        tags: Vec<String>,
+    },
+}
+
+/// Who gives tokens for an API key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Iam {
+    /// Host name or IP address.
+    pub hostname: String,
+    /// TCP port.
+    pub port: u16,
+    /// Path of the PEM file with the accepted authorities.
+    pub ca: String,
 }
 
 /// How registries are reached.

@@ -6,7 +6,7 @@
 use countersign_contract::archive::{Archive, ArchiveError, Item};
 use countersign_contract::cidata::network_config::NetworkConfig;
 use countersign_contract::code::Code;
-use countersign_contract::model::{Contract, Logging, Syslog, WorkloadKind};
+use countersign_contract::model::{Contract, LogRouter, Logging, Syslog, WorkloadKind};
 use countersign_contract::place::{Pointer, SectionName};
 use countersign_contract::refusal::Finding;
 use countersign_crypto::LibraryError;
@@ -18,7 +18,7 @@ use crate::compose::{self, ComposeRefusal};
 use crate::credentials::auth_json;
 use crate::dotenv;
 use crate::file::File;
-use crate::host::{HANDOVER, HostPlan, LogServer, Registries, Workload};
+use crate::host::{HANDOVER, HostPlan, Iam, LogServer, LogService, PUBLIC_AUTHORITIES, Registries, Workload};
 use crate::network;
 
 /// Where HPCR puts the compose folder; relative bind mounts of the workload resolve there.
@@ -66,7 +66,7 @@ pub enum RenderRefusal {
     )]
     NoClientCertificate,
     /// A kind of workload or logging that the guest does not act on; `validate` refused it before.
-    #[error("expected a compose workload and a syslog server")]
+    #[error("expected a compose workload, and a syslog server or a log router")]
     Unsupported,
     /// OpenSSL could not write what it had read.
     #[error(transparent)]
@@ -115,15 +115,13 @@ impl RenderRefusal {
 /// # Errors
 /// [`RenderRefusal`], the first.
 pub fn render(contract: &Contract, guest: Guest<'_>) -> Result<Rendered, RenderRefusal> {
-    let (Logging::Syslog(syslog), WorkloadKind::Compose { archive }) =
-        (contract.logging(), contract.workload())
-    else {
+    let WorkloadKind::Compose { archive } = contract.workload() else {
         return Err(RenderRefusal::Unsupported);
     };
     let archive = Archive::parse(archive)?;
     let (compose_file, images) = images(contract, &archive)?;
     let mut files = Vec::new();
-    let log = log_client(syslog, &mut files)?;
+    let log = log_server(contract.logging(), &mut files)?;
     let registries = registries(contract, &mut files)?;
     compose_folder(contract, archive, &mut files);
     files.extend(network::files(guest.network));
@@ -140,10 +138,10 @@ pub fn render(contract: &Contract, guest: Guest<'_>) -> Result<Rendered, RenderR
 /// Renders what the guest OS gets after a failed boot: network and log server, nothing of the workload.
 ///
 /// # Errors
-/// [`RenderRefusal::NoClientCertificate`], or OpenSSL's.
-pub fn render_report(syslog: &Syslog, guest: Guest<'_>) -> Result<Rendered, RenderRefusal> {
+/// [`RenderRefusal::NoClientCertificate`], [`RenderRefusal::Unsupported`], or OpenSSL's.
+pub fn render_report(logging: &Logging, guest: Guest<'_>) -> Result<Rendered, RenderRefusal> {
     let mut files = Vec::new();
-    let log = log_client(syslog, &mut files)?;
+    let log = log_server(logging, &mut files)?;
     files.extend(network::files(guest.network));
     let plan = plan(guest, log, Vec::new(), None, Workload::Nothing);
     files.push(plan_file(&plan)?);
@@ -184,13 +182,25 @@ fn images(contract: &Contract, archive: &Archive) -> Result<(&'static str, Vec<S
     Ok((file, images))
 }
 
-/// Certificates and key of the log client.
-fn log_client(syslog: &Syslog, files: &mut Vec<File>) -> Result<LogServer, RenderRefusal> {
+/// The log server, and the files that it is spoken to with.
+fn log_server(logging: &Logging, files: &mut Vec<File>) -> Result<LogServer, RenderRefusal> {
+    match logging {
+        Logging::Syslog(syslog) => syslog_server(syslog, files),
+        Logging::LogRouter(router) => Ok(log_router(router, files)?),
+        Logging::LogDna(_) => Err(RenderRefusal::Unsupported),
+    }
+}
+
+fn log_file(name: &str) -> String {
+    format!("{HANDOVER}/logging/{name}")
+}
+
+fn syslog_server(syslog: &Syslog, files: &mut Vec<File>) -> Result<LogServer, RenderRefusal> {
     let key = syslog.client_key().ok_or(RenderRefusal::NoClientCertificate)?;
     // It was read once already when the contract was made.
     let key = PrivateKey::parse(key.expose()).map_err(|_| RenderRefusal::NoClientCertificate)?;
-    let path = |name: &str| format!("{HANDOVER}/logging/{name}.pem");
-    let (ca, certificate, key_path) = (path("ca"), path("client"), path("client-key"));
+    let (ca, certificate, key_path) =
+        (log_file("ca.pem"), log_file("client.pem"), log_file("client-key.pem"));
     files.push(public(ca.clone(), &pem(syslog.authorities())?));
     files.push(public(certificate.clone(), &pem(syslog.client_certificates())?));
     files.push(secret(key_path.clone(), key.to_pem()?));
@@ -198,8 +208,32 @@ fn log_client(syslog: &Syslog, files: &mut Vec<File>) -> Result<LogServer, Rende
         hostname: syslog.hostname().to_owned(),
         port: syslog.port(),
         ca,
-        certificate,
-        key: key_path,
+        service: LogService::Syslog { certificate, key: key_path },
+    })
+}
+
+fn log_router(router: &LogRouter, files: &mut Vec<File>) -> Result<LogServer, LibraryError> {
+    let mut authorities = |name: &str, certificates: &[Certificate]| -> Result<String, LibraryError> {
+        if certificates.is_empty() {
+            return Ok(PUBLIC_AUTHORITIES.to_owned());
+        }
+        let path = log_file(name);
+        files.push(public(path.clone(), &pem(certificates)?));
+        Ok(path)
+    };
+    let ca = authorities("ca.pem", router.authorities())?;
+    let iam_ca = authorities("iam-ca.pem", router.iam().authorities())?;
+    let api_key = log_file("api-key");
+    files.push(secret(api_key.clone(), SecretBytes::copy_from(router.api_key().expose().as_bytes())));
+    Ok(LogServer {
+        hostname: router.hostname().to_owned(),
+        port: router.port(),
+        ca,
+        service: LogService::LogRouter {
+            api_key,
+            iam: Iam { hostname: router.iam().hostname().to_owned(), port: router.iam().port(), ca: iam_ca },
+            tags: router.tags().to_vec(),
+        },
     })
 }
 

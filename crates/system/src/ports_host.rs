@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use countersign_crypto::secret::{AccessToken, SecretBytes};
+
 use crate::error::Result;
 
 /// The files of the handover.
@@ -56,7 +58,7 @@ pub enum ProbeError {
     #[error("expected the log server to accept a connection")]
     Unreachable,
     /// The chain does not end in an accepted authority.
-    #[error("expected a server certificate issued by the authority in the contract")]
+    #[error("expected a server certificate issued by an accepted authority")]
     Untrusted,
     /// The certificate carries another name.
     #[error("expected a server certificate with the log server's name or address")]
@@ -94,6 +96,43 @@ pub trait LogServer {
         records: &[String],
         timeout: Duration,
     ) -> std::result::Result<(), ProbeError>;
+}
+
+/// A request over HTTPS.
+#[derive(Debug, Clone, Copy)]
+pub struct Post<'p> {
+    /// Host name or IP address; the server's certificate must carry it.
+    pub hostname: &'p str,
+    /// TCP port.
+    pub port: u16,
+    /// PEM file with the accepted authorities.
+    pub ca: &'p str,
+    /// Absolute path on the server.
+    pub path: &'p str,
+    /// Type of the body.
+    pub content_type: &'p str,
+    /// Who asks; printable ASCII without spaces.
+    pub bearer: Option<&'p AccessToken>,
+    /// The body.
+    pub body: &'p [u8],
+}
+
+/// An answer over HTTPS, all of which has arrived.
+#[derive(Debug)]
+pub struct Answer {
+    /// Status.
+    pub status: u16,
+    /// After how long asking again makes sense, where the server says that in seconds.
+    pub retry_after: Option<Duration>,
+    /// Body, 64 KiB at most.
+    pub body: SecretBytes,
+}
+
+/// Requests over HTTPS.
+pub trait Https {
+    /// Makes a request over a connection of its own, without following redirections. Errors say what was wrong with the
+    /// connection; every whole answer is one.
+    fn post(&self, post: &Post<'_>, timeout: Duration) -> std::result::Result<Answer, ProbeError>;
 }
 
 /// The container engine and its compose program.
@@ -199,11 +238,11 @@ impl<T> Watched for T where T: Host + crate::ports::Luks + crate::ports::Disks +
 
 /// Everything the host stage needs.
 pub trait Host:
-    crate::ports::Report + crate::ports::Platform + Handover + Network + LogServer + Engine
+    crate::ports::Report + crate::ports::Platform + Handover + Network + LogServer + Https + Engine
 {
 }
 
 impl<T> Host for T where
-    T: crate::ports::Report + crate::ports::Platform + Handover + Network + LogServer + Engine
+    T: crate::ports::Report + crate::ports::Platform + Handover + Network + LogServer + Https + Engine
 {
 }

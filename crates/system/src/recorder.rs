@@ -93,6 +93,12 @@ impl Default for Facts {
     }
 }
 
+/// A request over HTTPS: path, token, body.
+pub type Posted = (String, Option<String>, Vec<u8>);
+
+/// An answer over HTTPS as a test says it: status, seconds of `retry-after`, body.
+pub type PlayedAnswer = std::result::Result<(u16, Option<u64>, String), ProbeError>;
+
 /// The double.
 #[derive(Debug, Default)]
 pub struct Recorder {
@@ -124,6 +130,10 @@ struct State {
     files: BTreeMap<PathBuf, (u32, Vec<u8>)>,
     /// What the log server took.
     records: Vec<String>,
+    /// Requests over HTTPS: path, token, body.
+    posts: Vec<Posted>,
+    /// What the next requests for a path are answered with.
+    answers: VecDeque<(String, PlayedAnswer)>,
     /// The compose project that was started.
     running: Option<String>,
     /// What a test says that the engine lists.
@@ -256,6 +266,16 @@ impl Recorder {
     /// The same as long as the machine is up for less than `until`.
     pub fn fails_until(&self, request: &str, kind: io::ErrorKind, until: Duration) {
         self.state().failures.push((request.to_owned(), kind, until));
+    }
+
+    /// Requests over HTTPS so far.
+    pub fn posts(&self) -> Vec<Posted> {
+        self.state().posts.clone()
+    }
+
+    /// Answers the next request for this path so; behind what was said before.
+    pub fn answers(&self, path: &str, answer: PlayedAnswer) {
+        self.state().answers.push_back((path.to_owned(), answer));
     }
 
     /// From `uptime` on, the log server answers this.

@@ -139,7 +139,7 @@ impl World {
             "version": "1", "hostname": "guest", "network_config": false, "images": [], "registries": null,
             "workload": "nothing",
             "log": {"hostname": "localhost", "port": port, "ca": file("ca.pem"),
-                    "certificate": file("client.pem"), "key": file("client.key")},
+                    "service": {"syslog": {"certificate": file("client.pem"), "key": file("client.key")}}},
         });
         fs::write("/run/countersign/plan.json", plan.to_string()).unwrap();
     }

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use countersign_contract::code::Code;
 use countersign_plan::host::{HANDOVER, HostPlan};
-use countersign_plan::record;
+use countersign_plan::record::Level;
 use countersign_system::ports::Severity;
 use countersign_system::ports_host::Host;
 
+use super::delivery;
 use crate::failure::Failure;
 
 /// How long the server may take: the power-off does not wait for it longer.
@@ -37,14 +38,9 @@ pub(super) fn run<S: Host>(system: &S, plan: &HostPlan) -> Result<(), Failure> {
     system.line(Severity::Error, &ended);
     let cause = system.read_file(&cause_file()).unwrap_or_default();
     let cause = String::from_utf8_lossy(&cause).into_owned();
-    let now = system.unix_time();
-    let records: Vec<String> = cause
-        .lines()
-        .chain([ended.as_str()])
-        .map(|line| record::rfc5424(record::Level::Error, now, &plan.hostname, line))
-        .collect();
+    let lines: Vec<&str> = cause.lines().chain([ended.as_str()]).collect();
     // Where the log server is the cause, it cannot be told; the console has it.
-    if let Err(error) = system.send(&super::target(plan), &records, TIMEOUT) {
+    if let Err(error) = delivery::send(system, plan, Level::Error, &lines, TIMEOUT) {
         system.line(Severity::Warning, &format!("the log server was not told: {error}"));
     }
     Ok(())

@@ -14,13 +14,17 @@ use std::time::Duration;
 use countersign_contract::code::Code;
 use countersign_plan::forwarding::entry::{FIELDS, Parser};
 use countersign_plan::forwarding::ledger::{Forwarded, Ledger};
-use countersign_plan::forwarding::record;
 use countersign_plan::host::{HANDOVER, HostPlan};
 use countersign_system::ports::Severity;
 use countersign_system::ports_host::{Arrival, Ending, Forwarder, Host, ProbeError, Reading};
 
+use super::trouble::Trouble;
 use crate::failure::Failure;
 use crate::stage::Stage;
+
+mod sink;
+
+use sink::Sink;
 
 /// How long the server may take for the beginning or the end of a conversation, or for a batch.
 const ANSWER: Duration = Duration::from_secs(60);
@@ -33,20 +37,20 @@ const PAUSE: Duration = Duration::from_secs(30);
 const LAST: Duration = Duration::from_secs(15);
 /// Bytes of the journal that are read at once.
 const CHUNK: usize = 64 << 10;
-/// Bytes that are handed over at once, as long as one frame has no more.
-const BATCH: usize = 16 << 10;
+/// The longest pause that a server may ask for.
+const WANTED: Duration = Duration::from_secs(300);
 
 /// Why the records do not get through, or what else there is to do.
 enum Interruption {
     /// The server does not take them now.
-    Server(ProbeError),
+    Server(Trouble),
     /// Nothing helps but a new start.
     Failed(Failure),
 }
 
-impl From<ProbeError> for Interruption {
-    fn from(error: ProbeError) -> Interruption {
-        Interruption::Server(error)
+impl From<Trouble> for Interruption {
+    fn from(trouble: Trouble) -> Interruption {
+        Interruption::Server(trouble)
     }
 }
 
@@ -68,14 +72,16 @@ fn failed(code: Code, error: impl std::fmt::Display) -> Failure {
 pub(super) fn run<S: Host, F: Forwarder>(system: &S, plan: &HostPlan, ends: &mut F) -> Result<(), Failure> {
     let kept = system.read_file(&state_file()).ok();
     let kept: Forwarded = kept.and_then(|kept| serde_json::from_slice(&kept).ok()).unwrap_or_default();
+    let sink = Sink::of(system, plan).map_err(|trouble| failed(trouble.code(), trouble))?;
     let mut forwarding = Forwarding {
         system,
-        plan,
         ends,
-        ledger: Ledger::new(kept.confirmed.clone()),
+        ledger: Ledger::new(kept.confirmed.clone(), sink.longest()),
+        sink,
         kept,
         parser: Parser::default(),
         connected: false,
+        pause: Duration::ZERO,
         last: None,
     };
     forwarding.open(Behind::Confirmed)?;
@@ -91,13 +97,15 @@ enum Behind {
 
 struct Forwarding<'f, S, F> {
     system: &'f S,
-    plan: &'f HostPlan,
     ends: &'f mut F,
+    sink: Sink<'f, S>,
     ledger: Ledger,
     /// What the file says.
     kept: Forwarded,
     parser: Parser,
     connected: bool,
+    /// Before the next attempt; grows with each until something is confirmed.
+    pause: Duration,
     /// Uptime at which the last records have to be through; none as long as nobody wants an end.
     last: Option<Duration>,
 }
@@ -129,7 +137,7 @@ impl<S: Host, F: Forwarder> Forwarding<'_, S, F> {
             match self.ends.wait(buffer, left.unwrap_or(Duration::MAX)) {
                 Arrival::Journal(count) => self.pass_on(&buffer[..count])?,
                 Arrival::Due => {}
-                Arrival::HungUp(error) => return Err(error.into()),
+                Arrival::HungUp(error) => return Err(Trouble::from(error).into()),
                 Arrival::EndOfJournal(None) if self.last.is_some() => {
                     if left.is_some() {
                         self.finish()?;
@@ -170,46 +178,43 @@ impl<S: Host, F: Forwarder> Forwarding<'_, S, F> {
 
     /// Bytes of the journal: entries that end in them go out.
     fn pass_on(&mut self, mut bytes: &[u8]) -> Result<(), Interruption> {
-        let mut batch = Vec::with_capacity(BATCH);
         while let Some(entry) =
             self.parser.next(&mut bytes).map_err(|error| failed(Code::LogJournal, error))?
         {
-            let before = batch.len();
             let number = self.ledger.number(&entry);
-            record::frame(&entry, number, &self.plan.hostname, &mut batch);
-            let missing = self.ledger.send(entry, batch.len() - before, self.system.uptime());
+            let length = self.sink.take(&entry, number);
+            let missing = self.ledger.send(entry, length, self.system.uptime());
             if missing > 0 {
                 let code = Code::LogOverwritten;
                 self.system.line(Severity::Warning, &format!("{code}: {}: {missing}", code.text()));
             }
             let ends = self.ledger.left(self.system.uptime()).is_some_and(|left| left.is_zero());
-            if ends || batch.len() >= BATCH {
-                self.send(&mut batch)?;
+            if ends || self.sink.is_full() {
+                self.send()?;
             }
             if ends {
                 self.finish()?;
             }
         }
-        self.send(&mut batch)
+        self.send()
     }
 
-    fn send(&mut self, batch: &mut Vec<u8>) -> Result<(), Interruption> {
-        if batch.is_empty() {
+    fn send(&mut self) -> Result<(), Interruption> {
+        if self.sink.is_empty() {
             return Ok(());
         }
         if !self.connected {
             self.connect()?;
         }
-        self.ends.send(batch, self.answer())?;
-        batch.clear();
-        Ok(())
+        let answer = self.answer();
+        Ok(self.sink.hand_over(self.ends, answer)?)
     }
 
     fn connect(&mut self) -> Result<(), Interruption> {
         // The daemon sees from now on that something waits, and since when.
         let kept = Forwarded { waiting_since: self.ledger.waiting_since(), ..self.kept.clone() };
         self.keep(kept)?;
-        self.ends.connect(&super::target(self.plan), self.answer())?;
+        self.sink.begin(self.ends, self.answer())?;
         self.connected = true;
         Ok(())
     }
@@ -217,11 +222,13 @@ impl<S: Host, F: Forwarder> Forwarding<'_, S, F> {
     /// Ends the conversation: the server has everything that was sent.
     fn finish(&mut self) -> Result<(), Interruption> {
         let patience = if self.ledger.answers() { None } else { Some(PATIENCE) };
-        let ending = self.ends.finish(self.answer(), patience)?;
+        let answer = self.answer();
+        let ending = self.sink.finish(self.system, self.ends, answer, patience)?;
         if !self.ledger.confirm(ending == Ending::Answered) {
-            return Err(ProbeError::Silent.into());
+            return Err(Trouble::Server(ProbeError::Silent).into());
         }
         self.connected = false;
+        self.pause = Duration::ZERO;
         let confirmed = self.ledger.confirmed().clone();
         self.ends.status(&format!("the log server has everything up to record {}", confirmed.number));
         self.keep(Forwarded { confirmed, waiting_since: None, reason: None })?;
@@ -240,24 +247,23 @@ impl<S: Host, F: Forwarder> Forwarding<'_, S, F> {
 
     /// After a conversation that broke or never began: the next one, and the journal from the confirmed position on.
     /// Whether there is one: asked to end, it does not try for ever.
-    fn reconnect(&mut self, mut error: ProbeError) -> Result<bool, Failure> {
-        self.ends.disconnect();
+    fn reconnect(&mut self, mut trouble: Trouble) -> Result<bool, Failure> {
+        self.sink.abandon(self.ends);
         self.ends.close_journal();
         let waiting_since = self.ledger.waiting_since().or(self.kept.waiting_since);
         self.ledger.lose(std::mem::take(&mut self.connected));
-        let mut pause = Duration::ZERO;
         loop {
-            let reason = Some(error.to_string());
+            let reason = Some(trouble.to_string());
             self.keep(Forwarded { reason, waiting_since, ..self.kept.clone() })?;
-            self.ends.status(&format!("records wait: {error}"));
-            if !self.pause(pause) {
+            self.ends.status(&format!("records wait: {trouble}"));
+            if !self.pause(self.pause.max(trouble.wanted_pause().min(WANTED))) {
                 return Ok(false);
             }
-            match self.ends.connect(&super::target(self.plan), self.answer()) {
+            self.pause = (self.pause * 2).clamp(Duration::from_secs(1), PAUSE);
+            match self.sink.begin(self.ends, self.answer()) {
                 Ok(()) => break,
-                Err(refused) => error = refused,
+                Err(refused) => trouble = refused,
             }
-            pause = (pause * 2).clamp(Duration::from_secs(1), PAUSE);
         }
         self.connected = true;
         self.open(Behind::Confirmed)?;

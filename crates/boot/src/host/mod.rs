@@ -4,20 +4,23 @@
 //! that fails says why and ends with its exit code; the unit `countersign-failure` does the rest.
 
 mod capsule;
+mod delivery;
 mod failure;
 mod forward;
 mod images;
+mod log_router;
 mod logging;
 mod network;
 mod start;
 mod transcript;
+mod trouble;
 mod watch;
 
 use std::path::Path;
 
 use countersign_contract::code::Code;
 use countersign_plan::host::{HANDOVER, HostPlan};
-use countersign_system::ports_host::{Alarm, Forwarder, Host, LogTarget, Watched};
+use countersign_system::ports_host::{Alarm, Forwarder, Host, Watched};
 
 use crate::failure::Failure;
 use crate::log::Log;
@@ -124,14 +127,4 @@ fn plan<S: Host>(system: &S, stage: Stage) -> Result<HostPlan, Failure> {
         .map_err(|error| unreadable(error.to_string()))?;
     serde_json::from_slice(&bytes)
         .map_err(|error| unreadable(format!("expected the plan of this version: {error}")))
-}
-
-fn target(plan: &HostPlan) -> LogTarget {
-    LogTarget {
-        hostname: plan.log.hostname.clone(),
-        port: plan.log.port,
-        ca: plan.log.ca.clone(),
-        certificate: plan.log.certificate.clone(),
-        key: plan.log.key.clone(),
-    }
 }

@@ -43,7 +43,7 @@ pub(super) struct FailureMode {
     manifest: ImageManifest,
     hostname: String,
     network: Option<NetworkConfig>,
-    /// `env` without anything but `logging`.
+    /// `env` without anything but what says where the log goes.
     logging: SectionTree,
 }
 
@@ -64,11 +64,11 @@ impl FailureMode {
         if failure.stage == Stage::Handover {
             return;
         }
-        if failure.is_about("/env/logging") {
+        if failure.is_about("/env/logging") || failure.is_about("/env/countersign/log-router") {
             system.line(Severity::Warning, "the log server is not told: it is what was refused");
             return;
         }
-        let Some(syslog) = log_server(self.logging) else {
+        let Some(logging) = log_server(self.logging) else {
             system.line(Severity::Warning, "the log server cannot be told: its part of env is not usable");
             return;
         };
@@ -78,7 +78,7 @@ impl FailureMode {
             network: self.network.as_ref(),
         };
         let start = || -> Result<(), String> {
-            let report = render_report(&syslog, guest).map_err(|refusal| refusal.to_string())?;
+            let report = render_report(&logging, guest).map_err(|refusal| refusal.to_string())?;
             let folders = [STAGED, NEW_ROOT, IMAGE].map(Path::new);
             system.take_down(&folders).map_err(|error| error.to_string())?;
             // A failure before the end of `validate` leaves modules loadable.

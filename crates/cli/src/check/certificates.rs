@@ -21,13 +21,21 @@ pub fn warnings(contract: &Contract, now: i64) -> Vec<Finding> {
         }
     };
     let env = Pointer::section(SectionName::Env);
-    if let Logging::Syslog(syslog) = contract.logging() {
-        let fields = [("server", syslog.authorities()), ("cert", syslog.client_certificates())];
-        for (name, certificates) in fields {
-            let field = env.child("logging").child("syslog").child(name);
-            for facts in certificates.iter().map(|certificate| certificate.facts()) {
-                look(contract.place_of(&field), facts.not_before, facts.not_after);
-            }
+    let syslog = env.child("logging").child("syslog");
+    let router = env.child("countersign").child("log-router");
+    let fields = match contract.logging() {
+        Logging::Syslog(log) => {
+            [(syslog.child("server"), log.authorities()), (syslog.child("cert"), log.client_certificates())]
+        }
+        Logging::LogRouter(log) => [
+            (router.child("authorities"), log.authorities()),
+            (router.child("iam-authorities"), log.iam().authorities()),
+        ],
+        Logging::LogDna(_) => [(syslog, &[][..]), (router, &[][..])],
+    };
+    for (field, certificates) in fields {
+        for facts in certificates.iter().map(|certificate| certificate.facts()) {
+            look(contract.place_of(&field), facts.not_before, facts.not_after);
         }
     }
     for authority in contract.registry_authorities() {

@@ -29,8 +29,20 @@ pub struct Plan {
 pub struct LogPlan {
     pub hostname: String,
     pub port: u16,
+    /// Empty where the public ones of the guest OS count.
     pub authorities: Vec<CertificatePlan>,
     pub client: Vec<CertificatePlan>,
+    /// Who gives tokens for IBM Cloud Logs; none for a syslog server.
+    pub iam: Option<IamPlan>,
+}
+
+/// Who gives tokens.
+#[derive(Debug, Serialize)]
+pub struct IamPlan {
+    pub hostname: String,
+    pub port: u16,
+    /// Empty where the public ones of the guest OS count.
+    pub authorities: Vec<CertificatePlan>,
 }
 
 /// What may be told of a certificate.
@@ -73,9 +85,11 @@ pub fn plan(contract: &Contract, signer: &Signer, host: &HostPlan, disks: &[(Str
         // A plan of a contract always starts something.
         Workload::Nothing => "",
     };
-    let (authorities, client) = match contract.logging() {
-        Logging::Syslog(syslog) => (syslog.authorities(), syslog.client_certificates()),
-        Logging::LogRouter(_) | Logging::LogDna(_) => (&[][..], &[][..]),
+    let (authorities, client, iam) = match contract.logging() {
+        Logging::Syslog(syslog) => (syslog.authorities(), syslog.client_certificates(), None),
+        Logging::LogRouter(router) => (router.authorities(), &[][..], Some(router.iam())),
+        // No plan: it is refused.
+        Logging::LogDna(_) => (&[][..], &[][..], None),
     };
     let provider: Vec<&str> = contract.provider_environment_names().collect();
     let from = |name: &str| if provider.contains(&name) { "workload" } else { "env" };
@@ -89,6 +103,11 @@ pub fn plan(contract: &Contract, signer: &Signer, host: &HostPlan, disks: &[(Str
             port: host.log.port,
             authorities: authorities.iter().map(certificate).collect(),
             client: client.iter().map(certificate).collect(),
+            iam: iam.map(|iam| IamPlan {
+                hostname: iam.hostname().to_owned(),
+                port: iam.port(),
+                authorities: iam.authorities().iter().map(certificate).collect(),
+            }),
         },
         images: host.images.clone(),
         registries: contract.registry_credentials().into_keys().map(str::to_owned).collect(),

@@ -64,11 +64,27 @@ fn print_plan(out: &mut dyn Write, plan: &Plan) -> Result<()> {
         Some(fingerprint) => line("signer", format!("key with SHA-256 {fingerprint}"))?,
         None => line("signer", "nobody".to_owned())?,
     }
-    line("log", format!("{} port {}, TLS", plan.log.hostname, plan.log.port))?;
-    for (name, certificates) in [("authority", &plan.log.authorities), ("client", &plan.log.client)] {
-        for certificate in certificates {
-            line(name, told(certificate))?;
+    let log = &plan.log;
+    let authorities = |certificates: &[CertificatePlan]| match certificates {
+        [] => vec!["the public ones of the guest OS".to_owned()],
+        own => own.iter().map(told).collect(),
+    };
+    let mut lines = Vec::new();
+    match &log.iam {
+        None => {
+            lines.push(("log", format!("{} port {}, TLS", log.hostname, log.port)));
+            lines.extend(log.authorities.iter().map(|own| ("authority", told(own))));
+            lines.extend(log.client.iter().map(|own| ("client", told(own))));
         }
+        Some(iam) => {
+            lines.push(("log", format!("{} port {}, IBM Cloud Logs", log.hostname, log.port)));
+            lines.extend(authorities(&log.authorities).into_iter().map(|text| ("authority", text)));
+            lines.push(("iam", format!("{} port {}, gives the tokens", iam.hostname, iam.port)));
+            lines.extend(authorities(&iam.authorities).into_iter().map(|text| ("authority", text)));
+        }
+    }
+    for (name, text) in lines {
+        line(name, text)?;
     }
     for registry in &plan.registries {
         line("registry", format!("{registry}, with credentials"))?;

@@ -24,7 +24,7 @@ codes! {
         remedy "add the private key as key, or remove cert";
     LoggingSetUp "HPL01010I" LOGGING_SETUP_SUCCESSFUL Info
         "logging is set up and the log server accepted the first record"
-        cause "the log server named in the contract answered over mutually authenticated TLS"
+        cause "the log server named in the contract answered over TLS, and took the guest for who it is"
         remedy "nothing to do";
     LogClientUnusable "HPL01011E" INVALID_SYSLOG_INGESTION_CONFIG Error
         "the guest cannot use its own files for the log server"
@@ -37,11 +37,11 @@ codes! {
     LogServerUnreachable "HPL01101E" LOG_SERVER_UNREACHABLE Error
         "the log server takes no connection"
         cause "no route, a firewall, another port, or a server that is not running"
-        remedy "check logging.syslog.hostname and port, the guest's network, and that the server listens with TLS";
+        remedy "check hostname and port under env.logging, the guest's network, and that the server listens with TLS";
     LogServerUntrusted "HPL01102E" LOG_SERVER_UNTRUSTED Error
-        "the log server's certificate was not issued by the authority in the contract"
+        "the log server's certificate was not issued by the authority in the contract, or by a public one where it names none"
         cause "another authority, a missing intermediate certificate, or a certificate that is not for servers"
-        remedy "put the authority of the server's certificate, with its intermediates, into logging.syslog.server";
+        remedy "put the authority of the server's certificate, with its intermediates, into logging.syslog.server, or into countersign.log-router.authorities";
     LogServerName "HPL01103E" LOG_SERVER_NAME Error
         "the log server's certificate carries another name"
         cause "hostname is not among the subject alternative names; the common name does not count"
@@ -62,6 +62,30 @@ codes! {
         "the log server does not speak TLS 1.2 or newer"
         cause "another service listens on the port, its TLS is older, or it did not answer in time"
         remedy "check the port, and that the server offers TLS 1.2 or 1.3 there";
+    LogTokenRefused "HPL01108E" LOG_TOKEN_REFUSED Error
+        "IAM gives no token for the API key in the contract"
+        cause "the API key is mistyped, was deleted or locked, or its service ID is not allowed to log in"
+        remedy "make a new API key for the service ID and put it into logging.logRouter.iamApiKey";
+    LogTokenUnavailable "HPL01109E" LOG_TOKEN_UNAVAILABLE Error
+        "IAM cannot be reached for a token"
+        cause "its name does not resolve, no route or a firewall, or it cannot answer now"
+        remedy "let the guest reach IAM, or name a private endpoint in countersign.log-router.iam-url";
+    LogTokenUntrusted "HPL01110E" LOG_TOKEN_UNTRUSTED Error
+        "who answers for IAM is not IAM, or does not speak as it does"
+        cause "its certificate is of another authority or name or over, its TLS is too old, or its answer holds no token"
+        remedy "check countersign.log-router.iam-url, and iam-authorities where IAM's authority is not a public one";
+    LogIngestionDenied "HPL01111E" LOG_INGESTION_DENIED Error
+        "the log service does not let the API key in the contract write records"
+        cause "the service ID lacks the role Sender for this instance, or the token is of another account"
+        remedy "give the service ID of logging.logRouter.iamApiKey the role Sender for the instance";
+    LogIngestionRefused "HPL01112E" LOG_INGESTION_REFUSED Error
+        "the log service does not take the records"
+        cause "the host is no ingestion address, or the service wants records of another form"
+        remedy "put the ingestion address of the instance, with .ingress. in its name, into logging.logRouter.hostname";
+    LogIngestionBusy "HPL01113E" LOG_INGESTION_BUSY Error
+        "the log service takes no records now"
+        cause "it answers that it is overloaded, out of order, or that the account's limit is reached"
+        remedy "look at the state and the limits of the instance, then start the guest again";
     LogCertificateEnding "HPL01120W" LOG_CERTIFICATE_ENDING Warning
         "a certificate of the log connection is going to end"
         cause "the client certificate or the log server's authority of the contract is in its last 30 days"
@@ -86,6 +110,10 @@ codes! {
         "the journal cannot be read"
         cause "journalctl is missing or fails, or a journal file is damaged"
         remedy "look at the scratch disk and at the memory of the guest";
+    LogRecordRefused "HPL01125W" LOG_RECORD_REFUSED Warning
+        "the log service refused a record and takes others; it stays in the guest's journal alone"
+        cause "something in the record offends the service: its size, its age, or a rule of the instance"
+        remedy "the gap shows in the sequence numbers; look at the limits of the instance";
         LuksFormatFailed "HPL02002E" LUKS_FORMAT_FAILED Error
         "a volume could not be formatted as LUKS2"
         cause "the device failed, is read-only, or is too small"

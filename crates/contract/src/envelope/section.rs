@@ -57,23 +57,25 @@ pub struct SectionTree {
 }
 
 impl SectionTree {
-    /// A copy of `env` that holds its kind and `logging` and nothing else; wiped on drop.
+    /// A copy of `env` that holds its kind, `logging`, `countersign.log-router`, and nothing else; wiped on drop.
     pub fn log_part(&self) -> SectionTree {
-        let kind = Entry {
-            key: String::from("type").into(),
-            key_mark: self.value.mark(),
-            value: Value {
-                data: Data::Text(String::from("env").into(), Style::Quoted),
-                mark: self.value.mark(),
-            },
+        let mark = self.value.mark();
+        let made = |key: &str, data| Entry {
+            key: String::from(key).into(),
+            key_mark: mark,
+            value: Value { data, mark },
         };
-        let logging = self.value.entry("logging").map(|entry| Entry {
+        let copy = |entry: &Entry| Entry {
             key: entry.key.clone(),
             key_mark: entry.key_mark,
             value: entry.value.duplicate(),
-        });
-        let data = Data::Map(std::iter::once(kind).chain(logging).collect());
-        SectionTree { name: self.name, text: self.text, value: Value { data, mark: self.value.mark() } }
+        };
+        let kind = made("type", Data::Text(String::from("env").into(), Style::Quoted));
+        let logging = self.value.entry("logging").map(copy);
+        let own = self.value.get("countersign").and_then(|own| own.entry("log-router")).map(copy);
+        let own = own.map(|entry| made("countersign", Data::Map(vec![entry])));
+        let data = Data::Map([Some(kind), logging, own].into_iter().flatten().collect());
+        SectionTree { name: self.name, text: self.text, value: Value { data, mark } }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Where log records go: a syslog server over TLS, or IBM Cloud Logs.
 //!
+//! IBM Cloud Logs is reached as its documentation has it; `countersign.log-router` says where that differs.
+//!
 //! Certificates and the client key are read here, so that a contract with an unusable one is refused before
 //! anything starts; dates, names and chains are checked by the logging stage, which knows the time.
 
@@ -19,6 +21,9 @@ pub const SYSLOG_PORT: u16 = 6514;
 /// Port of the ingestion address of IBM Cloud Logs.
 pub const LOG_ROUTER_PORT: u16 = 443;
 
+/// Where API keys are exchanged for tokens, used where the contract names no other address.
+pub const IAM_URL: &str = "https://iam.cloud.ibm.com";
+
 /// Where log records go.
 #[derive(Debug)]
 pub enum Logging {
@@ -27,7 +32,7 @@ pub enum Logging {
     /// IBM Cloud Logs.
     LogRouter(LogRouter),
     /// IBM Log Analysis, which was switched off in March 2025; older contracts name it.
-    LogDna(LogRouter),
+    LogDna(LogDna),
 }
 
 /// A syslog server.
@@ -67,17 +72,19 @@ impl Syslog {
     }
 }
 
-/// An ingestion address of a log service of IBM Cloud.
+/// An ingestion address of IBM Cloud Logs.
 #[derive(Debug)]
 pub struct LogRouter {
     hostname: String,
     port: u16,
+    authorities: Vec<Certificate>,
     api_key: ApiKey,
     tags: Vec<String>,
+    iam: Iam,
 }
 
 impl LogRouter {
-    /// Host name of the ingestion address.
+    /// Host name of the ingestion address; the server's certificate must carry it.
     pub fn hostname(&self) -> &str {
         &self.hostname
     }
@@ -85,6 +92,11 @@ impl LogRouter {
     /// TCP port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The authority that issued the server's certificate; empty for the public ones.
+    pub fn authorities(&self) -> &[Certificate] {
+        &self.authorities
     }
 
     /// Key of the account that may write records.
@@ -96,17 +108,70 @@ impl LogRouter {
     pub fn tags(&self) -> &[String] {
         &self.tags
     }
+
+    /// Where the key is exchanged for tokens.
+    pub fn iam(&self) -> &Iam {
+        &self.iam
+    }
 }
 
-/// The syslog server of a section that may be wrong in everything else ([`SectionTree::log_part`]); `None` where even
-/// this part breaks a rule, or names another kind of server.
-pub fn log_server(part: SectionTree) -> Option<Syslog> {
+/// Identity and Access Management of IBM Cloud, which gives tokens for API keys.
+#[derive(Debug)]
+pub struct Iam {
+    hostname: String,
+    port: u16,
+    authorities: Vec<Certificate>,
+}
+
+impl Iam {
+    /// Host name; the server's certificate must carry it.
+    pub fn hostname(&self) -> &str {
+        &self.hostname
+    }
+
+    /// TCP port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The authority that issued the server's certificate; empty for the public ones.
+    pub fn authorities(&self) -> &[Certificate] {
+        &self.authorities
+    }
+}
+
+/// The ingestion address of IBM Log Analysis.
+#[derive(Debug)]
+pub struct LogDna {
+    hostname: String,
+    port: u16,
+    ingestion_key: ApiKey,
+}
+
+impl LogDna {
+    /// Host name of the ingestion address.
+    pub fn hostname(&self) -> &str {
+        &self.hostname
+    }
+
+    /// TCP port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Key of the account that could write records.
+    pub fn ingestion_key(&self) -> &ApiKey {
+        &self.ingestion_key
+    }
+}
+
+/// The log server of a section that may be wrong in everything else ([`SectionTree::log_part`]); `None` where even
+/// this part breaks a rule, or names a service that is gone.
+pub fn log_server(part: SectionTree) -> Option<Logging> {
     let checked = schema::check(part).ok()?;
     let mut refusals = Vec::new();
-    match read(&Reader::section(checked.tree()), &mut refusals, &mut Vec::new())? {
-        Logging::Syslog(syslog) if refusals.is_empty() => Some(syslog),
-        _ => None,
-    }
+    let logging = read(&Reader::section(checked.tree()), &mut refusals, &mut Vec::new())?;
+    (refusals.is_empty() && !matches!(logging, Logging::LogDna(_))).then_some(logging)
 }
 
 pub(super) fn read(
@@ -119,17 +184,48 @@ pub(super) fn read(
         return syslog_server(&syslog, refusals, warnings).map(Logging::Syslog);
     }
     if let Some(router) = logging.child("logRouter") {
-        return log_router(&router, "iamApiKey", LOG_ROUTER_PORT).map(Logging::LogRouter);
+        return log_router(&router, own(env).as_ref(), refusals).map(Logging::LogRouter);
     }
-    log_router(&logging.child("logDNA")?, "ingestionKey", SYSLOG_PORT).map(Logging::LogDna)
+    let server = logging.child("logDNA")?;
+    Some(Logging::LogDna(LogDna {
+        hostname: server.text("hostname")?.to_owned(),
+        port: server.number("port").unwrap_or(SYSLOG_PORT),
+        ingestion_key: ApiKey::copy_from(server.text("ingestionKey")?),
+    }))
 }
 
-fn log_router(router: &Reader<'_>, key: &str, port: u16) -> Option<LogRouter> {
+/// `countersign.log-router`.
+pub(super) fn own<'t>(env: &Reader<'t>) -> Option<Reader<'t>> {
+    env.child("countersign")?.child("log-router")
+}
+
+fn log_router(
+    router: &Reader<'_>,
+    own: Option<&Reader<'_>>,
+    refusals: &mut Vec<Refusal>,
+) -> Option<LogRouter> {
+    let before = refusals.len();
+    let mut authorities = |name: &str| {
+        let field = own.and_then(|own| own.child(name));
+        field.and_then(|field| material::certificates(&field, refusals)).unwrap_or_default()
+    };
+    let (log, iam) = (authorities("authorities"), authorities("iam-authorities"));
+    if refusals.len() > before {
+        return None;
+    }
+    let url = own.and_then(|own| own.text("iam-url")).unwrap_or(IAM_URL);
+    let address = url.strip_prefix("https://")?;
+    let (iam_hostname, iam_port) = match address.split_once(':') {
+        Some((hostname, port)) => (hostname, port.parse().ok()?),
+        None => (address, LOG_ROUTER_PORT),
+    };
     Some(LogRouter {
         hostname: router.text("hostname")?.to_owned(),
-        port: router.number("port").unwrap_or(port),
-        api_key: ApiKey::copy_from(router.text(key)?),
+        port: router.number("port").unwrap_or(LOG_ROUTER_PORT),
+        authorities: log,
+        api_key: ApiKey::copy_from(router.text("iamApiKey")?),
         tags: router.texts("tags").unwrap_or_default(),
+        iam: Iam { hostname: iam_hostname.to_owned(), port: iam_port, authorities: iam },
     })
 }
 

@@ -16,6 +16,7 @@ const FIELDS: &[(SectionName, &[&str])] = &[
     (SectionName::Env, &["logging"]),
     (SectionName::Env, &["logging", "*"]),
     (SectionName::Env, &["logging", "*", "*"]),
+    (SectionName::Env, &["countersign", "log-router", "*"]),
     (SectionName::Env, &["cacerts", "*", "*"]),
     (SectionName::Env, &["signingKey"]),
     (SectionName::Env, &["volumes", "*"]),

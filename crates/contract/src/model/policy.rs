@@ -67,7 +67,7 @@ pub(super) fn read(workload: &Reader<'_>, env: &Reader<'_>) -> Policy {
             breaches.extend(log_server(&logging, &servers));
         }
         if let Some(fingerprints) = list("log-authorities") {
-            breaches.extend(log_authorities(&logging, &fingerprints));
+            breaches.extend(log_authorities(env, &fingerprints));
         }
     }
     Policy {
@@ -124,19 +124,24 @@ fn log_server(logging: &Reader<'_>, servers: &[String]) -> Option<Finding> {
     Some(refused(Code::LogServerNotListed, place, message))
 }
 
-/// The public authorities that stand behind a log router are in no contract, so no list can hold them.
-fn log_authorities(logging: &Reader<'_>, fingerprints: &[String]) -> Option<Finding> {
+/// Public authorities that stand behind a log router are in no contract, so no list can hold them: such a router needs
+/// authorities of its own. Who gives it tokens for the deployer's key reads nothing, and is not asked for.
+fn log_authorities(env: &Reader<'_>, fingerprints: &[String]) -> Option<Finding> {
     let message = "expected only certificates that the workload's policy.log-authorities lists";
-    let Some(syslog) = logging.child("syslog") else {
-        let place = logging.child("logRouter")?.place();
-        return Some(refused(Code::LogAuthorityNotListed, place, message));
+    let logging = env.child("logging")?;
+    let authorities = match (logging.child("syslog"), logging.child("logRouter")) {
+        (Some(syslog), _) => syslog.child("server")?,
+        (None, Some(router)) => match super::logging::own(env).and_then(|own| own.child("authorities")) {
+            Some(authorities) => authorities,
+            None => return Some(refused(Code::LogAuthorityNotListed, router.place(), message)),
+        },
+        (None, None) => return None,
     };
-    let server = syslog.child("server")?;
     // One that cannot be read is refused for that.
-    let certificates = Certificate::parse_all(server.as_text()?).ok()?;
+    let certificates = Certificate::parse_all(authorities.as_text()?).ok()?;
     let listed = |certificate: &Certificate| fingerprints.contains(&certificate.facts().sha256_fingerprint);
     if certificates.iter().all(listed) {
         return None;
     }
-    Some(refused(Code::LogAuthorityNotListed, server.place(), message))
+    Some(refused(Code::LogAuthorityNotListed, authorities.place(), message))
 }

@@ -161,10 +161,40 @@ fn pods_and_config_maps() {
     let Logging::LogRouter(logs) = contract.logging() else { panic!("logRouter") };
     assert_eq!((logs.hostname(), logs.port(), logs.api_key().expose()), ("l.example", 443, "canary-1"));
     assert_eq!(logs.tags(), ["a"]);
+    assert_eq!((logs.iam().hostname(), logs.iam().port()), ("iam.cloud.ibm.com", 443));
+    assert!(logs.authorities().is_empty() && logs.iam().authorities().is_empty());
     let shown = format!("{contract:?} {play:?}");
     assert!(!shown.contains("canary"), "{shown}");
     let refused: Vec<String> = unsupported(&contract).iter().map(|f| f.pointer.to_string()).collect();
-    assert_eq!(refused, ["/workload/play", "/env/logging/logRouter"]);
+    assert_eq!(refused, ["/workload/play"]);
+}
+
+#[test]
+fn a_log_router_may_be_somewhere_else() {
+    let (cert, _) = pair();
+    let env = |own: &str| {
+        format!(
+            "  logging: {{logRouter: {{hostname: l.example, iamApiKey: canary}}}}
+  countersign:
+    log-router: {{{own}}}"
+        )
+    };
+    let text = env(&format!(
+        "iam-url: 'https://private.iam.example:8443', authorities: {0}, iam-authorities: {0}",
+        base64(&cert)
+    ));
+    let contract = of("  compose: {archive: AAAA}", &text).expect("contract");
+    let Logging::LogRouter(logs) = contract.logging() else { panic!("logRouter") };
+    assert_eq!((logs.iam().hostname(), logs.iam().port()), ("private.iam.example", 8443));
+    assert_eq!((logs.authorities().len(), logs.iam().authorities().len()), (1, 1));
+    assert!(unsupported(&contract).is_empty());
+    let refusals =
+        of("  compose: {archive: AAAA}", &env("authorities: AAAA, iam-authorities: AAAA")).unwrap_err();
+    let places: Vec<String> = refusals.iter().map(|refusal| refusal.place().pointer.to_string()).collect();
+    assert_eq!(
+        places,
+        ["/env/countersign/log-router/authorities", "/env/countersign/log-router/iam-authorities"]
+    );
 }
 
 #[test]
@@ -172,7 +202,7 @@ fn an_older_log_service_is_known() {
     let env = "  logging: {logDNA: {hostname: l.example, ingestionKey: canary1canary2canary3canary4cana}}";
     let contract = of("  compose: {archive: AAAA}", env).expect("contract");
     let Logging::LogDna(logs) = contract.logging() else { panic!("logDNA") };
-    assert_eq!((logs.port(), logs.api_key().expose().len()), (6514, 32));
+    assert_eq!((logs.hostname(), logs.port(), logs.ingestion_key().expose().len()), ("l.example", 6514, 32));
     assert_eq!(unsupported(&contract)[0].pointer.to_string(), "/env/logging/logDNA");
 }
 

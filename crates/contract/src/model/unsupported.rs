@@ -3,8 +3,8 @@
 //! A field that asks for something the guest does not do is refused, never ignored: the contract's author
 //! believes that it holds. The table shrinks as stages learn to act on them.
 
-use super::Contract;
 use super::read::Reader;
+use super::{Contract, logging};
 use crate::place::SectionName::{self, Env, Workload};
 use crate::refusal::{Finding, Refusal};
 
@@ -42,12 +42,11 @@ const TABLE: &[(SectionName, &[&str], When, &str)] = &[
         Present,
         "name the disk by volumeID, nothing is looked up in the cloud",
     ),
-    (Env, &["logging", "logRouter"], Present, "send the log to a syslog server"),
     (
         Env,
         &["logging", "logDNA"],
         Present,
-        "send the log to a syslog server; IBM Log Analysis was switched off",
+        "send the log to a syslog server, or to IBM Cloud Logs by logRouter; IBM Log Analysis was switched off",
     ),
     (Env, &["confidential-containers"], Present, "describe the workload with compose, and remove the field"),
     (Env, &["host-attestation"], Present, "remove the field"),
@@ -75,6 +74,12 @@ pub(super) fn find(workload: &Reader<'_>, env: &Reader<'_>) -> Vec<Finding> {
                 found.push(Finding::from(&Refusal::Unsupported { place: field.place(), hint }));
             }
         });
+    }
+    // How a service is reached says nothing where the log does not go there.
+    let elsewhere = env.child("logging").is_none_or(|logging| logging.child("logRouter").is_none());
+    if let Some(own) = logging::own(env).filter(|_| elsewhere) {
+        let hint = "give logging.logRouter, or remove log-router";
+        found.push(Finding::from(&Refusal::Unsupported { place: own.place(), hint }));
     }
     found.sort_by_key(|finding| (finding.section, finding.line, finding.column));
     found

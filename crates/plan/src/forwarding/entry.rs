@@ -15,7 +15,8 @@ const VALUE_BYTES: usize = 512;
 const NAME_BYTES: usize = 64;
 
 /// Fields to ask `journalctl` for; it adds the cursor, the times and the number by itself.
-pub const FIELDS: &str = "MESSAGE,PRIORITY,SYSLOG_FACILITY,SYSLOG_IDENTIFIER,SYSLOG_PID,_COMM,CONTAINER_NAME";
+pub const FIELDS: &str = "MESSAGE,PRIORITY,SYSLOG_FACILITY,SYSLOG_IDENTIFIER,SYSLOG_PID,_COMM,CONTAINER_NAME,\
+                          CONTAINER_ID,IMAGE_NAME";
 
 /// What of an entry of the journal concerns the log server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,6 +35,10 @@ pub struct Entry {
     pub facility: Option<u8>,
     /// Name of the container.
     pub container: Vec<u8>,
+    /// Id of the container.
+    pub container_id: Vec<u8>,
+    /// Name of its image.
+    pub image: Vec<u8>,
     /// Name that the program gives itself.
     pub identifier: Vec<u8>,
     /// Name of the process.
@@ -61,6 +66,8 @@ enum Field {
     Severity,
     Facility,
     Container,
+    ContainerId,
+    Image,
     Identifier,
     Command,
     Process,
@@ -78,6 +85,8 @@ impl Field {
             b"PRIORITY" => Field::Severity,
             b"SYSLOG_FACILITY" => Field::Facility,
             b"CONTAINER_NAME" => Field::Container,
+            b"CONTAINER_ID" => Field::ContainerId,
+            b"IMAGE_NAME" => Field::Image,
             b"SYSLOG_IDENTIFIER" => Field::Identifier,
             b"_COMM" => Field::Command,
             b"SYSLOG_PID" => Field::Process,
@@ -245,6 +254,8 @@ impl Parser {
             Field::Severity => entry.severity = entry.severity.or_else(|| below(number(), 8)),
             Field::Facility => entry.facility = entry.facility.or_else(|| below(number(), 24)),
             Field::Container => first(&mut entry.container),
+            Field::ContainerId => first(&mut entry.container_id),
+            Field::Image => first(&mut entry.image),
             Field::Identifier => first(&mut entry.identifier),
             Field::Command => first(&mut entry.command),
             Field::Process => first(&mut entry.process),

@@ -9,6 +9,8 @@
 //! follows what there is to say: one that fills at once, because much has piled up, doubles the next one's, any other
 //! brings it back towards the usual one. One that breaks halves it, so that a server too slow for the usual length still
 //! gets on.
+//!
+//! A server that answers each request makes a conversation of each.
 
 use std::time::Duration;
 
@@ -26,8 +28,10 @@ const LEAST_BYTES: usize = 16 << 10;
 const SOON: Duration = Duration::from_millis(500);
 /// Unanswered conversations before one is believed of a server that has never answered.
 const UNANSWERED: u8 = 3;
-/// Time after its first record after which a conversation is ended, that the server may be asked.
-const LONGEST: Duration = Duration::from_secs(60);
+/// Time after its first record after which a conversation of syslog is ended, that the server may be asked.
+pub const SYSLOG_LONGEST: Duration = Duration::from_secs(60);
+/// The same of a request, which holds its records back until it is made.
+pub const REQUEST_LONGEST: Duration = Duration::from_secs(1);
 
 /// A position in the journal: behind this entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +62,7 @@ pub struct Ledger {
     sent: Position,
     /// Entries up to this number are not missed again.
     missed: u64,
+    longest: Duration,
     bytes: usize,
     limit: usize,
     /// Whether the conversation was full soon.
@@ -71,11 +76,12 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Goes on behind a position.
-    pub fn new(confirmed: Position) -> Ledger {
+    /// Goes on behind a position; no conversation lasts longer.
+    pub fn new(confirmed: Position, longest: Duration) -> Ledger {
         Ledger {
             sent: confirmed.clone(),
             confirmed,
+            longest,
             missed: 0,
             bytes: 0,
             limit: FIRST_BYTES,
@@ -118,7 +124,7 @@ impl Ledger {
         if self.bytes >= self.limit {
             return Some(Duration::ZERO);
         }
-        Some((begun + LONGEST).saturating_sub(uptime))
+        Some((begun + self.longest).saturating_sub(uptime))
     }
 
     /// The conversation ended in order; `answered` if the server answered our goodbye. Whether that counts: from a server
@@ -191,7 +197,7 @@ mod tests {
 
     #[test]
     fn what_was_sent_counts_once_the_conversation_ended_and_is_sent_again_when_it_broke() {
-        let mut ledger = Ledger::new(Position::default());
+        let mut ledger = Ledger::new(Position::default(), SYSLOG_LONGEST);
         assert_eq!(ledger.left(at(5)), None);
         ledger.send(entry(500), 10, at(5));
         ledger.send(entry(501), 10, at(6));
@@ -210,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_conversation_ends_after_its_time_or_its_bytes() {
-        let mut ledger = Ledger::new(Position::default());
+        let mut ledger = Ledger::new(Position::default(), SYSLOG_LONGEST);
         ledger.send(entry(1), 10, at(5));
         assert_eq!(ledger.left(at(64)), Some(at(1)));
         assert_eq!(ledger.left(at(66)), Some(at(0)));
@@ -233,7 +239,7 @@ mod tests {
 
     #[test]
     fn conversations_that_fill_at_once_become_longer_until_others_do_not() {
-        let mut ledger = Ledger::new(Position::default());
+        let mut ledger = Ledger::new(Position::default(), SYSLOG_LONGEST);
         let mut limits = Vec::new();
         for pace in [0, 0, 0, 0, 1, 5, 5, 5, 5] {
             limits.push(limit(&mut ledger, pace));
@@ -241,7 +247,7 @@ mod tests {
         }
         assert_eq!(limits, [128, 256, 512, 1024, 1024, 512, 256, 128, 128]);
         // At 250 KiB a second they have about that much.
-        let mut ledger = Ledger::new(Position::default());
+        let mut ledger = Ledger::new(Position::default(), SYSLOG_LONGEST);
         for expected in [128, 128, 128] {
             assert_eq!(limit(&mut ledger, 4), expected);
             assert!(ledger.confirm(true));
@@ -250,7 +256,7 @@ mod tests {
 
     #[test]
     fn conversations_that_break_become_shorter() {
-        let mut ledger = Ledger::new(Position::default());
+        let mut ledger = Ledger::new(Position::default(), SYSLOG_LONGEST);
         let mut limits = Vec::new();
         for _ in 0..5 {
             limits.push(limit(&mut ledger, 4));
@@ -259,14 +265,14 @@ mod tests {
         assert_eq!(limits, [128, 64, 32, 16, 16]);
         ledger.lose(false);
         assert_eq!(limit(&mut ledger, 4), 16);
-        let mut ledger = Ledger::new(Position::default());
+        let mut ledger = Ledger::new(Position::default(), SYSLOG_LONGEST);
         ledger.lose(false);
         assert_eq!(limit(&mut ledger, 4), 128, "one that never began tells nothing");
     }
 
     #[test]
     fn a_goodbye_that_is_not_answered_counts_from_a_server_that_never_answers() {
-        let mut ledger = Ledger::new(Position::default());
+        let mut ledger = Ledger::new(Position::default(), SYSLOG_LONGEST);
         let once = |ledger: &mut Ledger, answered| {
             ledger.send(entry(1), 1, at(0));
             let counts = ledger.confirm(answered);
@@ -283,7 +289,7 @@ mod tests {
 
     #[test]
     fn missing_entries_are_counted_once() {
-        let mut ledger = Ledger::new(Position::default());
+        let mut ledger = Ledger::new(Position::default(), SYSLOG_LONGEST);
         let send = |ledger: &mut Ledger, number: u64| ledger.send(entry(number), 1, at(0));
         assert_eq!(send(&mut ledger, 500), 0, "nothing is known of what was before");
         assert_eq!(send(&mut ledger, 501), 0);
@@ -301,7 +307,7 @@ mod tests {
 
     #[test]
     fn an_entry_without_number_follows_the_one_before() {
-        let mut ledger = Ledger::new(position(7));
+        let mut ledger = Ledger::new(position(7), SYSLOG_LONGEST);
         assert_eq!(ledger.number(&entry(None)), 8);
         assert_eq!(ledger.send(entry(None), 1, at(0)), 0);
         assert_eq!(ledger.number(&entry(None)), 9);

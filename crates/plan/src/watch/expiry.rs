@@ -11,9 +11,17 @@ use crate::record;
 /// The certificates of the log connection and of the image; of several the one that ends first.
 pub fn expiries(contract: &Contract, manifest: &ImageManifest) -> Vec<Expiry> {
     let mut expiries = Vec::new();
-    if let Logging::Syslog(syslog) = contract.logging() {
-        expiries.extend(first(Subject::LogClient, syslog.client_certificates()));
-        expiries.extend(first(Subject::LogAuthority, syslog.authorities()));
+    match contract.logging() {
+        Logging::Syslog(syslog) => {
+            expiries.extend(first(Subject::LogClient, syslog.client_certificates()));
+            expiries.extend(first(Subject::LogAuthority, syslog.authorities()));
+        }
+        // The public ones are the image's, and as old as that.
+        Logging::LogRouter(router) => {
+            let authorities = router.authorities().iter().chain(router.iam().authorities());
+            expiries.extend(first(Subject::LogAuthority, authorities));
+        }
+        Logging::LogDna(_) => {}
     }
     let subject = Subject::Image;
     expiries.extend(manifest.certificate_not_after.map(|not_after| Expiry {
@@ -24,8 +32,8 @@ pub fn expiries(contract: &Contract, manifest: &ImageManifest) -> Vec<Expiry> {
     expiries
 }
 
-fn first(subject: Subject, certificates: &[Certificate]) -> Option<Expiry> {
-    let facts = certificates.iter().map(Certificate::facts).min_by_key(|facts| facts.not_after)?;
+fn first<'c>(subject: Subject, certificates: impl IntoIterator<Item = &'c Certificate>) -> Option<Expiry> {
+    let facts = certificates.into_iter().map(Certificate::facts).min_by_key(|facts| facts.not_after)?;
     Some(Expiry { subject, fingerprint: facts.sha256_fingerprint.clone(), not_after: facts.not_after })
 }
 

@@ -15,6 +15,7 @@ mod filesystems;
 mod forwarder;
 mod grow;
 mod handover;
+mod https;
 mod inspection;
 mod keyslot;
 mod log_server;
@@ -29,6 +30,7 @@ mod report;
 mod sealed;
 mod switch_root;
 mod take_down;
+mod tls;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;

@@ -8,9 +8,11 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use countersign_crypto::secret::SecretBytes;
+
 use super::Recorder;
 use crate::error::{Result, SystemError};
-use crate::ports_host::{Engine, Handover, LogServer, LogTarget, Network, ProbeError};
+use crate::ports_host::{Answer, Engine, Handover, Https, LogServer, LogTarget, Network, Post, ProbeError};
 
 /// Mode of what other programs of the guest OS read.
 const READABLE: u32 = 0o644;
@@ -81,6 +83,30 @@ impl LogServer for Recorder {
             state.records.extend_from_slice(records);
         }
         state.facts.log_server.clone()
+    }
+}
+
+impl Https for Recorder {
+    /// What the test said that comes next from this path, else a token, or thanks. Bodies are kept; who asks is in none of
+    /// the requests.
+    fn post(&self, post: &Post<'_>, _: Duration) -> std::result::Result<Answer, ProbeError> {
+        let Post { hostname, port, ca, path, content_type, .. } = post;
+        let request = format!("post {path} to {hostname}:{port} ca={ca} type={content_type}");
+        let mut state = self.ask(request).map_err(|_| ProbeError::Unreachable)?;
+        let bearer = post.bearer.map(|bearer| bearer.expose().to_owned());
+        state.posts.push((path.to_string(), bearer, post.body.to_vec()));
+        let next = state.answers.iter().position(|(of, _)| of == path);
+        if let Some((_, answer)) = next.and_then(|next| state.answers.remove(next)) {
+            return answer.map(|(status, retry_after, body)| Answer {
+                status,
+                retry_after: retry_after.map(Duration::from_secs),
+                body: SecretBytes::copy_from(body.as_bytes()),
+            });
+        }
+        let number = state.posts.iter().filter(|(of, ..)| of == path).count();
+        let token = format!(r#"{{"access_token":"token-{number}","expires_in":3600}}"#);
+        let body = if post.bearer.is_some() { "" } else { token.as_str() };
+        Ok(Answer { status: 200, retry_after: None, body: SecretBytes::copy_from(body.as_bytes()) })
     }
 }
 

@@ -25,7 +25,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use openssl::ssl::{ErrorCode, SslStream};
 
-use super::{Result, is_closed, is_end_of_stream, refusal, rest, wait};
+use super::Result;
+use crate::linux::tls::{is_closed, is_over, refusal, rest, wait, wait_or_refuse};
 use crate::ports_host::{Ending, ProbeError};
 
 /// How long a reset may follow the server's end.
@@ -76,7 +77,7 @@ impl Conversation {
             match self.stream.ssl_write(bytes) {
                 Ok(written) => bytes = &bytes[written..],
                 Err(error) if is_closed(&error) => return Err(self.hung_up(deadline)),
-                Err(error) => self.wait_or_refuse(&error, deadline)?,
+                Err(error) => wait_or_refuse(&self.stream, &error, deadline)?,
             }
         }
         Ok(())
@@ -96,7 +97,7 @@ impl Conversation {
             match self.stream.shutdown() {
                 Ok(_) => break,
                 Err(error) if is_closed(&error) => return Err(self.hung_up(deadline)),
-                Err(error) => self.wait_or_refuse(&error, deadline)?,
+                Err(error) => wait_or_refuse(&self.stream, &error, deadline)?,
             }
         }
         let patient = patience.map_or(deadline, |patience| deadline.min(Instant::now() + patience));
@@ -138,7 +139,7 @@ impl Conversation {
                 Ok(_) => {}
                 Err(error) if is_over(&error) => break,
                 Err(error) if is_closed(&error) => return Err(ProbeError::HungUp),
-                Err(error) => self.wait_or_refuse(&error, deadline)?,
+                Err(error) => wait_or_refuse(&self.stream, &error, deadline)?,
             }
         }
         // Behind the goodbye comes the end of the connection, or a reset.
@@ -202,20 +203,6 @@ impl Conversation {
             _ => Err(ProbeError::Protocol),
         }
     }
-
-    fn wait_or_refuse(&self, error: &openssl::ssl::Error, deadline: Instant) -> Result<()> {
-        match error.code() {
-            code @ (ErrorCode::WANT_READ | ErrorCode::WANT_WRITE) => {
-                wait(self.stream.get_ref(), code, deadline)
-            }
-            _ => Err(refusal(self.stream.ssl(), error)),
-        }
-    }
-}
-
-/// The server has ended the conversation, with or without a goodbye.
-fn is_over(error: &openssl::ssl::Error) -> bool {
-    error.code() == ErrorCode::ZERO_RETURN || is_end_of_stream(error)
 }
 
 /// Bytes sent that the other side has not acknowledged (tcp(7), SIOCOUTQ).
