@@ -20,12 +20,12 @@ use crate::support::host::booted;
 const STATE: &str = "/run/countersign/forward.json";
 
 /// A journal of numbered entries, a server, and a script of what happens while the forwarder waits.
-struct Ends<'m> {
+pub struct Ends<'m> {
     machine: &'m Recorder,
     /// The numbers of the entries that the journal holds.
     journal: Vec<u64>,
     /// Bytes of each message.
-    length: usize,
+    pub length: usize,
     /// Number of the last entry that was read; none while the journal is closed.
     read: Option<u64>,
     reading: Reading,
@@ -41,13 +41,13 @@ struct Ends<'m> {
     confirmed: Vec<u64>,
     in_vain: Vec<u64>,
     conversing: bool,
-    asked: Vec<String>,
-    waits: Vec<Duration>,
+    pub asked: Vec<String>,
+    pub waits: Vec<Duration>,
     ready: usize,
     opening: Option<io::ErrorKind>,
 }
 
-enum Step {
+pub enum Step {
     /// The time is over.
     Pass,
     /// The journal gains entries.
@@ -57,7 +57,7 @@ enum Step {
 }
 
 impl<'m> Ends<'m> {
-    fn new(machine: &'m Recorder, journal: impl IntoIterator<Item = u64>) -> Ends<'m> {
+    pub fn new(machine: &'m Recorder, journal: impl IntoIterator<Item = u64>) -> Ends<'m> {
         Ends {
             machine,
             journal: journal.into_iter().collect(),
@@ -80,16 +80,16 @@ impl<'m> Ends<'m> {
     }
 
     /// What happens at each wait once the journal is read; the end comes behind it.
-    fn script(mut self, steps: impl IntoIterator<Item = Step>) -> Ends<'m> {
+    pub fn script(mut self, steps: impl IntoIterator<Item = Step>) -> Ends<'m> {
         self.script = steps.into_iter().collect();
         self
     }
 
-    fn run(&mut self) -> std::result::Result<(), Failure> {
+    pub fn run(&mut self) -> std::result::Result<(), Failure> {
         host::forward(self.machine, self)
     }
 
-    fn state(&self) -> Forwarded {
+    pub fn state(&self) -> Forwarded {
         serde_json::from_slice(&self.machine.read_file(STATE.as_ref()).unwrap()).unwrap()
     }
 

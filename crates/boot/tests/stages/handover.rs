@@ -56,8 +56,12 @@ fn the_plan_names_what_the_guest_os_has_to_do() {
             "hostname": "logs.example.org",
             "port": 6514,
             "ca": "/run/countersign/logging/ca.pem",
-            "certificate": "/run/countersign/logging/client.pem",
-            "key": "/run/countersign/logging/client-key.pem",
+            "service": {
+                "syslog": {
+                    "certificate": "/run/countersign/logging/client.pem",
+                    "key": "/run/countersign/logging/client-key.pem",
+                }
+            },
         },
         "images": [IMAGE],
         "registries": {

@@ -21,6 +21,8 @@ mod images;
 mod integrity;
 mod keys;
 mod locate;
+mod log_router;
+mod log_router_forward;
 mod logging;
 mod network;
 mod parse;

@@ -88,9 +88,10 @@ impl Token {
         uptime >= self.renewal
     }
 
-    /// A new one could not be had. Whether this one still serves; if so, a new one is asked for a little later.
+    /// A new one could not be had. Whether this one still serves; if so, a new one is asked for a little later, at its end
+    /// at the latest.
     pub fn serves_on(&mut self, uptime: Duration) -> bool {
-        self.renewal = uptime + AGAIN;
+        self.renewal = (uptime + AGAIN).min(self.end);
         uptime < self.end
     }
 }
@@ -119,6 +120,7 @@ mod tests {
         assert_eq!(token.token().expose(), "ey.J-x");
         assert!(!token.wants_renewal(at(2979)) && token.wants_renewal(at(2980)));
         assert!(token.serves_on(at(2980)) && !token.wants_renewal(at(3009)) && token.wants_renewal(at(3010)));
+        assert!(token.serves_on(at(3690)) && !token.wants_renewal(at(3699)) && token.wants_renewal(at(3700)));
         assert!(!token.serves_on(at(3700)));
     }
 

@@ -62,4 +62,4 @@ fn context(target: &LogTarget) -> Result<SslContext> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

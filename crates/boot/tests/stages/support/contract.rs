@@ -24,6 +24,8 @@ pub const ENV_VALUE: &str = "canary-value-of-env";
 pub const WORKLOAD_VALUE: &str = "canary-value-of-workload";
 /// Password of the registry.
 pub const PASSWORD: &str = "canary-password";
+/// API key for IBM Cloud Logs.
+pub const API_KEY: &str = "canary+api/key";
 
 /// Which sections are sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -112,6 +114,17 @@ volumes:
             meta_data: "instance-id: guest-1\nlocal-hostname: guest\n".into(),
             network_config: None,
         }
+    }
+
+    /// With IBM Cloud Logs instead of a syslog server.
+    pub fn with_log_router(mut self) -> Contract {
+        let begin = self.env.find("  syslog:").unwrap();
+        let end = self.env.find("cacerts:").unwrap();
+        let router = format!(
+            "  logRouter:\n    hostname: logs.example.org\n    iamApiKey: {API_KEY}\n    tags: [blue]\n"
+        );
+        self.env.replace_range(begin..end, &router);
+        self
     }
 
     /// Without signature and signing key.

@@ -10,9 +10,14 @@ use super::machine::{Boot, DATA, GIB, boot, facts, machine_without_volume};
 
 /// A machine that was booted with the good contract, up to the switch to the guest OS.
 pub fn booted(change: impl FnOnce(&mut Facts)) -> Recorder {
+    booted_with(&Contract::good(), change)
+}
+
+/// The same with another contract.
+pub fn booted_with(contract: &Contract, change: impl FnOnce(&mut Facts)) -> Recorder {
     let mut facts = facts();
     change(&mut facts);
-    let machine = machine_without_volume(&Contract::good(), facts);
+    let machine = machine_without_volume(contract, facts);
     machine.attach(DATA, "data", GIB);
     let boot = boot(&machine);
     assert_eq!(boot.result, Ok(()), "{}", boot.said());

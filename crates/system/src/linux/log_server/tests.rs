@@ -3,12 +3,16 @@
 
 use super::*;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::net::TcpListener;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use openssl::ssl::{Ssl, SslContextBuilder, SslMethod};
+
+use crate::linux::tls::rest;
 
 const RECORD: &str = "<14>1 2026-01-02T03:04:05Z guest countersignd - - - authentication probe";
 
@@ -19,12 +23,12 @@ fn openssl(folder: &Path, arguments: &str) {
 }
 
 /// A folder with two authorities, `ca` and `other`, and whatever certificates a test asks for.
-pub(super) struct Pki {
+pub(in crate::linux) struct Pki {
     folder: tempfile::TempDir,
 }
 
 impl Pki {
-    pub(super) fn new() -> Pki {
+    pub(in crate::linux) fn new() -> Pki {
         let pki = Pki { folder: tempfile::tempdir().unwrap() };
         for authority in ["ca", "other"] {
             pki.key(authority);
@@ -62,11 +66,11 @@ impl Pki {
         );
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(in crate::linux) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub(super) fn target(&self, hostname: &str, port: u16) -> LogTarget {
+    pub(in crate::linux) fn target(&self, hostname: &str, port: u16) -> LogTarget {
         let file = |name| self.path(name).to_str().unwrap().to_owned();
         LogTarget {
             hostname: hostname.into(),
