@@ -57,7 +57,7 @@ impl<'p, S: Host> LogRouter<'p, S> {
     pub(super) fn send(&mut self, batch: &Batch, timeout: Duration) -> Result<usize, Trouble> {
         let deadline = self.system.uptime() + timeout;
         let mut dropped = 0;
-        let mut parts = vec![0..batch.len()];
+        let mut parts = Vec::from([0..batch.len()]);
         while let Some(part) = parts.pop() {
             match self.post(&batch.body(part.clone()), deadline) {
                 Err(Trouble::Refused) if part.len() > 1 => {
