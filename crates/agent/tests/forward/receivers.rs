@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
-use super::world::{Process, World, until};
+use super::world::{Process, World, listens, until};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -187,10 +187,4 @@ log {{ source(guests); destination(records); flags(flow-control); }};
             wanted(&self.records).then_some(())
         });
     }
-}
-
-/// Whether a TCP port of this machine listens, without a connection that the server would have to account for.
-fn listens(port: u16) -> bool {
-    let address = format!(":{port:04X} 00000000:0000 0A ");
-    fs::read_to_string("/proc/net/tcp").unwrap().contains(&address)
 }

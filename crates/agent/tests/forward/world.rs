@@ -21,6 +21,8 @@ pub const LIMIT: Duration = Duration::from_secs(300);
 const JOURNALD: &str = "/usr/lib/systemd/systemd-journald";
 const SOCKET: &str = "/run/systemd/journal/socket";
 const STATE: &str = "/run/countersign/forward.json";
+/// What was said on the console.
+pub const CONSOLE: &str = "/run/console";
 const CONFIGURATION: &str = "[Journal]\nStorage=persistent\nSystemMaxUse=256M\nRateLimitIntervalSec=0\n\
                              SplitMode=none\nReadKMsg=no\nAudit=no\n";
 
@@ -75,7 +77,9 @@ impl Keys {
     fn new() -> Keys {
         let keys = Keys { folder: tempfile::tempdir().unwrap() };
         let ec = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2";
-        keys.openssl(&format!("req -x509 {ec} -subj /CN=authority -keyout ca.key -out ca.pem"));
+        for (file, name) in [("ca", "authority"), ("other", "another")] {
+            keys.openssl(&format!("req -x509 {ec} -subj /CN={name} -keyout {file}.key -out {file}.pem"));
+        }
         for (name, extension) in [
             ("server", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
             ("client", "extendedKeyUsage=clientAuth"),
@@ -95,9 +99,25 @@ impl Keys {
         assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// A server's certificate of this authority.
+    #[allow(dead_code)]
+    pub fn server(&self, name: &str, authority: &str, extension: &str) {
+        self.openssl(&format!(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -CA {authority}.pem \
+             -CAkey {authority}.key -subj /CN={name} -addext basicConstraints=CA:FALSE -addext {extension} \
+             -keyout {name}.key -out {name}.pem"
+        ));
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
+}
+
+/// Whether a TCP port of this machine listens, without a connection that a server would have to account for.
+pub fn listens(port: u16) -> bool {
+    let address = format!(":{port:04X} 00000000:0000 0A ");
+    fs::read_to_string("/proc/net/tcp").unwrap().contains(&address)
 }
 
 pub struct World {
@@ -123,6 +143,11 @@ impl World {
             fs::create_dir_all(folder).unwrap();
         }
         fs::write("/run/systemd/journald.conf.d/test.conf", CONFIGURATION).unwrap();
+        // What is said on the console and to the kernel stays here.
+        for (device, file) in [("/dev/console", CONSOLE), ("/dev/kmsg", "/run/kmsg")] {
+            fs::write(file, "").unwrap();
+            mount(Some(file), device, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
+        }
         let journald = Process::start(Command::new(JOURNALD));
         until("journald's socket", || UnixDatagram::unbound().ok()?.connect(SOCKET).ok());
         assert!(Command::new("journalctl").arg("--flush").status().unwrap().success());
@@ -132,22 +157,33 @@ impl World {
         Some(world)
     }
 
-    /// What the initramfs would have handed over, for a log server at this port.
+    /// What the initramfs would have handed over, for a syslog server at this port.
     pub fn plan(&self, port: u16) {
         let file = |name| self.keys.path(name).display().to_string();
+        self.plan_log(serde_json::json!({
+            "hostname": "localhost", "port": port, "ca": file("ca.pem"),
+            "service": {"syslog": {"certificate": file("client.pem"), "key": file("client.key")}},
+        }));
+    }
+
+    /// The same for any log server.
+    pub fn plan_log(&self, log: serde_json::Value) {
         let plan = serde_json::json!({
             "version": "1", "hostname": "guest", "network_config": false, "images": [], "registries": null,
-            "workload": "nothing",
-            "log": {"hostname": "localhost", "port": port, "ca": file("ca.pem"),
-                    "service": {"syslog": {"certificate": file("client.pem"), "key": file("client.key")}}},
+            "workload": "nothing", "log": log,
         });
         fs::write("/run/countersign/plan.json", plan.to_string()).unwrap();
     }
 
-    /// The real program.
+    /// The real program, which goes on until it is ended.
     pub fn forwarder(&self) -> Process {
+        self.program("forward")
+    }
+
+    /// The real program with a verb.
+    pub fn program(&self, verb: &str) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersignd"));
-        command.arg("forward").env_clear();
+        command.arg(verb).env_clear();
         Process::start(command)
     }
 
@@ -171,7 +207,12 @@ impl Writer {
 
     /// Writes an entry in journald's own protocol; waits while journald is busy.
     pub fn write(&self, identifier: &str, message: &[u8]) {
-        let mut entry = format!("PRIORITY=6\nSYSLOG_IDENTIFIER={identifier}\nMESSAGE\n").into_bytes();
+        self.write_with(&format!("PRIORITY=6\nSYSLOG_IDENTIFIER={identifier}\n"), message);
+    }
+
+    /// The same with these fields, each on its line.
+    pub fn write_with(&self, fields: &str, message: &[u8]) {
+        let mut entry = format!("{fields}MESSAGE\n").into_bytes();
         entry.extend_from_slice(&(message.len() as u64).to_le_bytes());
         entry.extend_from_slice(message);
         entry.push(b'\n');

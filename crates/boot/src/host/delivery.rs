@@ -63,7 +63,7 @@ pub(super) fn send<S: Host>(
         for line in lines {
             batch.push(&record::entry(level, now, line), None, router.source());
         }
-        router.send(&batch, timeout)?;
+        router.send_whole(&batch, timeout)?;
     }
     Ok(())
 }

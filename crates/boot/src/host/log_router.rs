@@ -3,6 +3,7 @@
 //! The token lives in memory; it is renewed at four fifths of its life, and once more when the service does not know it
 //! any longer. A batch counts as taken when the service has answered so.
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -45,6 +46,15 @@ impl<'p, S: Host> LogRouter<'p, S> {
         Source { hostname: &self.plan.hostname, tags: self.tags }
     }
 
+    /// Sends a batch in one request, which may take this long.
+    ///
+    /// # Errors
+    /// None of it was taken, as far as the service says.
+    pub(super) fn send_whole(&mut self, batch: &Batch, timeout: Duration) -> Result<(), Trouble> {
+        let deadline = self.system.uptime() + timeout;
+        self.post(&batch.body(0..batch.len()), deadline)
+    }
+
     /// Sends a batch, which may take this long; how many records were dropped because the service refuses them alone
     /// while it takes others.
     ///
@@ -57,7 +67,7 @@ impl<'p, S: Host> LogRouter<'p, S> {
     pub(super) fn send(&mut self, batch: &Batch, timeout: Duration) -> Result<usize, Trouble> {
         let deadline = self.system.uptime() + timeout;
         let mut dropped = 0;
-        let mut parts = Vec::from([0..batch.len()]);
+        let mut parts: Vec<Range<usize>> = std::iter::once(0..batch.len()).collect();
         while let Some(part) = parts.pop() {
             match self.post(&batch.body(part.clone()), deadline) {
                 Err(Trouble::Refused) if part.len() > 1 => {

@@ -1,0 +1,134 @@
+//! IBM Cloud Logs and its IAM, played by `cloud.py` from their public descriptions.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::world::{Keys, Process, listens, until};
+
+/// The key of the contract. Nothing but its file and the requests to IAM may hold it.
+pub const API_KEY: &str = "canary+Api/Key=4711";
+
+/// A record as the service took it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    pub application_name: String,
+    pub subsystem_name: String,
+    pub computer_name: String,
+    pub severity: u8,
+    pub timestamp: u64,
+    pub text: Value,
+}
+
+impl Record {
+    pub fn message(&self) -> &str {
+        self.text["MESSAGE"].as_str().unwrap()
+    }
+
+    pub fn sequence(&self) -> Option<u64> {
+        self.text["sequenceId"].as_u64()
+    }
+}
+
+/// A server, or one that does not run at the moment.
+pub struct Cloud {
+    folder: tempfile::TempDir,
+    certificate: PathBuf,
+    key: PathBuf,
+    pub port: u16,
+    process: Option<Process>,
+    offset: u64,
+    /// All records so far.
+    pub records: Vec<Record>,
+}
+
+impl Cloud {
+    /// Starts a server with this certificate.
+    pub fn start(keys: &Keys, certificate: &str) -> Cloud {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut cloud = Cloud {
+            folder: tempfile::tempdir().unwrap(),
+            certificate: keys.path(&format!("{certificate}.pem")),
+            key: keys.path(&format!("{certificate}.key")),
+            port,
+            process: None,
+            offset: 0,
+            records: Vec::new(),
+        };
+        cloud.settings(API_KEY, 3600);
+        File::create(cloud.path("records")).unwrap();
+        cloud.run();
+        cloud
+    }
+
+    pub fn settings(&self, api_key: &str, expires_in: u64) {
+        let settings = json!({"api_key": api_key, "expires_in": expires_in});
+        fs::write(self.path("settings"), settings.to_string()).unwrap();
+    }
+
+    /// What the coming requests to the log service, or to IAM, come to.
+    pub fn faults(&self, file: &str, faults: &[&str]) {
+        fs::write(self.path(file), faults.iter().map(|fault| format!("{fault}\n")).collect::<String>())
+            .unwrap();
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Lines of one of its files.
+    pub fn lines(&self, name: &str) -> Vec<String> {
+        let text = fs::read_to_string(self.path(name)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    pub fn run(&mut self) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/log_router/cloud.py");
+        let mut command = Command::new("python3");
+        command.arg(script).arg(self.folder.path()).arg(self.port.to_string());
+        command.arg(&self.certificate).arg(&self.key).stdout(Stdio::null());
+        command.stderr(File::options().append(true).create(true).open(self.path("diagnostic")).unwrap());
+        self.process = Some(Process::start(command));
+        until("the service's port", || listens(self.port).then_some(()));
+    }
+
+    /// Ends in the middle of whatever it does.
+    pub fn stop(&mut self) {
+        self.process.take().unwrap().end();
+        self.read();
+    }
+
+    /// Reads what it has taken since.
+    pub fn read(&mut self) {
+        let mut file = File::open(self.path("records")).unwrap();
+        file.seek(SeekFrom::Start(self.offset)).unwrap();
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).unwrap();
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        self.offset += whole as u64;
+        for line in bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            // One that was being written when the server was stopped is none.
+            if let Ok(record) = serde_json::from_slice(line) {
+                self.records.push(record);
+            }
+        }
+    }
+
+    /// Waits until the records so far are as wanted.
+    pub fn wait_for(&mut self, what: &str, wanted: impl Fn(&[Record]) -> bool) {
+        until(what, || {
+            self.read();
+            wanted(&self.records).then_some(())
+        });
+    }
+
+    /// Nothing that came broke the descriptions.
+    pub fn assert_kept(&self) {
+        assert_eq!(self.lines("violations"), Vec::<String>::new());
+    }
+}
