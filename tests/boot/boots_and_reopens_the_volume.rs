@@ -1,5 +1,6 @@
 //! Boots a signed, encrypted contract; cuts the power; reopens the volume on the second boot, for which both parties
-//! have sealed the same sections anew into tokens `countersign-v1`.
+//! have sealed the same sections anew into tokens `countersign-v1`, and the host gives fixed addresses instead of DHCP,
+//! on the wire and on a VLAN.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +15,24 @@ use countersign_vm::profile::Profile;
 
 use crate::support::{BOOT, logs, world};
 
+/// What DHCP would have said, and a VLAN on top of it.
+const FIXED: &str = "network:
+  version: 2
+  ethernets:
+    enc1:
+      addresses: [10.0.2.15/24]
+      gateway4: 10.0.2.2
+      nameservers: {addresses: [10.0.2.3]}
+  vlans:
+    backup:
+      id: 7
+      link: enc1
+      addresses: [192.0.2.7/24]
+      routes:
+        - to: 198.51.100.0/24
+          via: 192.0.2.1
+";
+
 const ANSWER: Duration = Duration::from_secs(120);
 
 #[test]
@@ -21,7 +40,12 @@ fn boots_and_reopens_the_volume() {
     let mut world = world();
     let contract = world.contract();
     let delivery = world.delivery();
-    let anew = Delivery { workload: Sealing::CountersignV1, env: Sealing::CountersignV1, ..delivery.clone() };
+    let anew = Delivery {
+        workload: Sealing::CountersignV1,
+        env: Sealing::CountersignV1,
+        network_config: Some(FIXED.into()),
+        ..delivery.clone()
+    };
     let media = [("contract", delivery), ("anew", anew)]
         .map(|(name, delivery)| world.deliver(name, &contract.texts(), &delivery).unwrap());
     let data = world.disk("data", DATA_DISK).unwrap();
@@ -88,7 +112,17 @@ fn boots_and_reopens_the_volume() {
         assert_eq!(numbers.len() as u64, last - first + 1, "numbers from {first} to {last} without a gap");
         assert!(boot.iter().any(|line| line.facility == "kern" && line.msg.contains("Linux version")));
     }
-    assert_eq!(boots.count(), 2);
+    assert_eq!(boots.clone().count(), 2);
+    let boots: Vec<&[Message]> = boots.collect();
+    let says = |boot: &[Message], text: &str| {
+        boot.iter().any(|line| line.app == "systemd-networkd" && line.msg.contains(text))
+    };
+    assert!(says(boots[0], "enc1: DHCPv4 address 10.0.2.15/24"));
+    assert!(
+        !says(boots[1], "DHCP")
+            && says(boots[1], "10-enc1.network")
+            && says(boots[1], "backup: Gained carrier")
+    );
     assert!(lines.iter().all(|line| line.host == "countersign-guest"), "every record carries the host name");
     assert_eq!(world.canaries.search(searched.iter().map(PathBuf::as_path)).unwrap(), Vec::new());
 }

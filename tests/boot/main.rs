@@ -9,11 +9,17 @@
 mod support;
 
 mod a_look_from_inside;
+mod altered_guest_os_ends_in_a_panic;
 mod altered_signature_stops_at_verify;
+mod attest_refuses_a_useless_auditor;
 mod boots_and_reopens_the_volume;
+mod broken_entrypoint_stops_at_start;
+mod deviation_powers_off;
 mod foreign_log_server_starts_nothing;
 mod occupied_disk_stops_at_unlock;
 mod schema_error_stops_at_validate;
+mod small_scratch_disk_stops_at_root;
+mod unknown_name_stops_at_network;
 mod wrong_image_key_stops_at_unseal;
 mod wrong_registry_password_reaches_the_log_server;
 mod wrong_seed_leaves_the_disk_as_it_was;

@@ -2,17 +2,28 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use countersign_vm::arguments::{Drive, Run};
 use countersign_vm::events::{Event, Stage, State};
-use countersign_vm::guest::{Guest, Logs};
+use countersign_vm::guest::{Guest, Logs, Seen};
 use countersign_vm::lab::contract::Medium;
 use countersign_vm::lab::keys::Pair;
 use countersign_vm::lab::world::{Artifacts, World};
+use countersign_vm::process::{run, tied};
 use countersign_vm::profile::Profile;
 
 /// The longest that an emulated boot may take on a busy machine; a bound, not a claim.
 pub const BOOT: Duration = Duration::from_secs(600);
+
+/// What the report of a failed boot may take (systemd/README.md).
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// No container runs.
+pub const NONE: Duration = Duration::ZERO;
+
+/// How long containers may take to stop (`TimeoutStopSec=` of the engine's unit).
+pub const STOP: Duration = Duration::from_secs(60);
 
 /// What `tests/run` built; absent names are reported together by the world.
 pub fn artifacts() -> Artifacts {
@@ -45,8 +56,10 @@ pub fn logs(name: &str) -> Logs {
 pub struct Refused {
     pub history: Vec<Event>,
     pub serial: String,
+    seen: Vec<Seen>,
+    off: Instant,
     logs: Logs,
-    scratch: PathBuf,
+    drives: Vec<Drive>,
 }
 
 /// Boots until the machine powers itself off.
@@ -59,14 +72,43 @@ pub fn refused(
     data: Option<&Path>,
 ) -> Refused {
     let run = world.run(name, image, medium, data).unwrap();
+    refused_run(name, profile, &run)
+}
+
+/// As [`refused`], of a run that the story has changed.
+pub fn refused_run(name: &str, profile: &str, run: &Run) -> Refused {
     let logs = logs(name);
-    let mut guest = Guest::boot(&Profile::named(profile).unwrap(), &run, &logs).unwrap();
+    let guest = Guest::boot(&Profile::named(profile).unwrap(), run, &logs).unwrap();
+    off(guest, run, logs)
+}
+
+/// Waits until a machine powers itself off.
+pub fn off(mut guest: Guest, run: &Run, logs: Logs) -> Refused {
     let status = guest.wait_end(BOOT).unwrap();
+    let off = Instant::now();
     assert!(status.success(), "the machine did not power itself off: {status}");
-    let history = guest.history().iter().map(|seen| seen.event.clone()).collect();
+    let seen = guest.history().to_vec();
+    let history = seen.iter().map(|seen| seen.event.clone()).collect();
     let serial = std::fs::read_to_string(logs.serial()).unwrap();
-    let scratch = run.drives.iter().find(|drive| !drive.read_only).unwrap().path.clone();
-    Refused { history, serial, logs, scratch }
+    Refused { history, serial, seen, off, logs, drives: run.drives.clone() }
+}
+
+/// The capsule of a boot's console, opened by the real program with the auditor's key; the same program draws it.
+pub fn capsule(boot: &Refused, key: &Path) -> serde_json::Value {
+    let program = std::env::var_os("COUNTERSIGN_PROGRAM").unwrap_or_default();
+    assert!(!program.is_empty(), "expected COUNTERSIGN_PROGRAM to name the program countersign");
+    let mut open = tied(&program.to_string_lossy());
+    open.args(["open", "--key"]).arg(key).arg(boot.logs.serial());
+    let text = run(open, b"").unwrap();
+    let transcript: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let mut timeline = tied(&program.to_string_lossy());
+    timeline.args(["timeline", "-"]);
+    let table = String::from_utf8(run(timeline, &text).unwrap()).unwrap();
+    let [stage, code] = ["stage", "code"].map(|name| transcript["failure"][name].as_str().unwrap());
+    assert!(table.starts_with(&format!("failed at {stage} with {code}, ")), "{table}");
+    // The sentence is the console's own.
+    boot.assert_says(transcript["failure"]["lines"][0].as_str().unwrap());
+    transcript
 }
 
 impl Refused {
@@ -84,7 +126,8 @@ impl Refused {
         }
         if stage < Stage::Root {
             // A disk that was never written has no blocks: nothing is written before all checks have passed.
-            assert_eq!(std::fs::metadata(&self.scratch).unwrap().blocks(), 0, "the scratch disk was written");
+            let scratch = self.drives.iter().find(|drive| !drive.read_only).unwrap();
+            assert_eq!(std::fs::metadata(&scratch.path).unwrap().blocks(), 0, "the scratch disk was written");
         }
         let code = failed[0].field("code").unwrap_or_default();
         let line = format!("countersign: exit={exit} stage={stage} code={code}");
@@ -117,18 +160,43 @@ impl Refused {
         assert!(lines[1].starts_with("HPL10000E: "), "{lines:?}");
     }
 
+    /// The log server was told the cause with its hint, as the console was, and then that the boot ended, beside the
+    /// journal of the guest OS.
+    pub fn assert_told_beside_the_journal(&self, world: &World, cause: &str) {
+        let lines: Vec<String> = world.syslog.lines().unwrap().into_iter().map(|line| line.msg).collect();
+        let told = |line: &String| {
+            line.starts_with(cause) && line.contains("; ") && self.serial.contains(line.as_str())
+        };
+        let cause = lines.iter().position(told).unwrap_or(lines.len());
+        let ended = lines[cause..].iter().any(|line| line.starts_with("HPL10000E: "));
+        assert!(ended, "no cause and end in {lines:?} for\n{}", self.serial);
+    }
+
+    /// The machine was off in time: a minute after the network is up or has failed, where the guest OS only reports;
+    /// otherwise a minute after its stage has failed, and what the containers take (systemd/README.md).
+    pub fn assert_off_in_time(&self, containers: Duration) {
+        let failed = |seen: &Seen| matches!(seen.event, Event::Stage { state: State::Failed, .. });
+        let first = self.seen.iter().position(failed).unwrap();
+        let network = |seen: &&Seen| seen.event.is_stage(Stage::Network, State::Done) || failed(seen);
+        let since = self.seen[first..].iter().rev().find(network).unwrap_or(&self.seen[first]).at;
+        let took = self.off - since;
+        println!("{}: off {took:.1?} after the report could begin", self.logs.name());
+        assert!(took < MINUTE + containers, "off after {took:.1?}");
+    }
+
     /// A sentence for people, whole.
     pub fn assert_says(&self, sentence: &str) {
         assert!(self.serial.contains(sentence), "no \"{sentence}\" in\n{}", self.serial);
     }
 
-    /// No shell, no login, no line out of form, no planted secret on the console or at the log server.
+    /// No shell, no login, no line out of form; no planted secret on the console, at the log server or on any disk.
     pub fn assert_closed_and_silent(&self, world: &World) {
         for word in ["login:", "emergency", "rescue", "sh-5", "~#"] {
             assert!(!self.serial.contains(word), "\"{word}\" in\n{}", self.serial);
         }
         assert!(!self.history.iter().any(|event| matches!(event, Event::Malformed(_))), "{}", self.serial);
-        let files = [self.logs.serial(), self.logs.emulator(), world.syslog.file()];
+        let mut files = vec![self.logs.serial(), self.logs.emulator(), world.syslog.file()];
+        files.extend(self.drives.iter().map(|drive| drive.path.clone()));
         let present = files.iter().filter(|file| file.exists()).map(PathBuf::as_path);
         assert_eq!(world.canaries.search(present).unwrap(), Vec::new());
     }

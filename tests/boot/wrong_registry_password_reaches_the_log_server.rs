@@ -1,11 +1,9 @@
 //! The registry refuses the contract's password: the boot ends at `images`, and its owner reads why at the log server.
 
-use std::time::Duration;
-
 use countersign_vm::events::{Event, Stage, State};
 use countersign_vm::lab::world::DATA_DISK;
 
-use crate::support::{refused, world};
+use crate::support::{NONE, refused, world};
 
 #[test]
 fn wrong_registry_password_reaches_the_log_server() {
@@ -23,10 +21,10 @@ fn wrong_registry_password_reaches_the_log_server() {
     boot.assert_ended(Stage::Images, 22, &[("code", "HPL06004E")]);
     let begun = |stage| boot.history.iter().any(|event: &Event| event.is_stage(stage, State::Start));
     assert!(begun(Stage::Images) && !begun(Stage::Start), "{}", boot.serial);
-    // The machine is off: what has not arrived by now will not.
-    for line in ["HPL06004E: run program /usr/bin/podman: exit status", "HPL10000E: "] {
-        let wanted = |message: &countersign_vm::lab::syslog::Message| message.msg.starts_with(line);
-        world.syslog.wait_for(line, Duration::from_secs(10), wanted).unwrap();
-    }
+    boot.assert_says(
+        "; check registry, credentials and authority in the contract, and that the digest exists",
+    );
+    boot.assert_told_beside_the_journal(&world, "HPL06004E: run program /usr/bin/podman: exit status");
+    boot.assert_off_in_time(NONE);
     boot.assert_closed_and_silent(&world);
 }

@@ -9,7 +9,7 @@ use countersign_vm::lab::contract::volume_passphrase;
 use countersign_vm::lab::disk;
 use countersign_vm::lab::world::{DATA_DISK, VOLUME};
 
-use crate::support::{refused, world};
+use crate::support::{NONE, refused, world};
 
 #[test]
 fn wrong_seed_leaves_the_disk_as_it_was() {
@@ -31,6 +31,7 @@ fn wrong_seed_leaves_the_disk_as_it_was() {
     boot.assert_nothing_after(Stage::Unlock);
     boot.assert_says("volume data: expected the seeds that it was made with");
     boot.assert_told(&world, "HPL02003E: volume data: ");
+    boot.assert_off_in_time(NONE);
     boot.assert_closed_and_silent(&world);
     assert_eq!(disk::fingerprint(&data).unwrap(), before, "the data disk was written");
 }

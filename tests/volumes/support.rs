@@ -110,6 +110,7 @@ impl Lab {
             certificate: self.keys.image.certificate.clone(),
             signer: self.keys.signing.key.clone(),
             signature: Signature::Absent,
+            auditor: None,
             hostname: "lab".into(),
             network_config: None,
         };

@@ -40,6 +40,12 @@ impl Logs {
         Self { folder: folder.into(), name: name.into() }
     }
 
+    /// Name of the run.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The console, byte for byte.
     #[must_use]
     pub fn serial(&self) -> PathBuf {

@@ -28,7 +28,8 @@ impl Validated {
     /// Runs the stage.
     ///
     /// # Errors
-    /// `HPL11000E` when the record cannot be encrypted.
+    /// `HPL11002E` when the record cannot be encrypted to the auditor: a number that has the form of a key is known to be
+    /// none only when it is used.
     pub fn attest<S: Initramfs>(self, _: &S, log: &mut Log<'_, S>) -> Result<Attested, Failure> {
         log.stage(Stage::Attest, |_| {
             let Validated { contract, signer, auditor, digests, mut host } = self;
@@ -50,9 +51,12 @@ impl Validated {
             let (record, summary) = match auditor {
                 None => (record, summary),
                 Some(auditor) => {
-                    let token = auditor
-                        .seal(&record)
-                        .map_err(|error| Failure::machine(Stage::Attest, Code::BootInternal, error))?;
+                    let token = auditor.seal(&record).map_err(|error| {
+                        let message = format!(
+                            "expected an attestationPublicKey that the record can be encrypted to: {error}"
+                        );
+                        Failure::machine(Stage::Attest, Code::AttestationKeyForm, message)
+                    })?;
                     (token, summary.with("encrypted", "yes"))
                 }
             };

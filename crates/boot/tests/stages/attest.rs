@@ -159,3 +159,16 @@ fn an_auditors_key_that_cannot_be_used_ends_the_boot() {
     let moved = sealed_key(&["seal-v1", "env"], "auditor.pub");
     ends(&moved, Code::BootInvalidContract, "the token does not open with the key of this image");
 }
+
+#[test]
+fn a_key_that_nothing_can_be_encrypted_to_ends_the_boot() {
+    let boot = refused(&with_auditor(&keys().base64("unusable.pub")));
+    boot.assert_refused(Stage::Attest, Code::AttestationKeyForm);
+    let expected = "expected an attestationPublicKey that the record can be encrypted to: ";
+    assert!(boot.sentence().contains(expected), "{}", boot.said());
+    assert!(boot.sentence().ends_with(
+        "; give the auditor's public key, extracted with openssl pkey -pubout, or remove the field"
+    ));
+    // The capsule would be for the same key.
+    assert!(boot.said().contains("there is no failure capsule: "), "{}", boot.said());
+}

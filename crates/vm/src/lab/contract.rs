@@ -219,6 +219,8 @@ pub struct Delivery {
     pub signer: PathBuf,
     /// What becomes of the signature.
     pub signature: Signature,
+    /// Public key or certificate (PEM) that stands as `attestationPublicKey`, if any.
+    pub auditor: Option<PathBuf>,
     /// `local-hostname` of meta-data.
     pub hostname: String,
     /// Contents of network-config, if any.
@@ -273,6 +275,9 @@ pub fn deliver(texts: &Texts, delivery: &Delivery, folder: &Path) -> Result<Medi
         let signature =
             if delivery.signature == Signature::Altered { altered(&signature) } else { signature };
         let _ = writeln!(contract, "envWorkloadSignature: {signature}");
+    }
+    if let Some(auditor) = &delivery.auditor {
+        let _ = write!(contract, "attestationPublicKey: |\n{}", indented(&read_text(auditor)?, 2));
     }
     let user_data = write(&folder.join("user-data"), contract)?;
     write(&folder.join("meta-data"), format!("local-hostname: {}\n", delivery.hostname))?;

@@ -39,6 +39,7 @@ fn delivery(sealing: Sealing, signature: Signature) -> Delivery {
         certificate: made.1.image.certificate.clone(),
         signer: made.1.signing.key.clone(),
         signature,
+        auditor: None,
         hostname: "guest".into(),
         network_config: None,
     }

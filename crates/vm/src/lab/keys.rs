@@ -10,7 +10,7 @@ use std::process::Command;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::error::{Error, Result};
-use crate::process::{run, tied};
+use crate::process::{run, text, tied};
 use crate::profile::HOST_SEEN_FROM_GUEST;
 
 /// The name, beside the addresses, for which the servers' certificates are issued.
@@ -120,6 +120,43 @@ impl Keys {
     }
 }
 
+/// A new pair (RSA-2048) of somebody whom few contracts know, as an auditor, in `folder`.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Program`].
+pub fn pair(folder: &Path, name: &str) -> Result<Pair> {
+    let folder = super::make_folder(folder.to_owned())?;
+    let pair =
+        Pair { key: folder.join(format!("{name}.key")), certificate: folder.join(format!("{name}.crt")) };
+    self_signed(&pair, 2048, name, &[])?;
+    Ok(pair)
+}
+
+/// A file in `folder` with the form of an RSA public key (PEM) to which nothing can be encrypted: its modulus is even.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Program`].
+pub fn unusable(folder: &Path) -> Result<PathBuf> {
+    let folder = super::make_folder(folder.to_owned())?;
+    let mut command = tied("openssl");
+    command.args(["rand", "-hex", "255"]);
+    let modulus = text(command, b"")?;
+    let form = format!(
+        "asn1=SEQUENCE:key\n[key]\nalgorithm=SEQUENCE:algorithm\nnumbers=BITWRAP,SEQUENCE:numbers\n\
+         [algorithm]\nname=OID:rsaEncryption\nnothing=NULL\n\
+         [numbers]\nmodulus=INTEGER:0xC0{modulus}00\nexponent=INTEGER:65537\n"
+    );
+    let form = super::write(&folder.join("unusable.form"), form)?;
+    let [encoded, key] = ["unusable.der", "unusable.pub"].map(|name| folder.join(name));
+    openssl(|command| {
+        command.args(["asn1parse", "-noout", "-genconf"]).arg(&form).arg("-out").arg(&encoded);
+    })?;
+    openssl(|command| {
+        command.args(["pkey", "-pubin", "-inform", "DER", "-in"]).arg(&encoded).arg("-out").arg(&key);
+    })?;
+    Ok(key)
+}
+
 fn issue_all(authority: &Authority) -> Result<()> {
     let may_issue = ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign"];
     self_signed(&authority.root, 2048, "Certificate Authority", &may_issue)?;
@@ -179,7 +216,6 @@ fn openssl(arguments: impl FnOnce(&mut Command)) -> Result<()> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::process::text;
     use std::sync::{Arc, Mutex, Weak};
 
     /// The keys of this crate's tests, shared while any of them runs.
@@ -216,6 +252,18 @@ pub(crate) mod tests {
         assert!(text(command, b"").unwrap().ends_with("does match certificate"));
         let key = std::fs::read_to_string(&keys.logging.client.key).unwrap();
         assert!(key.starts_with("-----BEGIN PRIVATE KEY-----"), "not PKCS#8");
+    }
+
+    #[test]
+    fn nothing_can_be_encrypted_to_the_unusable_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let encrypt = |key: &Path| {
+            let mut command = tied("openssl");
+            command.args(["pkeyutl", "-encrypt", "-pubin", "-inkey"]).arg(key);
+            run(command, b"words")
+        };
+        encrypt(&shared().1.signing_public).unwrap();
+        encrypt(&unusable(folder.path()).unwrap()).unwrap_err();
     }
 
     #[test]

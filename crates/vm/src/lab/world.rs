@@ -143,6 +143,7 @@ impl World {
             certificate: self.keys.image.certificate.clone(),
             signer: self.keys.signing.key.clone(),
             signature: Signature::Valid,
+            auditor: None,
             hostname: HOST_NAME.into(),
             network_config: None,
         }

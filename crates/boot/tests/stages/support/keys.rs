@@ -45,7 +45,22 @@ impl Keys {
         keys.openssl("req -x509 -new -key small.key -subj /CN=small -days 10 -out small.crt");
         keys.openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out elliptic.key");
         keys.openssl("pkey -in elliptic.key -pubout -out elliptic.pub");
+        keys.make_unusable();
         keys
+    }
+
+    /// `unusable.pub` has the form of an RSA public key, but its modulus is even: nothing can be encrypted to it.
+    fn make_unusable(&self) {
+        let modulus = run(Command::new("openssl").args(["rand", "-hex", "255"]));
+        let form = format!(
+            "asn1=SEQUENCE:key\n[key]\nalgorithm=SEQUENCE:algorithm\nnumbers=BITWRAP,SEQUENCE:numbers\n\
+             [algorithm]\nname=OID:rsaEncryption\nnothing=NULL\n\
+             [numbers]\nmodulus=INTEGER:0xC0{}00\nexponent=INTEGER:65537\n",
+            modulus.trim()
+        );
+        std::fs::write(self.path("unusable.form"), form).unwrap();
+        self.openssl("asn1parse -genconf unusable.form -noout -out unusable.der");
+        self.openssl("pkey -pubin -inform DER -in unusable.der -out unusable.pub");
     }
 
     fn openssl(&self, arguments: &str) {

@@ -1,0 +1,92 @@
+//! A privileged container mounts something over the data volume and asks for a check: with `on-deviation: power-off` the
+//! log server is told what deviates, and the guest goes off.
+
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use countersign_vm::events::{Event, Stage, State};
+use countersign_vm::guest::{Guest, Next};
+use countersign_vm::lab::contract::archive;
+use countersign_vm::lab::syslog::Message;
+use countersign_vm::lab::world::{DATA_DISK, World};
+use countersign_vm::profile::Profile;
+
+use crate::support::{BOOT, STOP, logs, off, world};
+
+/// The port on which the container waits before it does its deed.
+const DEED: u16 = 8081;
+
+/// What it mounts over the folder that it shares with the guest shows in the guest as well. It asks more than once: the
+/// daemon may not listen yet when it asks first.
+fn meddler(image: &str) -> String {
+    format!(
+        r#"  meddler:
+    image: {image}
+    privileged: true
+    entrypoint: ["/bin/busybox", "sh", "-c"]
+    command:
+      - /bin/busybox nc -l -p {DEED} </dev/null; /bin/busybox mount -t tmpfs nothing /data;
+        while :; do echo HPL13000I; /bin/busybox sleep 10; done
+    stop_signal: SIGKILL
+    ports: ["{DEED}:{DEED}"]
+    volumes: ["/mnt/data:/data:rshared"]
+"#
+    )
+}
+
+/// The demo's compose folder with that container.
+fn compose(world: &World) -> String {
+    let file = world.folder().join("compose/docker-compose.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let image = text.lines().find_map(|line| line.trim().strip_prefix("image: ")).unwrap();
+    std::fs::write(&file, text.clone() + &meddler(image)).unwrap();
+    archive(file.parent().unwrap()).unwrap()
+}
+
+#[test]
+fn deviation_powers_off() {
+    let mut world = world();
+    let mut contract = world.contract();
+    contract.archive = compose(&world);
+    let mut texts = contract.texts();
+    texts.workload.push_str("countersign:\n  on-deviation: power-off\n");
+    let delivery = world.delivery();
+    let medium = world.deliver("deviation", &texts, &delivery).unwrap();
+    let data = world.disk("data", DATA_DISK).unwrap();
+    let run = world.run("deviation", &world.keys.image, &medium, Some(&data)).unwrap();
+    let mut profile = Profile::named("single").unwrap();
+    profile.network.as_mut().unwrap().forward.push(DEED);
+    let logs = logs("deviation");
+    let mut guest = Guest::boot(&profile, &run, &logs).unwrap();
+    guest
+        .wait_for("end of the stage watch", BOOT, |event| event.is_stage(Stage::Watch, State::Done))
+        .unwrap();
+
+    let port = guest.forwarded(DEED).unwrap();
+    let deadline = Instant::now() + BOOT;
+    let failed = |event: &Event| matches!(event, Event::Stage { state: State::Failed, .. });
+    // The emulator takes a connection before the container listens: as often as it takes.
+    loop {
+        let connection = TcpStream::connect(("127.0.0.1", port));
+        match guest.next(Instant::now() + Duration::from_secs(1)).unwrap() {
+            Next::Event(seen) if failed(&seen.event) => break,
+            Next::Ended(status) => panic!("{status}"),
+            _ => assert!(Instant::now() < deadline, "no deviation was found"),
+        }
+        drop(connection);
+    }
+    let boot = off(guest, &run, logs);
+
+    boot.assert_ended(Stage::Watch, 24, &[("code", "HPL13112E")]);
+    boot.assert_says("HPL13000I: check 2: ");
+    boot.assert_says("HPL13112E: volume data: expected its own encrypted device to be mounted there");
+    let cause = "HPL13112E: volume data: expected its own encrypted device to be mounted there; \
+                 the contract says power-off on a deviation; look at what the workload is allowed to do";
+    boot.assert_told_beside_the_journal(&world, cause);
+    boot.assert_off_in_time(STOP);
+    boot.assert_closed_and_silent(&world);
+    // The first check had found everything as it should be.
+    let lines = world.syslog.lines().unwrap();
+    let has = |text: &str| lines.iter().any(|line: &Message| line.msg.contains(text));
+    assert!(has("HPL13001I: check 1: ") && !has("HPL13001I: check 2: "));
+}
