@@ -23,8 +23,11 @@ const SOCKET: &str = "/run/systemd/journal/socket";
 const STATE: &str = "/run/countersign/forward.json";
 /// What was said on the console.
 pub const CONSOLE: &str = "/run/console";
-const CONFIGURATION: &str = "[Journal]\nStorage=persistent\nSystemMaxUse=256M\nRateLimitIntervalSec=0\n\
-                             SplitMode=none\nReadKMsg=no\nAudit=no\n";
+/// The bound of the guest's journal.
+const BOUND: &str = "256M";
+/// Programs of systemd and their common library, where an unpacked package and the machine have them.
+const JOURNAL: [&str; 3] =
+    ["usr/lib/systemd/systemd-journald", "usr/bin/journalctl", "usr/lib/x86_64-linux-gnu/systemd"];
 
 /// A child that is killed when dropped, and with the thread that started it.
 pub struct Process(pub Child);
@@ -129,6 +132,22 @@ pub struct World {
 impl World {
     /// Nothing where the tests have no right to mounts of their own, as a plain user.
     pub fn new() -> Option<World> {
+        World::with_journal(None, BOUND)
+    }
+
+    /// With a journald that numbers its entries, as the guest's does (systemd 254), and a small journal. Nothing where
+    /// `COUNTERSIGN_JOURNALD` names no folder with such a package unpacked.
+    #[allow(dead_code)]
+    pub fn numbered(bound: &str) -> Option<World> {
+        let Some(folder) = std::env::var_os("COUNTERSIGN_JOURNALD").filter(|folder| !folder.is_empty())
+        else {
+            eprintln!("skipped: needs a journald of systemd 254, which COUNTERSIGN_JOURNALD does not name");
+            return None;
+        };
+        World::with_journal(Some(Path::new(&folder)), bound)
+    }
+
+    fn with_journal(package: Option<&Path>, bound: &str) -> Option<World> {
         if !nix::unistd::geteuid().is_root() || !Path::new(JOURNALD).exists() {
             eprintln!("skipped: needs root and systemd-journald");
             return None;
@@ -139,14 +158,24 @@ impl World {
         for folder in ["/run", "/var/log"] {
             mount(Some("tmpfs"), folder, Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
         }
+        let bind = |from: &Path, to: &Path| {
+            mount(Some(from), to, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
+        };
+        for (package, path) in package.iter().flat_map(|package| JOURNAL.map(|path| (package, path))) {
+            bind(&package.join(path), &Path::new("/").join(path));
+        }
         for folder in ["/run/systemd/journald.conf.d", "/run/countersign"] {
             fs::create_dir_all(folder).unwrap();
         }
-        fs::write("/run/systemd/journald.conf.d/test.conf", CONFIGURATION).unwrap();
+        let configuration = format!(
+            "[Journal]\nStorage=persistent\nSystemMaxUse={bound}\nRateLimitIntervalSec=0\nSplitMode=none\n\
+             ReadKMsg=no\nAudit=no\n"
+        );
+        fs::write("/run/systemd/journald.conf.d/test.conf", configuration).unwrap();
         // What is said on the console and to the kernel stays here.
         for (device, file) in [("/dev/console", CONSOLE), ("/dev/kmsg", "/run/kmsg")] {
             fs::write(file, "").unwrap();
-            mount(Some(file), device, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
+            bind(Path::new(file), Path::new(device));
         }
         let journald = Process::start(Command::new(JOURNALD));
         until("journald's socket", || UnixDatagram::unbound().ok()?.connect(SOCKET).ok());

@@ -62,6 +62,8 @@ pub struct Ledger {
     sent: Position,
     /// Entries up to this number are not missed again.
     missed: u64,
+    /// The number before the first entry that was sent while nothing was confirmed.
+    origin: Option<u64>,
     longest: Duration,
     bytes: usize,
     limit: usize,
@@ -83,6 +85,7 @@ impl Ledger {
             confirmed,
             longest,
             missed: 0,
+            origin: None,
             bytes: 0,
             limit: FIRST_BYTES,
             soon: false,
@@ -103,11 +106,12 @@ impl Ledger {
     pub fn send(&mut self, entry: Entry, bytes: usize, uptime: Duration) -> u64 {
         let number = self.number(&entry);
         let before = number.saturating_sub(1);
-        let missing = match self.sent.cursor {
-            // What was before the first entry is not known.
-            None => 0,
-            Some(_) => before.saturating_sub(self.missed.max(self.sent.number)),
+        let known = match self.sent.cursor {
+            // What was before the very first entry is not known; as long as nothing is confirmed it is sent again.
+            None => *self.origin.get_or_insert(before),
+            Some(_) => self.sent.number,
         };
+        let missing = before.saturating_sub(self.missed.max(known));
         if missing > 0 {
             self.missed = before;
         }
@@ -212,6 +216,18 @@ mod tests {
         ledger.lose(true);
         assert_eq!((ledger.sent(), ledger.left(at(100))), (&position(501), None));
         assert_eq!(ledger.number(&entry(502)), 502);
+    }
+
+    #[test]
+    fn what_is_gone_before_anything_was_confirmed_is_missing_too() {
+        let mut ledger = Ledger::new(Position::default(), SYSLOG_LONGEST);
+        assert_eq!(ledger.send(entry(500), 10, at(5)), 0);
+        assert_eq!(ledger.send(entry(501), 10, at(5)), 0);
+        ledger.lose(true);
+        // 500 and 501 among them, which may never have arrived; told once.
+        assert_eq!(ledger.send(entry(700), 10, at(6)), 200);
+        ledger.lose(true);
+        assert_eq!(ledger.send(entry(710), 10, at(7)), 10);
     }
 
     #[test]
