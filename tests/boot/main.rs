@@ -16,6 +16,7 @@ mod boots_and_reopens_the_volume;
 mod broken_entrypoint_stops_at_start;
 mod deviation_powers_off;
 mod foreign_log_server_starts_nothing;
+mod log_router_takes_the_log;
 mod occupied_disk_stops_at_unlock;
 mod schema_error_stops_at_validate;
 mod small_scratch_disk_stops_at_root;

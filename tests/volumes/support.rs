@@ -127,6 +127,7 @@ impl Lab {
         let pem = |path| contract::pem(path).unwrap();
         let logging = &self.keys.logging;
         Contract {
+            log_router: None,
             logging: Logging {
                 host: "log.countersign.test".into(),
                 port: 6514,

@@ -4,6 +4,7 @@
 //! one folder, and goes with it. Nothing here uses Countersign's own crates.
 
 pub mod canary;
+pub mod cloud_logs;
 pub mod contract;
 pub mod disk;
 pub mod http;

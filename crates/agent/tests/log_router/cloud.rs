@@ -1,4 +1,4 @@
-//! IBM Cloud Logs and its IAM, played by `cloud.py` from their public descriptions.
+//! IBM Cloud Logs and its IAM, played by `tests/cloud_logs.py` from their public descriptions.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
@@ -88,10 +88,10 @@ impl Cloud {
     }
 
     pub fn run(&mut self) {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/log_router/cloud.py");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cloud_logs.py");
         let mut command = Command::new("python3");
         command.arg(script).arg(self.folder.path()).arg(self.port.to_string());
-        command.arg(&self.certificate).arg(&self.key).stdout(Stdio::null());
+        command.arg(&self.certificate).arg(&self.key).arg("localhost").stdout(Stdio::null());
         command.stderr(File::options().append(true).create(true).open(self.path("diagnostic")).unwrap());
         self.process = Some(Process::start(command));
         until("the service's port", || listens(self.port).then_some(()));

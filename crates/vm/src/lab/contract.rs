@@ -29,6 +29,19 @@ pub struct Logging {
     pub key: String,
 }
 
+/// IBM Cloud Logs instead of a syslog server; service and IAM have one host, one port and one authority.
+#[derive(Debug, Clone)]
+pub struct LogRouter {
+    /// Host name or IPv4 address as the guest sees it.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// PEM certificate of the authority that the guest trusts.
+    pub authority: String,
+    /// Key that IAM gives tokens for.
+    pub api_key: String,
+}
+
 /// Credentials of a registry.
 #[derive(Debug, Clone)]
 pub struct Credentials {
@@ -56,6 +69,8 @@ pub struct Volume {
 pub struct Contract {
     /// Section `env`: the log server.
     pub logging: Logging,
+    /// Section `env`: IBM Cloud Logs, which then stands in for the log server.
+    pub log_router: Option<LogRouter>,
     /// Section `env`: PEM public key or certificate.
     pub signing_key: Option<String>,
     /// Section `env`: PEM authority of the registry.
@@ -116,15 +131,10 @@ impl Contract {
     }
 
     fn env_text(&self) -> String {
-        let logging = &self.logging;
-        let mut out = format!(
-            "type: env\nlogging:\n  syslog:\n    hostname: {}\n    port: {}\n",
-            logging.host, logging.port
-        );
-        let pems = [("server", &logging.authority), ("cert", &logging.certificate), ("key", &logging.key)];
-        for (name, pem) in pems {
-            let _ = write!(out, "    {name}: |\n{}", indented(pem, 6));
-        }
+        let mut out = match &self.log_router {
+            Some(router) => router_text(router),
+            None => syslog_text(&self.logging),
+        };
         if let Some(pem) = &self.registry_authority {
             let _ = write!(out, "cacerts:\n  - certificate: {}\n", base64(pem.as_bytes()));
         }
@@ -140,6 +150,28 @@ impl Contract {
         }
         out
     }
+}
+
+fn syslog_text(logging: &Logging) -> String {
+    let mut out = format!(
+        "type: env\nlogging:\n  syslog:\n    hostname: {}\n    port: {}\n",
+        logging.host, logging.port
+    );
+    let pems = [("server", &logging.authority), ("cert", &logging.certificate), ("key", &logging.key)];
+    for (name, pem) in pems {
+        let _ = write!(out, "    {name}: |\n{}", indented(pem, 6));
+    }
+    out
+}
+
+fn router_text(router: &LogRouter) -> String {
+    let LogRouter { host, port, authority, api_key } = router;
+    let (api_key, authority) = (quoted(api_key), indented(authority, 6));
+    format!(
+        "type: env\nlogging:\n  logRouter:\n    hostname: {host}\n    port: {port}\n    iamApiKey: {api_key}\n    \
+         tags: [story]\ncountersign:\n  log-router:\n    iam-url: https://{host}:{port}\n    \
+         authorities: |\n{authority}    iam-authorities: |\n{authority}"
+    )
 }
 
 /// Which section a change is for.

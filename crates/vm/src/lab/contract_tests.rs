@@ -14,6 +14,7 @@ fn contract() -> Contract {
     };
     let credentials = Credentials { username: "reader".into(), password: "pass\"word".into() };
     Contract {
+        log_router: None,
         logging: Logging {
             host: "10.0.2.2".into(),
             port: 6514,

@@ -9,8 +9,10 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use super::canary::Canaries;
+use super::cloud_logs::CloudLogs;
 use super::contract::{
-    self, Contract, Credentials, Delivery, Logging, Medium, Passphrase, Sealing, Signature, Texts, Volume,
+    self, Contract, Credentials, Delivery, LogRouter, Logging, Medium, Passphrase, Sealing, Signature, Texts,
+    Volume,
 };
 use super::keys::{Keys, Pair};
 use super::registry::Registry;
@@ -161,6 +163,26 @@ impl World {
         Ok(medium)
     }
 
+    /// Starts IBM Cloud Logs with its IAM, and lets the contract send its log there; the API key is a planted secret from
+    /// then on.
+    ///
+    /// # Errors
+    /// As [`CloudLogs::start`].
+    pub fn with_cloud_logs(&mut self) -> Result<(CloudLogs, Contract)> {
+        let api_key = format!("key+{}", secret()?);
+        self.canaries.plant("api key", &api_key);
+        let folder = self.folder.path().join("cloud-logs");
+        let service = CloudLogs::start(&folder, &self.keys.logging.server, &api_key)?;
+        let mut contract = self.contract();
+        contract.log_router = Some(LogRouter {
+            host: HOST_SEEN_FROM_GUEST.into(),
+            port: service.port(),
+            authority: contract::pem(&self.keys.logging.root.certificate)?,
+            api_key,
+        });
+        Ok((service, contract))
+    }
+
     /// A new, empty disk.
     ///
     /// # Errors
@@ -238,6 +260,7 @@ fn describe(keys: &Keys, syslog: &Syslog, registry: &Registry, archive: String) 
             certificate: contract::pem(&keys.logging.client.certificate)?,
             key: contract::pem(&keys.logging.client.key)?,
         },
+        log_router: None,
         signing_key: Some(contract::pem(&keys.signing_public)?),
         registry_authority: Some(contract::pem(&keys.registry.root.certificate)?),
         env: pairs(&[

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Plays IBM Cloud Logs and its IAM, after their public descriptions and with Python's standard library alone.
 
-    cloud.py FOLDER PORT CERTIFICATE KEY
+    cloud_logs.py FOLDER PORT CERTIFICATE KEY NAME
+
+NAME is the server's as its clients know it. With port 0 the system chooses one; it stands in FOLDER/port.
 
 POST /identity/token   a form with grant_type and apikey; gives a token that lives for so many seconds
 POST /logs/v1/singles  a JSON array of records, with that token; takes them into FOLDER/records, a line each
@@ -25,7 +27,7 @@ import threading
 import time
 import urllib.parse
 
-FOLDER, PORT, CERTIFICATE, KEY = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
+FOLDER, PORT, CERTIFICATE, KEY, NAME = sys.argv[1], int(sys.argv[2]), *sys.argv[3:6]
 GRANT = "urn:ibm:params:oauth:grant-type:apikey"
 # Property of a record: its type, whether it has to be there.
 PROPERTIES = {
@@ -133,8 +135,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if not length.isdigit():
             return self.violation("Content-Length is needed")
-        if not self.headers.get("Host", "").startswith("localhost"):
-            return self.violation("Host is the server's name")
+        if self.headers.get("Host", "") != f"{NAME}:{server.server_port}":
+            return self.violation("Host is the server's name and port")
         body = self.rfile.read(int(length))
         with LOCK:
             if self.path == "/identity/token":
@@ -223,4 +225,7 @@ context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(CERTIFICATE, KEY)
 server = Server(("127.0.0.1", PORT), Handler)
 server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+with open(path("port.new"), "w", encoding="utf-8") as listening:
+    listening.write(str(server.server_port))
+os.rename(path("port.new"), path("port"))
 server.serve_forever()

@@ -1,0 +1,81 @@
+//! The log goes to IBM Cloud Logs: a guest that boots, lines of kernel, initramfs and container; and one that is refused
+//! at `unlock`, whose cause arrives there by failure mode.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use countersign_vm::events::Stage;
+use countersign_vm::guest::Guest;
+use countersign_vm::lab::cloud_logs::Record;
+use countersign_vm::lab::world::{DATA_DISK, VOLUME};
+use countersign_vm::profile::Profile;
+
+use crate::support::{BOOT, logs, refused, world};
+
+const ANSWER: Duration = Duration::from_secs(120);
+
+#[test]
+fn log_router_takes_the_log() {
+    let mut world = world();
+    let (mut service, contract) = world.with_cloud_logs().unwrap();
+    let delivery = world.delivery();
+    let medium = world.deliver("log-router", &contract.texts(), &delivery).unwrap();
+    let data = world.disk("data", DATA_DISK).unwrap();
+
+    let run = world.run("log-router", &world.keys.image, &medium, Some(&data)).unwrap();
+    let kept = logs("log-router");
+    let mut guest = Guest::boot(&Profile::named("single").unwrap(), &run, &kept).unwrap();
+    guest.wait_for("HPL10001I", BOOT, |event| event.is_message("HPL10001I")).unwrap();
+    for line in ["HPL10001I", "HPL13001I", "hello: boot 1 of this volume"] {
+        let wanted = |record: &Record| record.text.message.contains(line);
+        service.wait_for(line, ANSWER, wanted).unwrap();
+    }
+    guest.cut_power().unwrap();
+
+    let records = service.records().unwrap();
+    assert_eq!(records[0].text.message, "authentication probe", "the first record");
+    let one = |what: &str, wanted: &dyn Fn(&Record) -> bool| {
+        records.iter().find(|record| wanted(record)).unwrap_or_else(|| panic!("no {what}")).clone()
+    };
+    one("line of the kernel", &|record| record.text.message.contains("Linux version"));
+    one("line of the initramfs", &|record| {
+        record.text.message.contains("countersign: stage=verify state=done")
+    });
+    let line = one("line of the container", &|record| record.text.message.contains("hello: boot 1"));
+    assert_eq!((line.subsystem_name.as_str(), line.severity), ("compose-hello-1", 3));
+    assert!(line.text.container_id.is_some_and(|id| id.len() >= 12), "the container's id");
+    assert!(line.text.image.is_some_and(|name| name.contains("countersign/hello")), "the image's name");
+    assert!(records.iter().all(|record| record.computer_name == "countersign-guest"));
+    assert!(records.iter().all(|record| record.text.tags == ["story"]));
+    let mut numbers: Vec<u64> = records.iter().filter_map(|record| record.text.sequence).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let (first, last) = (numbers[0], numbers[numbers.len() - 1]);
+    assert_eq!(numbers.len() as u64, last - first + 1, "numbers from {first} to {last} without a gap");
+
+    // The same volume with a mistyped seed.
+    let before = records.len();
+    let mut other = contract.clone();
+    if let Some(volume) = other.volumes.get_mut(VOLUME) {
+        volume.env_seed.push_str("-mistyped");
+    }
+    let wrong = world.deliver("log-router-refused", &other.texts(), &delivery).unwrap();
+    let boot = refused(&world, "log-router-refused", "single", &world.keys.image, &wrong, Some(&data));
+    boot.assert_ended(Stage::Unlock, 17, &[("code", "HPL02003E")]);
+    boot.assert_nothing_after(Stage::Unlock);
+    // The machine is off: what has not arrived by now will not.
+    let told: Vec<Record> = service.records().unwrap().split_off(before);
+    let lines: Vec<&str> = told.iter().map(|record| record.text.message.as_str()).collect();
+    assert_eq!(lines.len(), 2, "{lines:?} for\n{}", boot.serial);
+    assert!(lines[0].starts_with("HPL02003E: volume data: ") && boot.serial.contains(lines[0]), "{lines:?}");
+    assert!(lines[1].starts_with("HPL10000E: "), "{lines:?}");
+    assert!(told.iter().all(|record| record.severity == 5));
+    boot.assert_closed_and_silent(&world);
+
+    assert_eq!(service.violations(), "");
+    assert!(world.syslog.lines().unwrap().is_empty(), "nobody else was told");
+    let mut searched: Vec<PathBuf> = vec![service.file(), data.clone(), kept.serial(), kept.emulator()];
+    searched.extend([medium.image.clone(), wrong.image.clone()]);
+    searched.extend(run.drives.iter().filter(|drive| !drive.read_only).map(|drive| drive.path.clone()));
+    assert_eq!(world.canaries.search(searched.iter().map(PathBuf::as_path)).unwrap(), Vec::new());
+}
