@@ -92,7 +92,7 @@ fn valid_contracts_boot() {
             "no-client-certificate" => {
                 ("refused", vec!["HPL12100W /envWorkloadSignature", "HPL01008E /env/logging/syslog"])
             }
-            "policy" => {
+            "policy" | "log-router-of-ones-own" => {
                 ("boots", vec!["HPL12100W /envWorkloadSignature", "HPL12108W /workload/countersign/policy"])
             }
             _ => ("boots", vec!["HPL12100W /envWorkloadSignature"]),
@@ -112,6 +112,44 @@ fn invalid_contracts_are_refused() {
         assert_eq!(report["verdict"], expected, "{}", case.display());
         assert!(report["plan"].is_null(), "{}", case.display());
     }
+}
+
+#[test]
+fn a_log_router_is_told_with_who_gives_its_tokens() {
+    let (desk, material, archive) = (Desk::new(), Material::new(), archive(&compose()));
+    let told = |name: &str| {
+        let case = cases("valid").into_iter().find(|case| case.ends_with(name)).unwrap();
+        let (report, _) = run(&desk, &case, &material, &archive);
+        let log = report["plan"]["log"].clone();
+        let lengths = [&log["authorities"], &log["client"], &log["iam"]["authorities"]]
+            .map(|list| list.as_array().map_or(0, Vec::len));
+        let text = desk.answer(0, "check contract.yaml", b"");
+        assert!(!(text.clone() + &report.to_string()).contains("an-api-key"));
+        let lines: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+        let begin = lines.iter().position(|line| line.starts_with("log ")).unwrap();
+        (
+            log["iam"]["hostname"].clone(),
+            log["iam"]["port"].clone(),
+            lengths,
+            lines[begin..begin + 4].to_vec(),
+        )
+    };
+    let (hostname, port, lengths, lines) = told("log-router.yaml");
+    assert_eq!((hostname, port, lengths), ("iam.cloud.ibm.com".into(), 443.into(), [0, 0, 0]));
+    let public = "authority the public ones of the guest OS";
+    assert_eq!(
+        lines,
+        [
+            "log       0a1b2c3d.ingress.eu-de.logs.cloud.ibm.com port 443, IBM Cloud Logs",
+            public,
+            "iam       iam.cloud.ibm.com port 443, gives the tokens",
+            public,
+        ]
+    );
+    let (hostname, port, lengths, lines) = told("log-router-of-ones-own.yaml");
+    assert_eq!((hostname, port, lengths), ("private.iam.example".into(), 8443.into(), [1, 0, 1]));
+    assert!(lines[1].starts_with("authority ") && lines[1].contains(", until "), "{lines:?}");
+    assert_eq!(lines[1], lines[3]);
 }
 
 #[test]

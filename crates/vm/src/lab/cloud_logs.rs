@@ -39,9 +39,6 @@ pub struct Fields {
     /// The message.
     #[serde(rename = "MESSAGE")]
     pub message: String,
-    /// Name of the image, of a container.
-    #[serde(rename = "IMAGE_NAME")]
-    pub image: Option<String>,
     /// Id of the container.
     #[serde(rename = "CONTAINER_ID")]
     pub container_id: Option<String>,
