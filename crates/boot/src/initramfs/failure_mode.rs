@@ -17,6 +17,7 @@
 use std::path::Path;
 
 use countersign_contract::cidata::network_config::NetworkConfig;
+use countersign_contract::code::Code;
 use countersign_contract::envelope::SectionTree;
 use countersign_contract::model::log_server;
 use countersign_plan::host::HANDOVER;
@@ -64,7 +65,9 @@ impl FailureMode {
         if failure.stage == Stage::Handover {
             return;
         }
-        if failure.is_about("/env/logging") || failure.is_about("/env/countersign/log-router") {
+        let elsewhere = failure.code() == Code::UnsupportedField;
+        let router = failure.is_about("/env/countersign/log-router") && !elsewhere;
+        if failure.is_about("/env/logging") || router {
             system.line(Severity::Warning, "the log server is not told: it is what was refused");
             return;
         }

@@ -239,6 +239,11 @@ fn the_log_service_is_told_why_a_boot_failed() {
     let refused = own(Contract::good().with_log_router(), "    iam-url: http://iam.example\n");
     let boot = crate::support::boot(&crate::support::machine(&refused));
     boot.assert_warned("the log server is not told: it is what was refused");
+    // Settings of a router beside a syslog server are no reason against that server.
+    let beside = own(Contract::good(), "    iam-url: https://iam.example\n");
+    let boot = crate::support::boot(&crate::support::machine(&beside));
+    boot.assert_refused(Stage::Validate, Code::UnsupportedField);
+    assert!(boot.reports(), "{}", boot.said());
     let machine = booted();
     machine.answers(IAM, status(400));
     let report = verb(&machine, Verb::Failure);
