@@ -95,26 +95,35 @@ fn read(stream: &mut SslStream<TcpStream>, deadline: Instant) -> Result<Answer> 
     }
 }
 
-/// The answer, if it is whole; `ended` if the server has said goodbye.
-fn parse(bytes: &[u8], ended: bool) -> Result<Option<Answer>> {
-    let mut fields = [httparse::EMPTY_HEADER; FIELDS];
-    let mut head = httparse::Response::new(&mut fields);
-    let begin = match head.parse(bytes) {
-        Ok(httparse::Status::Complete(begin)) => begin,
-        Ok(httparse::Status::Partial) => return Ok(None),
-        Err(_) => return Err(ProbeError::Protocol),
-    };
-    let status = head.code.ok_or(ProbeError::Protocol)?;
-    let body = &bytes[begin..];
-    if (100..200).contains(&status) {
-        // An interim answer; the real one follows.
-        return parse(body, ended);
+/// The answer, if it is whole; `ended` if the server has said goodbye. Interim answers before it are passed over.
+fn parse(mut bytes: &[u8], ended: bool) -> Result<Option<Answer>> {
+    loop {
+        let mut fields = [httparse::EMPTY_HEADER; FIELDS];
+        let mut head = httparse::Response::new(&mut fields);
+        let begin = match head.parse(bytes) {
+            Ok(httparse::Status::Complete(begin)) => begin,
+            Ok(httparse::Status::Partial) => return Ok(None),
+            Err(_) => return Err(ProbeError::Protocol),
+        };
+        let status = head.code.ok_or(ProbeError::Protocol)?;
+        bytes = &bytes[begin..];
+        if !(100..200).contains(&status) {
+            return framed(status, head.headers, bytes, ended);
+        }
     }
+}
+
+/// The answer with this head, if all of its body has come.
+fn framed(status: u16, fields: &[httparse::Header<'_>], body: &[u8], ended: bool) -> Result<Option<Answer>> {
     let values = |name: &str| -> Vec<&[u8]> {
-        let named = head.headers.iter().filter(|field| field.name.eq_ignore_ascii_case(name));
+        let named = fields.iter().filter(|field| field.name.eq_ignore_ascii_case(name));
         named.map(|field| field.value).collect()
     };
-    let number = |value: &[u8]| std::str::from_utf8(value).ok()?.trim().parse::<u64>().ok();
+    let number = |value: &[u8]| {
+        let digits = std::str::from_utf8(value).ok()?.trim();
+        // The standard library takes a sign, HTTP does not.
+        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u64>().ok())?
+    };
     let retry_after = values("retry-after").first().and_then(|value| number(value));
     let answer = |body: &[u8]| Answer {
         status,

@@ -34,6 +34,9 @@ fn an_answer_counts_when_all_of_it_has_come() {
             }
         }
     }
+    // However many interim answers somebody finds room for.
+    let many = "HTTP/1.1 100\r\n\r\n".repeat(4_000);
+    assert_eq!(parsed(&many, true), Ok(None));
     // Without a frame the end is the frame.
     let open = "HTTP/1.1 503 Sorry\r\nRetry-After: 120\r\n\r\nlater";
     assert_eq!(parsed(open, false), Ok(None));
@@ -53,6 +56,7 @@ fn what_is_no_answer_of_http_is_refused() {
         "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: +1\r\n\r\nx",
         "HTTP/1.1 200 OK\r\ncontent-length: 65537\r\n\r\n",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n",
