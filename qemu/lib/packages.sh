@@ -44,6 +44,7 @@ END
     tests) cat <<'END' ;;
 xfsprogs                                 # file systems of volumes, made by their own programs
 btrfs-progs                              # the same
+libfaketime                              # a month of the daemon in half a minute
 g++                                      # libFuzzer of the fuzz targets
 xorriso                                  # a second maker of contract disks
 fdisk                                    # sfdisk reads the partition tables that we write

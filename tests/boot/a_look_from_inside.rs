@@ -26,6 +26,9 @@ const SEEN: u64 = 256 << 20;
 /// The port on which the probe waits before it makes the kernel panic.
 const PANIC: u16 = 8081;
 
+/// The most memory that a daemon of ours may ever have taken, in KiB.
+const PEAK: u32 = 16 << 10;
+
 /// Programs that handle secrets of the contract; that they were seen shows that the look was taken in time. Process 1
 /// is not among them: systemd sets its own limit, and is told to write no core file (`DumpCore=no`).
 const PROCESSES: [&str; 5] = ["systemd-journal", "countersignd", "podman", "docker-compose", "conmon"];
@@ -139,6 +142,13 @@ fn a_look_from_inside() {
         assert!(seen.contains(&line.as_str()), "no \"{line}\"");
     }
     assert!(seen.contains(&"swaps=0"));
+    for name in ["watch", "forward"] {
+        let daemon =
+            seen.iter().find_map(|line| line.strip_prefix(&format!("daemon={name} "))).unwrap_or_default();
+        println!("{name}: {daemon}");
+        let peak = daemon.split(' ').find_map(|word| word.strip_prefix("peak=")?.parse::<u32>().ok());
+        assert!(peak.is_some_and(|peak| peak <= PEAK), "{name}: {daemon}");
+    }
     let cores: Vec<&&str> = seen.iter().filter(|line| line.starts_with("core-file=")).collect();
     assert!(cores.is_empty(), "{cores:?}");
 

@@ -43,5 +43,10 @@ fn altered_guest_os_ends_in_a_panic() {
         // A disk that was never written has no blocks.
         assert_eq!(std::fs::metadata(&drive.path).unwrap().blocks(), 0, "{} was written", drive.serial);
     }
-    assert_eq!(world.canaries.search([logs.serial().as_path(), &logs.emulator()]).unwrap(), Vec::new());
+    let files = [logs.serial(), logs.emulator()];
+    let disks = run.drives.iter().map(|drive| drive.path.as_path());
+    assert_eq!(
+        world.canaries.search(files.iter().map(|file| file.as_path()).chain(disks)).unwrap(),
+        Vec::new()
+    );
 }
