@@ -129,7 +129,11 @@ fn look(folder: &Path, answer: &mut Answer) -> Result<()> {
             Ok(bytes) if bytes == pattern(&name, bytes.len()) => {
                 answer.files.insert(name, bytes.len());
             }
-            _ => answer.broken.push(name),
+            Ok(_) => answer.broken.push(name),
+            Err(_) => {
+                answer.unreadable.push(name.clone());
+                answer.broken.push(name);
+            }
         }
     }
     Ok(())

@@ -178,6 +178,8 @@ pub struct Answer {
     pub broken: Vec<String>,
     /// What stands in the file [`COUNTER`] that [`Act::Look`] found.
     pub counter: Option<u32>,
+    /// Those of them that could not be read.
+    pub unreadable: Vec<String>,
     /// Output of each program, standard error included.
     pub output: Vec<String>,
 }

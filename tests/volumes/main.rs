@@ -9,6 +9,7 @@
 
 mod cuts;
 mod support;
+mod volumes_with_integrity;
 mod write_log;
 
 mod disks_that_come_late;
