@@ -33,12 +33,11 @@ pub struct Series {
     pub before: Vec<Act>,
     /// The volume that the contract names.
     pub volume: Volume,
-    /// Changes to the contract of the run, and of the first boot after each cut.
-    pub edits: Vec<(Section, &'static str, String)>,
+    /// Changes to the contract: of the run and of the first boot after each cut, and of the second boot.
+    pub edits: [Vec<(Section, &'static str, String)>; 2],
     /// What is done once the volume is open.
     pub after: Vec<Act>,
-    /// The disk of the first of so many cuts boots once more, with the contract as it is without the changes: nothing
-    /// may be left to do.
+    /// The disk of the first of so many cuts boots once more: nothing may be left to do.
     pub again_of: usize,
     /// So many cuts, in the sample and in the full series.
     pub cuts: [usize; 2],
@@ -186,10 +185,10 @@ impl Series {
     }
 
     fn deliver(&self, lab: &mut Lab) {
-        let edits: Vec<(Section, &str, &str)> =
-            self.edits.iter().map(|(section, from, to)| (*section, *from, to.as_str())).collect();
-        for (contract, edits) in self.contracts().iter().zip([&edits[..], &[]]) {
-            lab.deliver(contract, &[(VOLUME, &self.volume)], edits);
+        for (contract, edits) in self.contracts().iter().zip(&self.edits) {
+            let edits: Vec<(Section, &str, &str)> =
+                edits.iter().map(|(section, from, to)| (*section, *from, to.as_str())).collect();
+            lab.deliver(contract, &[(VOLUME, &self.volume)], &edits);
         }
     }
 
@@ -247,7 +246,9 @@ impl Series {
 
 /// The volume was opened or made, and nothing else is mapped.
 fn opened(answer: &Answer) -> Result<(), String> {
-    if answer.code.is_some() || answer.mapped != [format!("volume-{VOLUME}")] {
+    let below = format!("volume-{VOLUME}_dif");
+    let mapped: Vec<&String> = answer.mapped.iter().filter(|name| **name != below).collect();
+    if answer.code.is_some() || mapped != [&format!("volume-{VOLUME}")] {
         return Err(format!("the volume is not open: {:?}", answer.code));
     }
     Ok(())

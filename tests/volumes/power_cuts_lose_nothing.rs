@@ -13,11 +13,14 @@ use countersign_vm::lab::disk;
 
 use crate::cuts::{Outcome, Series, cut, did};
 use crate::support::{
-    CHEAP, DISK, MOUNTED, VOLUME, file_system_by_hand, parted_container, passphrase, volume,
+    CHEAP, DISK, INTEGRITY, MOUNTED, VOLUME, file_system_by_hand, part, parted_container, passphrase, run,
+    volume,
 };
 
 /// By how much a disk grows: more than a group of ext4 (128 MiB) and of xfs here (82 MiB).
 const GROWTH: u64 = 256 << 20;
+/// A disk whose volume of some 40 MiB is soon written once.
+const SMALL: u64 = 160 << 20;
 
 fn workload(name: &str, files: u32) -> Vec<Act> {
     vec![Act::Workload { folder: format!("{MOUNTED}/files"), disk: name.into(), files, length: 30_000 }]
@@ -34,23 +37,23 @@ fn by_hand(folder: &Path, name: &'static str, volume: Volume, growth: u64, cuts:
         image,
         before: file_system_by_hand(name, "2", &passphrase(&volume), &volume.filesystem),
         volume,
-        edits: Vec::new(),
+        edits: [Vec::new(), Vec::new()],
         after: Vec::new(),
         again_of: 8,
         cuts,
     }
 }
 
-fn first_format(folder: &Path) -> Series {
+fn first_format(folder: &Path, name: &'static str, cuts: [usize; 2]) -> Series {
     Series {
-        name: "first-format",
-        image: disk::create(&folder.join("blank"), DISK).unwrap(),
+        name,
+        image: disk::create(&folder.join(name), DISK).unwrap(),
         before: Vec::new(),
         volume: volume(VOLUME),
-        edits: Vec::new(),
-        after: workload("first-format", 1),
+        edits: [Vec::new(), Vec::new()],
+        after: workload(name, 1),
         again_of: 8,
-        cuts: [8, 60],
+        cuts,
     }
 }
 
@@ -69,7 +72,7 @@ fn change_of_seeds(folder: &Path) -> Series {
         env_seed: "deployer-seed-of-next-year".into(),
         ..made.volume
     };
-    Series { volume, edits, again_of: 2, ..made }
+    Series { volume, edits: [edits, Vec::new()], again_of: 2, ..made }
 }
 
 fn growth(folder: &Path, name: &'static str, filesystem: &str) -> Series {
@@ -80,6 +83,31 @@ fn growth(folder: &Path, name: &'static str, filesystem: &str) -> Series {
 fn running_workload(folder: &Path) -> Series {
     let made = by_hand(folder, "workload", volume(VOLUME), 0, [6, 60]);
     Series { after: workload("workload", 6), ..made }
+}
+
+/// Both contracts ask for integrity.
+fn asked() -> [Vec<(Section, &'static str, String)>; 2] {
+    let (section, from, to) = INTEGRITY;
+    [(); 2].map(|()| vec![(section, from, to.to_owned())])
+}
+
+/// As [`first_format`]; every sector is written once, which takes its time after most of the cuts.
+fn first_format_with_integrity(folder: &Path) -> Series {
+    Series { edits: asked(), ..first_format(folder, "new-integrity", [2, 12]) }
+}
+
+/// As [`running_workload`], on a volume that cryptsetup makes in the guest: integrity takes a device mapper. The kernel
+/// modules for it are there since the series before.
+fn running_workload_with_integrity(folder: &Path) -> Series {
+    let (name, volume) = ("integrity", volume(VOLUME));
+    let image = disk::create(&folder.join(name), SMALL).unwrap();
+    part(&image);
+    let format = ["/lab/cryptsetup", "luksFormat", "--batch-mode", "--type", "luks2", "--key-file", "-"];
+    let format = [&format[..], &["--integrity", "hmac-sha256"], &CHEAP, &["{disk:integrity}2"]].concat();
+    let mut before = vec![run(&format, &passphrase(&volume))];
+    before.extend(file_system_by_hand(name, "2", &passphrase(&volume), &volume.filesystem));
+    let (edits, after) = (asked(), workload(name, 6));
+    Series { name, image, before, volume, edits, after, again_of: 8, cuts: [4, 40] }
 }
 
 fn said(outcome: &Outcome, code: &str) -> bool {
@@ -97,18 +125,26 @@ fn every_cut_leaves_a_volume_that_opens() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let outcomes = cut(&[
-        first_format(folder),
+        first_format(folder, "first-format", [8, 60]),
         change_of_seeds(folder),
         growth(folder, "grow-ext4", "ext4"),
         growth(folder, "grow-xfs", "xfs"),
         growth(folder, "grow-btrfs", "btrfs"),
         running_workload(folder),
+        first_format_with_integrity(folder),
+        running_workload_with_integrity(folder),
     ]);
-    let [first_format, seeds, ext4, xfs, btrfs, workload] = &outcomes[..] else { unreachable!() };
-    both(first_format, "made afresh", |outcome| outcome.answers[0].formats == 1);
+    let [new, seeds, ext4, xfs, btrfs, workload, new_integrity, integrity] = &outcomes[..] else {
+        unreachable!()
+    };
+    for made in [new, new_integrity] {
+        both(made, "made afresh", |outcome| outcome.answers[0].formats == 1);
+    }
     both(seeds, "seeds changed", |outcome| said(outcome, "HPL07111I"));
     for grown in [ext4, xfs, btrfs] {
         both(grown, "grown", |outcome| said(outcome, "HPL07130I"));
     }
-    both(workload, "past the third file", |outcome| outcome.mark >= Some(Mark::File(3)));
+    for running in [workload, integrity] {
+        both(running, "past the third file", |outcome| outcome.mark >= Some(Mark::File(3)));
+    }
 }

@@ -31,6 +31,12 @@ pub const DISK: u64 = 256 << 20;
 pub const DATA_AT: u64 = 101 << 20;
 /// What a volume that opens quickly is made with; costs are not what is tested with it.
 pub const CHEAP: [&str; 4] = ["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"];
+/// A change to a contract: it asks for the integrity of its volume.
+pub const INTEGRITY: (Section, &str, &str) = (
+    Section::Workload,
+    "volumes:\n",
+    "countersign:\n  volumes:\n    data:\n      integrity: true\nvolumes:\n",
+);
 /// The least argon2id costs.
 pub const ARGON2ID: [&str; 8] = [
     "--pbkdf",

@@ -10,20 +10,13 @@ use countersign_tests::lab::{Act, Boot, Case};
 use countersign_tests::luks2_integrity::integrity_mutants;
 use countersign_tests::luks2_mutants::Outcome;
 use countersign_vm::arguments::Drive;
-use countersign_vm::lab::contract::Section;
 use countersign_vm::lab::disk;
 
 use crate::support::{
-    ARGON2ID, BY_HAND, CHEAP, DATA_AT, DISK, Lab, MOUNTED, VOLUME, assert_refused, boot, by_hand, cryptsetup,
-    parted_container, passphrase, run, volume,
+    ARGON2ID, BY_HAND, CHEAP, DATA_AT, DISK, INTEGRITY, Lab, MOUNTED, VOLUME, assert_refused, boot, by_hand,
+    cryptsetup, parted_container, passphrase, run, volume,
 };
 
-/// Asks for integrity.
-const EDIT: (Section, &str, &str) = (
-    Section::Workload,
-    "volumes:\n",
-    "countersign:\n  volumes:\n    data:\n      integrity: true\nvolumes:\n",
-);
 /// The contract that asks for it; the lab's usual one does not.
 const CONTRACT: &str = "integrity";
 /// Bytes of the file whose sectors are altered.
@@ -38,7 +31,7 @@ fn lab(name: &str) -> Lab {
     let mut lab = Lab::new(name);
     let data = volume(VOLUME);
     lab.contract(&data);
-    lab.deliver(CONTRACT, &[(VOLUME, &data)], &[EDIT]);
+    lab.deliver(CONTRACT, &[(VOLUME, &data)], &[INTEGRITY]);
     lab
 }
 
