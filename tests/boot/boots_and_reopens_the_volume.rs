@@ -13,7 +13,7 @@ use countersign_vm::lab::syslog::Message;
 use countersign_vm::lab::world::DATA_DISK;
 use countersign_vm::profile::Profile;
 
-use crate::support::{BOOT, logs, world};
+use crate::support::{BOOT, assert_gone_from_memory, logs, world};
 
 /// What DHCP would have said, and a VLAN on top of it.
 const FIXED: &str = "network:
@@ -55,7 +55,8 @@ fn boots_and_reopens_the_volume() {
         let name = format!("boot-{boot}");
         let run = world.run(&name, &world.keys.image, medium, Some(&data)).unwrap();
         let logs = logs(&name);
-        let mut guest = Guest::boot(&Profile::named("single").unwrap(), &run, &logs).unwrap();
+        let profile = Profile::named("single").unwrap();
+        let mut guest = Guest::boot(&profile, &run, &logs).unwrap();
         guest.wait_for("HPL10001I", BOOT, |event| event.is_message("HPL10001I")).unwrap();
         let port = guest.forwarded(8080).unwrap();
         let answer = http::get(port, "/cgi-bin/hello", ANSWER).unwrap();
@@ -88,6 +89,7 @@ fn boots_and_reopens_the_volume() {
             };
             world.syslog.wait_for(&format!("\"{line}\" at the log server"), ANSWER, wanted).unwrap();
         }
+        assert_gone_from_memory(&mut guest, &profile, &world);
         guest.cut_power().unwrap();
         searched.extend([logs.serial(), logs.emulator(), medium.image.clone()]);
         searched.extend(run.drives.iter().filter(|drive| !drive.read_only).map(|drive| drive.path.clone()));

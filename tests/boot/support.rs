@@ -201,3 +201,15 @@ impl Refused {
         assert_eq!(world.canaries.search(present).unwrap(), Vec::new());
     }
 }
+
+/// The machine's memory holds nothing any more that the guest OS must not have: seeds, passphrases, the image's key.
+pub fn assert_gone_from_memory(guest: &mut Guest, profile: &Profile, world: &World) {
+    let folder = tempfile::tempdir_in(work()).unwrap();
+    let memory = folder.path().join("memory");
+    guest.memory(profile.memory_mib, &memory).unwrap();
+    let gone = world.canaries.named(&["seed of", "passphrase of", "image key"]);
+    assert_eq!(gone.search([memory.as_path()]).unwrap(), Vec::new());
+    // What the guest OS does have is found, so the search sees the guest's memory.
+    let kept = world.canaries.named(&["password of"]);
+    assert_ne!(kept.search([memory.as_path()]).unwrap(), Vec::new());
+}

@@ -26,6 +26,8 @@ const RUN: usize = 256;
 /// Bytes of a whole-disk volume.
 const WHOLE: u64 = 64 << 20;
 const SECTOR: usize = 512;
+/// Bytes by which the disk grows.
+const GROWTH: u64 = 64 << 20;
 
 fn lab(name: &str) -> Lab {
     let mut lab = Lab::new(name);
@@ -97,9 +99,13 @@ fn an_altered_sector_is_an_error_and_never_other_data() {
     // The host alters one sector in the middle of each stretch that the file's writing has changed.
     copy_partition(&image, &inside);
     let altered = alter(&image, &before, &std::fs::read(&inside).unwrap());
+    // And gives the disk more room, which a volume with integrity cannot take.
+    File::options().write(true).open(&image).unwrap().set_len(DISK + GROWTH).unwrap();
     lab.case(Case { name: "altered".into(), boot: asked("new"), after: vec![look()], ..Case::default() });
     let answers = lab.boot();
     assert_mapped(&answers[0]);
+    let left = answers[0].lines.iter().filter(|line| line.starts_with("HPL07131W: volume data: ")).count();
+    assert_eq!(left, 1, "{answers:#?}");
     assert_eq!(answers[0].unreadable, ["ours"], "{answers:#?}");
     assert_eq!(answers[0].broken, ["ours"], "{answers:#?}");
     assert_eq!(answers[0].files.keys().collect::<Vec<_>>(), ["other"], "{answers:#?}");

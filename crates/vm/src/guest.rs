@@ -17,6 +17,7 @@ use crate::events::{Event, Lines};
 use crate::process::{Service, tied};
 use crate::profile::Profile;
 
+mod memory;
 mod monitor;
 
 pub use monitor::Monitor;

@@ -12,6 +12,7 @@ use aho_corasick::AhoCorasick;
 use super::contract::base64;
 use super::disk::extents;
 use crate::error::{Error, Result};
+use crate::process::{text, tied};
 
 /// Anything shorter occurs by chance, in bytes.
 const SHORTEST: usize = 8;
@@ -61,10 +62,11 @@ impl Canaries {
         }
     }
 
-    /// Remembers every whole line of a PEM private key.
+    /// Remembers every whole line of a PEM private key, and of an RSA key a part of a prime, as it stands in DER and in
+    /// the memory of a big-endian machine.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`]; [`Error::Program`] when openssl does not read the key.
     pub fn plant_key(&mut self, name: &str, path: &Path) -> Result<()> {
         let pem = super::read_text(path)?;
         for (number, line) in pem.lines().enumerate().filter(|(_, line)| !line.starts_with("-----")) {
@@ -72,7 +74,26 @@ impl Canaries {
                 self.planted.push((format!("{name}, line {}", number + 1), line.as_bytes().to_vec()));
             }
         }
+        let mut openssl = tied("openssl");
+        openssl.args(["pkey", "-noout", "-text", "-in"]).arg(path);
+        let text = text(openssl, &[])?;
+        if let Some((_, prime)) = text.split_once("prime1:") {
+            let (prime, _) = prime.split_once("prime2:").unwrap_or((prime, ""));
+            let bytes = prime.split(|c: char| c == ':' || c.is_whitespace()).filter(|byte| !byte.is_empty());
+            let bytes: Vec<u8> = bytes.map_while(|byte| u8::from_str_radix(byte, 16).ok()).collect();
+            // The library keeps numbers in words of 8 bytes, the least first: one in the middle reads the same everywhere.
+            if let Some(word) = bytes.rchunks_exact(8).nth(4) {
+                self.planted.push((format!("{name}, a part of a prime"), word.to_vec()));
+            }
+        }
         Ok(())
+    }
+
+    /// Those secrets whose names begin like this.
+    #[must_use]
+    pub fn named(&self, beginnings: &[&str]) -> Canaries {
+        let wanted = |(name, _): &&(String, Vec<u8>)| beginnings.iter().any(|start| name.starts_with(start));
+        Canaries { planted: self.planted.iter().filter(wanted).cloned().collect() }
     }
 
     /// Whether nothing was planted; a search then proves nothing.
@@ -118,7 +139,7 @@ impl Canaries {
 mod tests {
     use super::*;
     use crate::lab::disk;
-    use crate::process::{run, text, tied};
+    use crate::process::run;
     use std::os::unix::fs::FileExt;
 
     const SEED: &[u8] = b"seed-0123456789";
@@ -173,6 +194,9 @@ mod tests {
         let line = pem.lines().nth(3).unwrap();
         assert_eq!(names(&canaries, format!("key=\"{line}\"").as_bytes()), ["client key, line 4"]);
         assert!(names(&canaries, b"-----BEGIN PRIVATE KEY-----").is_empty());
+        let mut command = tied("openssl");
+        command.args(["pkey", "-outform", "DER", "-in"]).arg(&made.1.logging.client.key);
+        assert_eq!(names(&canaries, &run(command, &[]).unwrap()), ["client key, a part of a prime"]);
     }
 
     #[test]
