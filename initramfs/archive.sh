@@ -1,22 +1,24 @@
 #!/usr/bin/env bash
-# Packs a folder as an initramfs archive, the same bytes for the same contents.
+# Makes a folder an initramfs archive, the same bytes for the same contents.
 #
-#   pack FOLDER EPOCH OUT LEVEL
+#   archive FOLDER EPOCH            to standard output
+#   pack FOLDER EPOCH OUT LEVEL     compressed with zstd at LEVEL
 #
-# newc, names in byte order, all files owned by root and dated EPOCH (seconds), inode numbers by order, compressed
-# with zstd at LEVEL. The kernel takes several such archives one after the other; a later file replaces an earlier.
+# newc, names in byte order, all files owned by root and dated EPOCH (seconds), inode numbers by order. The kernel takes
+# several such archives one after the other; a later file replaces an earlier.
 # Sourced; the caller has set -euo pipefail.
 
 [[ -n ${COUNTERSIGN_ARCHIVE_SH:-} ]] && return 0
 COUNTERSIGN_ARCHIVE_SH=1
 
+archive() (
+  find "$1" -exec touch --no-dereference --date="@$2" {} +
+  cd "$1" || exit
+  # `sed` drops the line of the folder itself: the kernel has its own root.
+  find . | sed -n 's,^\./,,p' | LC_ALL=C sort |
+    cpio --quiet --create --format=newc --owner=0:0 --reproducible
+)
+
 pack() {
-  local folder=$1 epoch=$2 out=$3 level=$4
-  find "$folder" -exec touch --no-dereference --date="@$epoch" {} +
-  (
-    cd "$folder" || exit
-    # `sed` drops the line of the folder itself: the kernel has its own root.
-    find . | sed -n 's,^\./,,p' | LC_ALL=C sort |
-      cpio --quiet --create --format=newc --owner=0:0 --reproducible
-  ) | zstd --quiet --threads=1 "-$level" --check --force -o "$out"
+  archive "$1" "$2" | zstd --quiet --threads=1 "-$4" --check --force -o "$3"
 }

@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use countersign_vm::arguments::Drive;
 use countersign_vm::events::{Event, Stage, State};
 use countersign_vm::guest::Guest;
 use countersign_vm::lab::contract::{Delivery, Sealing};
 use countersign_vm::lab::http;
 use countersign_vm::lab::syslog::Message;
-use countersign_vm::lab::world::DATA_DISK;
+use countersign_vm::lab::world::{DATA_DISK, VOLUME};
 use countersign_vm::profile::Profile;
 
 use crate::support::{BOOT, in_memory, logs, world};
@@ -57,16 +58,21 @@ fn boots_and_reopens_the_volume() {
 
     for (boot, medium) in (1_usize..).zip(&media) {
         let name = format!("boot-{boot}");
-        let run = world.run(&name, &world.keys.image, medium, Some(&data)).unwrap();
+        // The first boot has to wait for the disk of its volume.
+        let attached = (boot > 1).then_some(data.as_path());
+        let run = world.run(&name, &world.keys.image, medium, attached).unwrap();
         let logs = logs(&name);
         let profile = Profile::named("single").unwrap();
         let mut guest = Guest::boot(&profile, &run, &logs).unwrap();
-        guest.wait_for("stage unlock", BOOT, |event| event.is_stage(Stage::Unlock, State::Start)).unwrap();
-        // Seeds are still needed, the image's key is not: the same search as below finds the ones and not the other.
-        let there = in_memory(&mut guest, &profile, &world, &GONE);
-        assert!(SEEDS.iter().all(|name| there.contains(*name)), "{there:?}");
-        assert!(!there.iter().any(|name| name.starts_with("image key")), "{there:?}");
-
+        if attached.is_none() {
+            let waits = |event: &Event| matches!(event, Event::Console(line) if line.starts_with("waiting for the disk of data, "));
+            guest.wait_for("line about the disk", BOOT, waits).unwrap();
+            // Seeds are still needed, the image's key is not: the search finds the ones and not the other.
+            let there = in_memory(&mut guest, &profile, &world, &GONE);
+            assert!(SEEDS.iter().all(|name| there.contains(*name)), "{there:?}");
+            assert!(!there.iter().any(|name| name.starts_with("image key")), "{there:?}");
+            guest.attach(&Drive::writable(&data, VOLUME)).unwrap();
+        }
         guest.wait_for("HPL10001I", BOOT, |event| event.is_message("HPL10001I")).unwrap();
         let port = guest.forwarded(8080).unwrap();
         let answer = http::get(port, "/cgi-bin/hello", ANSWER).unwrap();

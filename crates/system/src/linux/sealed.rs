@@ -1,7 +1,8 @@
 //! What the image builder sealed into the initramfs.
 //!
-//! The initramfs lives in guest memory (ramfs or tmpfs), so writing over a file writes over its pages. The
-//! compressed archive that the kernel unpacked it from is the kernel's to free.
+//! The initramfs lives in guest memory (ramfs or tmpfs), so writing over a file writes over its pages. The archive that the
+//! kernel unpacked it from is the kernel's to free, which overwrites it; the part with the key is not compressed
+//! (`initramfs/add-key`), since buffers of decompression are freed as they are.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
