@@ -1,8 +1,8 @@
 //! Key derivations, each in a process of its own: this program, started again with the verb [`VERB`].
 //!
-//! So argon2id's memory never belongs to process 1, a derivation that the kernel ends for want of memory is an error of
-//! one volume and not of the machine, and several run side by side, which libcryptsetup does not allow within a
-//! process. The process gets nothing but the passphrase and the header, by its standard input, and answers with the
+//! So what argon2id takes to open a volume never belongs to process 1 (a key slot that is made is still made there), a
+//! derivation that the kernel ends for want of memory is an error of one volume and not of the machine, and several run
+//! side by side, which libcryptsetup does not allow within a process. The process gets nothing but the passphrase and the header, by its standard input, and answers with the
 //! volume key in a file in guest memory. It judges nothing: the header was judged before, and a wrong key does not fit the
 //! header's digest when the volume is activated.
 
