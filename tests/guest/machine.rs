@@ -181,8 +181,11 @@ impl Platform for Machine {
     fn memory_bytes(&self) -> Result<u64> {
         self.linux.memory_bytes()
     }
-    fn processors(&self) -> usize {
+    fn processors(&self) -> u64 {
         self.linux.processors()
+    }
+    fn release_memory(&self) {
+        self.linux.release_memory();
     }
     fn kernel_release(&self) -> Result<String> {
         self.linux.kernel_release()

@@ -33,7 +33,9 @@ pub trait Platform {
     /// Usable memory in bytes.
     fn memory_bytes(&self) -> Result<u64>;
     /// Processors that this guest has; 1 where that is not known.
-    fn processors(&self) -> usize;
+    fn processors(&self) -> u64;
+    /// Gives the kernel back what this process has freed.
+    fn release_memory(&self);
     /// Kernel release, as `uname -r` gives it.
     fn kernel_release(&self) -> Result<String>;
     /// Whether the Ultravisor reports this guest as a Secure Execution guest.

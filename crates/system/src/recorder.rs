@@ -36,7 +36,7 @@ pub struct Facts {
     /// Usable memory in bytes.
     pub memory_bytes: u64,
     /// Its processors.
-    pub processors: usize,
+    pub processors: u64,
     /// Kernel release.
     pub kernel_release: String,
     /// Whether the Ultravisor reports a Secure Execution guest.

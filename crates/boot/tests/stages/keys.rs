@@ -31,8 +31,9 @@ fn machine(facts: Facts, headers: [&[u8]; 2]) -> Recorder {
     machine
 }
 
+/// Each key slot has two lanes.
 fn good() -> Recorder {
-    machine(facts(), [header(), header()])
+    machine(Facts { processors: 4, ..facts() }, [header(), header()])
 }
 
 /// What was asked about volumes.
@@ -70,10 +71,13 @@ fn keys_are_derived_side_by_side_and_volumes_mapped_one_after_the_other() {
 }
 
 #[test]
-fn one_processor_derives_one_key_at_a_time() {
-    let boot = boot(&machine(Facts { processors: 1, ..facts() }, [header(), header()]));
-    assert_eq!(boot.result, Ok(()), "{}", boot.said());
-    assert_eq!(asked(&boot)[..2], ["derive key of /dev/vdd2", "derive key of /dev/vde2"]);
+fn processors_that_one_derivation_fills_are_left_to_it() {
+    for (processors, together) in [(1, false), (2, false), (3, true)] {
+        let boot = boot(&machine(Facts { processors, ..facts() }, [header(), header()]));
+        assert_eq!(boot.result, Ok(()), "{}", boot.said());
+        assert_eq!(boot.asked("derive 2 keys side by side"), together, "{processors}");
+        assert_eq!((derived(&boot, "/dev/vdd2"), derived(&boot, "/dev/vde2")), (1, 1));
+    }
 }
 
 #[test]
@@ -81,7 +85,7 @@ fn memory_for_one_is_given_to_one_at_a_time() {
     // Three quarters of 1 GiB are 768 MiB, and 16 MiB more than its argon2id are counted for each.
     for (mib, together) in [(368, true), (369, false)] {
         let header = header_of_memory(mib << 10);
-        let boot = boot(&machine(Facts { memory_bytes: GIB, ..facts() }, [&header, &header]));
+        let boot = boot(&machine(Facts { memory_bytes: GIB, processors: 4, ..facts() }, [&header, &header]));
         assert_eq!(boot.result, Ok(()), "{}", boot.said());
         assert_eq!(boot.asked("derive 2 keys side by side"), together, "{mib}");
     }

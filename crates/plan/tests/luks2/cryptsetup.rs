@@ -2,7 +2,7 @@
 //! refused for what they are.
 
 use crate::luks2_volumes::{ARGON2ID, DEVICE_SIZE, PBKDF2, Volume};
-use countersign_plan::derivations::memory_kib;
+use countersign_plan::derivations::Cost;
 use countersign_plan::luks2::{
     Accepted, HEADER_LIMIT, Header, LuksVersion, METADATA_LIMIT, PROBE_LEN, Profile, ReadError, SlotKdf,
     judge, metadata_len, read,
@@ -50,13 +50,13 @@ fn the_profile_of_our_own_volumes() {
 }
 
 #[test]
-fn a_derivation_takes_the_memory_of_its_largest_slot_and_a_process() {
+fn a_derivation_takes_what_its_most_expensive_slot_takes_and_a_process() {
     let argon2id = Volume::format(&[&LUKS2, &ARGON2ID]);
     argon2id.add_key("second");
     let pbkdf2 = Volume::format(&[&LUKS2, &PBKDF2]);
-    for (volume, kib) in [(argon2id, (64 + 16) << 10), (pbkdf2, 16 << 10)] {
+    for (volume, mib, lanes) in [(argon2id, 64 + 16, 2), (pbkdf2, 16, 1)] {
         let accepted = accept(&volume, &Profile::compatible().during_rotation());
-        assert_eq!(memory_kib(&accepted), kib);
+        assert_eq!(Cost::of(&accepted), Cost { memory_kib: mib << 10, lanes });
     }
 }
 

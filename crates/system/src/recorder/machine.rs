@@ -32,9 +32,12 @@ impl Platform for Recorder {
         Ok(self.look("memory")?.facts.memory_bytes)
     }
 
-    fn processors(&self) -> usize {
+    fn processors(&self) -> u64 {
         self.state().facts.processors
     }
+
+    /// There is none to give.
+    fn release_memory(&self) {}
 
     fn kernel_release(&self) -> Result<String> {
         Ok(self.look("kernel release")?.facts.kernel_release.clone())

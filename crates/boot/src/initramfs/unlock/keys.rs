@@ -11,7 +11,7 @@ use std::vec::IntoIter;
 use countersign_contract::code::Code;
 use countersign_crypto::secret::VolumePassphrase;
 use countersign_crypto::volume_key::VolumeKey;
-use countersign_plan::derivations;
+use countersign_plan::derivations::{self, Cost};
 use countersign_plan::volumes::Action;
 use countersign_system::ports::{Derivation, Initramfs, OpenError};
 
@@ -70,9 +70,8 @@ fn turn<S: Initramfs>(system: &S, searches: &mut [Search<'_>], budget: u64) -> R
     let end = searches.iter().position(fails).unwrap_or(searches.len());
     let waiting: Vec<&mut Search<'_>> =
         searches[..end].iter_mut().filter(|search| search.result.is_none()).collect();
-    let memory: Vec<u64> =
-        waiting.iter().map(|search| derivations::memory_kib(&search.judged.accepted)).collect();
-    let chosen = derivations::side_by_side(&memory, budget, system.processors());
+    let costs: Vec<Cost> = waiting.iter().map(|search| Cost::of(&search.judged.accepted)).collect();
+    let chosen = derivations::side_by_side(&costs, budget, system.processors());
     let mut tried = Vec::with_capacity(chosen.len());
     for (place, search) in waiting.into_iter().enumerate() {
         if !chosen.contains(&place) {

@@ -66,6 +66,8 @@ impl Attested {
     pub fn unlock<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Unlocked, Failure> {
         log.stage(Stage::Unlock, |log| {
             let Attested { contract, mut host } = self;
+            // The schema took some MiB, which are argon2id's from here on.
+            system.release_memory();
             let decided = find(system, log, contract.volumes(), &host)?;
             open_image(system, &host.manifest)?;
             // What exists is opened before anything is made: a wrong seed must not leave a new volume behind.
