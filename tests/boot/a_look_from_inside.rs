@@ -15,13 +15,10 @@ use countersign_vm::events::{Event, Stage, State};
 use countersign_vm::guest::{Guest, Next};
 use countersign_vm::lab::contract::archive;
 use countersign_vm::lab::syslog::Message;
-use countersign_vm::lab::world::{Artifacts, DATA_DISK, World};
+use countersign_vm::lab::world::{DATA_DISK, World};
 use countersign_vm::profile::Profile;
 
-use crate::support::{BOOT, artifacts, logs, work};
-
-/// Room for what was seen, in bytes.
-const SEEN: u64 = 256 << 20;
+use crate::support::{BOOT, SEEN, logs, probed_world};
 
 /// The port on which the probe waits before it makes the kernel panic.
 const PANIC: u16 = 8081;
@@ -62,16 +59,6 @@ volumes:
     )
 }
 
-fn world() -> World {
-    let path = |name: &str| PathBuf::from(std::env::var_os(name).unwrap_or_default());
-    let probed = Artifacts {
-        os: path("COUNTERSIGN_PROBED_OS_IMAGE"),
-        manifest: path("COUNTERSIGN_PROBED_IMAGE_JSON"),
-        ..artifacts()
-    };
-    World::create(probed, &work(), Some(&work().join("keys"))).unwrap()
-}
-
 /// The demo's compose folder with the service that fails.
 fn compose(world: &World) -> String {
     let file = world.folder().join("compose/docker-compose.yaml");
@@ -85,7 +72,7 @@ fn compose(world: &World) -> String {
 
 #[test]
 fn a_look_from_inside() {
-    let mut world = world();
+    let mut world = probed_world();
     let mut contract = world.contract();
     contract.archive = compose(&world);
     let delivery = world.delivery();

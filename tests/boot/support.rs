@@ -48,6 +48,20 @@ pub fn world() -> World {
     World::create(artifacts(), &work(), Some(&work().join("keys"))).unwrap()
 }
 
+/// A world whose guest OS looks at itself from inside (`probe/`) and writes what it saw onto the disk `evidence`.
+pub fn probed_world() -> World {
+    let path = |name: &str| PathBuf::from(std::env::var_os(name).unwrap_or_default());
+    let probed = Artifacts {
+        os: path("COUNTERSIGN_PROBED_OS_IMAGE"),
+        manifest: path("COUNTERSIGN_PROBED_IMAGE_JSON"),
+        ..artifacts()
+    };
+    World::create(probed, &work(), Some(&work().join("keys"))).unwrap()
+}
+
+/// Room for what was seen, in bytes.
+pub const SEEN: u64 = 256 << 20;
+
 /// Logs of the run called `name`, kept after it.
 pub fn logs(name: &str) -> Logs {
     Logs::new(work().join("logs"), name)

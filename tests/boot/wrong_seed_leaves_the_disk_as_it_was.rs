@@ -1,19 +1,21 @@
 //! A volume that exists and a seed that is wrong: the boot ends at `unlock` and not a byte of the disk has changed.
 //!
-//! The volume is made by the cryptsetup program, so the story also shows that a foreign volume is judged.
+//! The volume is made by the cryptsetup program, so the story also shows that a foreign volume is judged. The guest OS
+//! looks at its processes, journal and handover while it reports: no secret of the contract is left there.
 
 use std::process::{Command, Stdio};
 
+use countersign_vm::arguments::Drive;
 use countersign_vm::events::Stage;
 use countersign_vm::lab::contract::volume_passphrase;
 use countersign_vm::lab::disk;
 use countersign_vm::lab::world::{DATA_DISK, VOLUME};
 
-use crate::support::{NONE, refused, world};
+use crate::support::{NONE, SEEN, probed_world, refused_run};
 
 #[test]
 fn wrong_seed_leaves_the_disk_as_it_was() {
-    let mut world = world();
+    let mut world = probed_world();
     let contract = world.contract();
     let data = world.disk("data", DATA_DISK).unwrap();
     luks_format(&data, &volume_passphrase(&contract.volumes[VOLUME]).unwrap());
@@ -25,7 +27,11 @@ fn wrong_seed_leaves_the_disk_as_it_was() {
     let delivery = world.delivery();
     let medium = world.deliver("wrong-seed", &other.texts(), &delivery).unwrap();
 
-    let boot = refused(&world, "wrong-seed", "single", &world.keys.image, &medium, Some(&data));
+    let evidence = world.disk("evidence", SEEN).unwrap();
+    let mut run = world.run("wrong-seed", &world.keys.image, &medium, Some(&data)).unwrap();
+    run.drives.push(Drive::writable(&evidence, "evidence"));
+
+    let boot = refused_run("wrong-seed", "single", &run);
 
     boot.assert_ended(Stage::Unlock, 17, &[("code", "HPL02003E")]);
     boot.assert_nothing_after(Stage::Unlock);
@@ -33,6 +39,20 @@ fn wrong_seed_leaves_the_disk_as_it_was() {
     boot.assert_told(&world, "HPL02003E: volume data: ");
     boot.assert_off_in_time(NONE);
     boot.assert_closed_and_silent(&world);
+    // The evidence is one of the disks that were searched.
+    let seen = String::from_utf8_lossy(&std::fs::read(&evidence).unwrap()).into_owned();
+    assert!(seen.lines().any(|line| line == "evidence=complete"), "what was seen was not written");
+    assert!(seen.contains("/usr/lib/countersign/countersignd\0failure\0"), "the report was not seen");
+    assert!(seen.contains("HPL02003E: volume data: "), "neither journal nor handover were seen");
+    assert!(!seen.contains("core-file="));
+    // Nothing of the workload is handed over to a guest that only reports.
+    let mut handover: Vec<&str> =
+        seen.lines().filter_map(|line| line.strip_prefix("handover=/run/countersign/")).collect();
+    handover.sort_unstable();
+    assert_eq!(
+        handover,
+        ["failure.txt", "logging/ca.pem", "logging/client-key.pem", "logging/client.pem", "plan.json"]
+    );
     assert_eq!(disk::fingerprint(&data).unwrap(), before, "the data disk was written");
 }
 
