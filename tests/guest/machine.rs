@@ -28,7 +28,7 @@ const GUEST_OS: &str = "lab-os";
 const GUEST_OS_MAPPING: &str = "os";
 
 /// Modules of the shipped list that no volume needs: a module costs 25 ms, for its signature.
-const UNUSED: [&str; 14] = [
+const UNUSED: [&str; 17] = [
     "uvdevice",
     "virtio_net",
     "net_failover",
@@ -40,6 +40,9 @@ const UNUSED: [&str; 14] = [
     "overlay",
     "veth",
     "bridge",
+    "8021q",
+    "garp",
+    "mrp",
     "stp",
     "llc",
     "nf",
