@@ -8,7 +8,7 @@
 //! Unknown names are refused where the schema closes a map. The sections themselves are open, as in HPCR; an
 //! unknown name there is a warning with the nearest known name.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{PatternOptions, ValidationError, Validator};
@@ -59,15 +59,10 @@ struct Schema {
 }
 
 impl Schema {
-    /// Each schema is compiled once in a process, and only when it is needed.
-    fn of(name: SectionName) -> &'static Schema {
-        static WORKLOAD: OnceLock<Schema> = OnceLock::new();
-        static ENV: OnceLock<Schema> = OnceLock::new();
-        match name {
-            SectionName::Workload => &WORKLOAD,
-            SectionName::Env => &ENV,
-        }
-        .get_or_init(|| Schema::compile(text(name)))
+    /// Each schema is compiled once, and only when it is needed, until [`release`].
+    fn of(name: SectionName) -> Arc<Schema> {
+        let mut compiled = compiled(name);
+        Arc::clone(compiled.get_or_insert_with(|| Arc::new(Schema::compile(text(name)))))
     }
 
     #[allow(clippy::expect_used)] // The text is part of the program; a test compiles it.
@@ -78,6 +73,24 @@ impl Schema {
             .build(&json)
             .expect("the built-in schema is valid");
         Schema { json, validator }
+    }
+}
+
+fn compiled(name: SectionName) -> MutexGuard<'static, Option<Arc<Schema>>> {
+    static WORKLOAD: Mutex<Option<Arc<Schema>>> = Mutex::new(None);
+    static ENV: Mutex<Option<Arc<Schema>>> = Mutex::new(None);
+    let compiled = match name {
+        SectionName::Workload => &WORKLOAD,
+        SectionName::Env => &ENV,
+    };
+    // Whoever panicked while it was held has left nothing or a whole schema.
+    compiled.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets go of the compiled schemas, which take some MiB; the next check compiles anew.
+pub fn release() {
+    for name in [SectionName::Workload, SectionName::Env] {
+        *compiled(name) = None;
     }
 }
 

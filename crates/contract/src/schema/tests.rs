@@ -21,9 +21,19 @@ fn every_node<'s>(node: &'s Json, at: String, visit: &mut impl FnMut(&str, &'s J
 }
 
 #[test]
+fn what_was_compiled_is_let_go_and_compiled_anew() {
+    let before = Schema::of(SectionName::Env);
+    release();
+    let after = Schema::of(SectionName::Env);
+    assert!(!Arc::ptr_eq(&before, &after));
+    assert_eq!(before.json, after.json);
+}
+
+#[test]
 fn every_node_says_what_is_expected() {
     for name in [SectionName::Workload, SectionName::Env] {
-        let schema = &Schema::of(name).json;
+        let schema = Schema::of(name);
+        let schema = &schema.json;
         every_node(schema, name.to_string(), &mut |at, node| {
             if node.get("$ref").is_some() {
                 let target = follow(schema, node);
@@ -42,7 +52,8 @@ fn every_node_says_what_is_expected() {
 #[test]
 fn every_property_has_title_and_description() {
     for name in [SectionName::Workload, SectionName::Env] {
-        let schema = &Schema::of(name).json;
+        let schema = Schema::of(name);
+        let schema = &schema.json;
         every_node(schema, name.to_string(), &mut |at, node| {
             for (property, child) in node.get("properties").and_then(Json::as_object).into_iter().flatten() {
                 let child = follow(schema, child);
@@ -55,8 +66,8 @@ fn every_property_has_title_and_description() {
 
 #[test]
 fn shared_definitions_are_the_same() {
-    let workload = &Schema::of(SectionName::Workload).json["$defs"];
-    let env = &Schema::of(SectionName::Env).json["$defs"];
+    let (workload, env) = (Schema::of(SectionName::Workload), Schema::of(SectionName::Env));
+    let (workload, env) = (&workload.json["$defs"], &env.json["$defs"]);
     for (name, definition) in env.as_object().expect("a map") {
         assert_eq!(Some(definition), workload.get(name), "{name}");
     }

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
 use countersign_contract::model::{FileSystem, MountOption, Volume};
+use countersign_contract::schema;
 use countersign_plan::volumes::Action;
 use countersign_plan::watch::WatchedVolume;
 use countersign_system::error::SystemError;
@@ -66,7 +67,8 @@ impl Attested {
     pub fn unlock<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Unlocked, Failure> {
         log.stage(Stage::Unlock, |log| {
             let Attested { contract, mut host } = self;
-            // The schema took some MiB, which are argon2id's from here on.
+            // What the stage `validate` compiled has served; its memory is argon2id's from here on.
+            schema::release();
             system.release_memory();
             let decided = find(system, log, contract.volumes(), &host)?;
             open_image(system, &host.manifest)?;
