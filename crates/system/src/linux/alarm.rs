@@ -130,11 +130,15 @@ fn tell(state: &[NotifyState<'_>]) {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::path::PathBuf;
+    use std::sync::Mutex;
 
     use super::*;
     use nix::sys::signal::{Signal as Number, raise};
 
     const LONG: Duration = Duration::from_secs(600);
+
+    /// A signal reaches every clockwork of a process, and tests of one process run side by side.
+    static SIGNALS: Mutex<()> = Mutex::new(());
 
     /// A program in place of journalctl, which checks its arguments.
     fn journalctl(folder: &tempfile::TempDir, script: &str) -> PathBuf {
@@ -149,6 +153,7 @@ mod tests {
 
     #[test]
     fn signals_and_time_end_a_wait_and_none_is_lost() {
+        let _alone = SIGNALS.lock();
         let folder = tempfile::tempdir().unwrap();
         let mut alarm = LinuxAlarm::new(&journalctl(&folder, "exec sleep 600")).unwrap();
         assert_eq!(alarm.wait(Duration::ZERO), Wake::Due);
@@ -182,6 +187,7 @@ mod tests {
 
     #[test]
     fn without_journalctl_nobody_is_heard() {
+        let _alone = SIGNALS.lock();
         let mut alarm = LinuxAlarm::new(Path::new("/nonexistent/journalctl")).unwrap();
         assert_eq!((alarm.wait(LONG), alarm.hears()), (Wake::Due, false));
     }
