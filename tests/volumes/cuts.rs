@@ -232,6 +232,10 @@ impl Series {
         if first.formats > 0 && (mark.is_some() || !self.before.is_empty()) {
             return Err("a volume that had been handed out was made afresh".into());
         }
+        // The header, without which nothing opens, is written behind the record.
+        if first.formats == 0 && self.before.is_empty() && did(first).contains(&"HPL07120W") {
+            return Err("a volume that was made here opened without its record".into());
+        }
         for later in &answers[1..] {
             if (later.derivations, later.formats) != (1, 0) || !did(later).is_empty() {
                 return Err(format!("the second boot had to do {:?}", did(later)));
