@@ -93,7 +93,7 @@ fn asked() -> [Vec<(Section, &'static str, String)>; 2] {
 
 /// As [`first_format`]; every sector is written once, which takes its time after most of the cuts.
 fn first_format_with_integrity(folder: &Path) -> Series {
-    Series { edits: asked(), ..first_format(folder, "new-integrity", [2, 12]) }
+    Series { edits: asked(), ..first_format(folder, "new-integrity", [5, 12]) }
 }
 
 /// As [`running_workload`], on a volume that cryptsetup makes in the guest: integrity takes a device mapper. The kernel
@@ -107,7 +107,7 @@ fn running_workload_with_integrity(folder: &Path) -> Series {
     let mut before = vec![run(&format, &passphrase(&volume))];
     before.extend(file_system_by_hand(name, "2", &passphrase(&volume), &volume.filesystem));
     let (edits, after) = (asked(), workload(name, 6));
-    Series { name, image, before, volume, edits, after, again_of: 8, cuts: [4, 40] }
+    Series { name, image, before, volume, edits, after, again_of: 8, cuts: [6, 40] }
 }
 
 fn said(outcome: &Outcome, code: &str) -> bool {

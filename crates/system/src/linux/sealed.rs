@@ -2,7 +2,7 @@
 //!
 //! The initramfs lives in guest memory (ramfs or tmpfs), so writing over a file writes over its pages. The archive that the
 //! kernel unpacked it from is the kernel's to free, which overwrites it; the part with the key is not compressed
-//! (`initramfs/add-key`), since buffers of decompression are freed as they are.
+//! (`initramfs/add-key`), since buffers of decompression are freed as they are, and ends with a page.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
