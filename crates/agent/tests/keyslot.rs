@@ -22,12 +22,24 @@ fn machine(program: impl Into<PathBuf>) -> Linux {
     Linux::with_paths(Paths { own_program: program.into(), ..Paths::default() })
 }
 
+/// A copy that can be started. Another process writes it: as long as a descriptor for writing is open, and be it in the
+/// child of a test beside this one, it cannot be.
+fn install(from: impl AsRef<Path>, to: &Path) {
+    let status = Command::new("install").args(["-m", "755"]).arg(from.as_ref()).arg(to).status().unwrap();
+    assert!(status.success());
+}
+
+/// A program of the shell.
+fn script(folder: &Path, lines: &str) -> PathBuf {
+    let [path, text] = ["program", "text"].map(|name| folder.join(name));
+    fs::write(&text, format!("#!/bin/sh\n{lines}\n")).unwrap();
+    install(&text, &path);
+    path
+}
+
 /// A program of one shell line, which hears everything first.
 fn shell(folder: &Path, line: &str) -> PathBuf {
-    let path = folder.join("program");
-    fs::write(&path, format!("#!/bin/sh\ncat >/dev/null\n{line}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
-    path
+    script(folder, &format!("cat >/dev/null\n{line}"))
 }
 
 /// A header of cryptsetup's for this passphrase, and its volume key as cryptsetup shows it.
@@ -119,11 +131,8 @@ fn a_process_that_dies_or_answers_nothing_is_an_error_and_not_tried_again() {
 fn the_process_knows_nothing_but_its_input() {
     let folder = tempfile::tempdir().unwrap();
     let said = folder.path().join("said");
-    let script = folder.path().join("program");
-    let line =
-        format!("#!/bin/sh\n{{ cat /proc/$$/cmdline; env; }} >{0}\ncat >{0}.input\nexit 3\n", said.display());
-    fs::write(&script, line).unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).unwrap();
+    let lines = format!("{{ cat /proc/$$/cmdline; env; }} >{0}\ncat >{0}.input\nexit 3", said.display());
+    let script = script(folder.path(), &lines);
     let answers = keys(&machine(&script), &[(b"HEADER", "passphrase")]);
     assert!(matches!(answers[..], [Err(OpenError::WrongPassphrase)]), "{answers:?}");
     let said = fs::read_to_string(&said).unwrap();
@@ -142,7 +151,7 @@ fn the_process_leaves_no_core_file() {
     }
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("countersignd");
-    fs::copy(PROGRAM, &program).unwrap();
+    install(PROGRAM, &program);
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new(&program);
     command.arg("keyslot").uid(NOBODY).stdin(Stdio::piped()).stdout(Stdio::null());

@@ -210,12 +210,13 @@ fn commands(heading: &str) -> String {
     section.lines().filter_map(|line| line.strip_prefix("    ")).map(|line| format!("{line}\n")).collect()
 }
 
-/// A program of this name that is found before the machine's own.
+/// A program of this name that is found before the machine's own. Another process writes it: as long as a descriptor for
+/// writing is open, and be it in the child of a test beside this one, it cannot be started.
 fn stand_in(desk: &Desk, name: &str, script: &str) {
     std::fs::create_dir_all(desk.path("bin")).unwrap();
-    let path = desk.path("bin").join(name);
-    std::fs::write(&path, format!("#!/bin/sh\necho \"{name} $*\" >> commands\n{script}\n")).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    desk.write("text", format!("#!/bin/sh\necho \"{name} $*\" >> commands\n{script}\n"));
+    let paths = [desk.path("text"), desk.path("bin").join(name)];
+    succeed(Command::new("install").args(["-m", "755"]).args(paths));
 }
 
 /// All commands of the README on a volume that cryptsetup made. Only what needs root or a device mapper is stood in for:

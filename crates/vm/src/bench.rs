@@ -49,6 +49,8 @@ pub struct Options {
 /// A part of the benchmark that can be measured alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Only {
+    /// Whole boots, and the initramfs against what it is held against.
+    Boots,
     /// Opening and refusing volumes.
     Volumes,
 }
@@ -125,10 +127,12 @@ pub fn run(options: &Options, progress: &mut impl Write) -> Result<Outcome> {
     let (material, logs) = (options.material.clone(), options.logs.clone());
     let mut lab = Lab { world, medium, material, logs };
     let mut measured = Measured::of(machine, sizes(options)?, shapes(options)?);
-    if options.only.is_none() {
+    if options.only != Some(Only::Volumes) {
         contract_and_boots(&mut lab, options.rounds, &mut measured, &mut say)?;
     }
-    measured.volumes = volumes::measure(&mut lab, options.rounds, &mut say)?;
+    if options.only != Some(Only::Boots) {
+        measured.volumes = volumes::measure(&mut lab, options.rounds, &mut say)?;
+    }
     Ok(Outcome { figures: figures::figures(&measured), measured })
 }
 

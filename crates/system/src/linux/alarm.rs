@@ -128,32 +128,43 @@ fn tell(state: &[NotifyState<'_>]) {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
     use std::path::PathBuf;
-    use std::sync::Mutex;
+    use std::process::Command;
+    use std::sync::{Mutex, PoisonError};
+    use std::time::{SystemTime, UNIX_EPOCH};
 
     use super::*;
     use nix::sys::signal::{Signal as Number, raise};
 
     const LONG: Duration = Duration::from_secs(600);
 
+    /// What journalctl is asked, but for the time.
+    const EXPECTED: &str =
+        "--quiet --merge --follow --no-tail --output=cat MESSAGE=HPL13000I MESSAGE=HPL13000I\n";
+
     /// A signal reaches every clockwork of a process, and tests of one process run side by side.
     static SIGNALS: Mutex<()> = Mutex::new(());
 
-    /// A program in place of journalctl, which checks its arguments.
+    /// A program in place of journalctl, which checks its arguments. Another process writes it: as long as a descriptor
+    /// for writing is open, and be it in the child of a test beside this one, it cannot be started.
     fn journalctl(folder: &tempfile::TempDir, script: &str) -> PathBuf {
-        let path = folder.path().join("journalctl");
-        let expected =
-            "--quiet --merge --follow --lines=0 --output=cat MESSAGE=HPL13000I MESSAGE=HPL13000I\n";
-        let text = format!("#!/bin/sh\n[ \"$*\" = '{expected}' ] || exit 1\n{script}\n");
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let [path, text] = ["journalctl", "text"].map(|name| folder.path().join(name));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let lines = format!(
+            "#!/bin/sh\n\
+             [ $# = 8 ] && [ \"$1 $2 $3 $4 $6 $7 $8\" = '{EXPECTED}' ] || exit 1\n\
+             since=${{5#--since=@}} && [ \"$since\" -ge {now} ] && [ \"$since\" -le \"$(date +%s)\" ] || exit 1\n\
+             {script}\n"
+        );
+        std::fs::write(&text, lines).unwrap();
+        let installed = Command::new("install").args(["-m", "755"]).args([&text, &path]).status().unwrap();
+        assert!(installed.success());
         path
     }
 
     #[test]
     fn signals_and_time_end_a_wait_and_none_is_lost() {
-        let _alone = SIGNALS.lock();
+        let _alone = SIGNALS.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().unwrap();
         let mut alarm = LinuxAlarm::new(&journalctl(&folder, "exec sleep 600")).unwrap();
         assert_eq!(alarm.wait(Duration::ZERO), Wake::Due);
@@ -166,12 +177,18 @@ mod tests {
         assert_eq!(alarm.wait(LONG), Wake::Demanded);
         assert_eq!(alarm.wait(Duration::from_millis(1)), Wake::Due);
         assert!(alarm.hears());
-        // A line of the journal asks; another message does not, and the end of the program is told once.
+    }
+
+    #[test]
+    fn a_line_of_the_journal_asks_and_the_end_of_the_program_is_told_once() {
+        let _alone = SIGNALS.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = tempfile::tempdir().unwrap();
         let fifo = folder.path().join("fifo");
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
         let script = format!("exec cat {}", fifo.display());
         let mut alarm = LinuxAlarm::new(&journalctl(&folder, &script)).unwrap();
-        let mut journal = std::fs::File::options().write(true).open(&fifo).unwrap();
+        // For both, so that nobody waits for a program that does not come.
+        let mut journal = std::fs::File::options().read(true).write(true).open(&fifo).unwrap();
         let mut write = |text: &[u8]| io::Write::write_all(&mut journal, text).unwrap();
         write(b"HPL13000I: check 1\nanother\nHPL13000I\n");
         assert_eq!(alarm.wait(LONG), Wake::Demanded);
@@ -187,7 +204,7 @@ mod tests {
 
     #[test]
     fn without_journalctl_nobody_is_heard() {
-        let _alone = SIGNALS.lock();
+        let _alone = SIGNALS.lock().unwrap_or_else(PoisonError::into_inner);
         let mut alarm = LinuxAlarm::new(Path::new("/nonexistent/journalctl")).unwrap();
         assert_eq!((alarm.wait(LONG), alarm.hears()), (Wake::Due, false));
     }

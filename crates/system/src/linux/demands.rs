@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 
@@ -32,6 +32,9 @@ pub(super) struct Demands {
 impl Demands {
     /// Follows the journal from now on with this `journalctl`.
     pub(super) fn follow(journalctl: &Path) -> Result<Demands> {
+        // Not from where the journal ends when the program gets there: that would miss what comes until then. The whole
+        // second may hold a line from just before; that is a check too many.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let demands = Demands { news: Arc::default(), hears: Arc::new(AtomicBool::new(true)) };
         let (heard, journalctl) = (demands.clone(), journalctl.to_owned());
         let listen = move || {
@@ -48,7 +51,8 @@ impl Demands {
                     "--quiet",
                     "--merge",
                     "--follow",
-                    "--lines=0",
+                    "--no-tail",
+                    &format!("--since=@{now}"),
                     "--output=cat",
                     &ask,
                     &ask_of_container,

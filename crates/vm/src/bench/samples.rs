@@ -36,6 +36,12 @@ impl Samples {
     }
 }
 
+/// A sample on one line, for whoever watches a run.
+#[must_use]
+pub fn text(sample: &Sample) -> String {
+    sample.iter().map(|(name, ms)| format!("{name} {ms:.0} ms")).collect::<Vec<_>>().join(", ")
+}
+
 /// The most memory that a process had, in KiB.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Peak {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::figures::{Figure, Target};
 use super::guests::Boot;
 use super::samples::Samples;
-use super::{Measured, Outcome};
+use super::{Measured, Outcome, Shape};
 use crate::events::Stage;
 
 /// The figures, then where the time goes.
@@ -21,13 +21,15 @@ pub fn table(outcome: &Outcome) -> String {
     for figure in figures {
         row(&mut out, figure);
     }
-    boots(&mut out, &measured.boots);
-    parts(&mut out, measured);
-    let _ = writeln!(out, "\n{:<66} {:>10}", "bytes to plan, natively, median", "ms");
-    for shape in &measured.shapes {
-        let name = format!("{} ({} bytes, ends with {})", shape.name, shape.bytes, shape.end);
-        let _ = writeln!(out, "{name:<66} {:>10.1}", shape.ms);
+    if !measured.boots.is_empty() {
+        boots(&mut out, &measured.boots);
     }
+    parts(&mut out, measured);
+    let shapes = measured.shapes.iter().map(|shape| {
+        let Shape { name, bytes, end, ms } = shape;
+        (format!("{name} ({bytes} bytes, ends with {end})"), *ms)
+    });
+    section(&mut out, "bytes to plan, natively, median", "ms", 1, shapes);
     out
 }
 
@@ -90,17 +92,28 @@ fn parts(out: &mut String, measured: &Measured) {
         ("the shell recipe", &measured.recipe),
     ];
     for (title, samples) in all {
-        let _ = writeln!(out, "\n{:<66} {:>10}", format!("{title}, median of {}", samples.0.len()), "ms");
-        for name in samples.0.first().into_iter().flat_map(|sample| sample.keys()) {
-            if let Some(ms) = samples.median(&[name]) {
-                let _ = writeln!(out, "{name:<66} {ms:>10.1}");
-            }
-        }
+        let names = samples.0.first().into_iter().flat_map(|sample| sample.keys());
+        let medians = names.filter_map(|name| Some((name.clone(), samples.median(&[name])?)));
+        section(out, &format!("{title}, median of {}", samples.0.len()), "ms", 1, medians);
     }
-    let _ = writeln!(out, "\n{:<66} {:>10}", "peak memory of countersignd (VmHWM)", "MiB");
-    for peak in &measured.peaks {
+    for (title, peaks) in [("a whole boot", &measured.peaks), ("opening 4 volumes", &measured.volumes.peaks)]
+    {
         #[allow(clippy::cast_precision_loss)] // less than 2^52
-        let mib = peak.kib as f64 / 1024.0;
-        let _ = writeln!(out, "{:<66} {mib:>10.2}", format!("{}, {}", peak.place, peak.stage));
+        let mib = peaks.iter().map(|p| (format!("{}, {}", p.place, p.stage), p.kib as f64 / 1024.0));
+        section(out, &format!("peak memory of countersignd (VmHWM), {title}"), "MiB", 2, mib);
+    }
+}
+
+/// Lines of names and values under a title; nothing where nothing was measured.
+fn section(
+    out: &mut String,
+    title: &str,
+    unit: &str,
+    digits: usize,
+    lines: impl Iterator<Item = (String, f64)>,
+) {
+    let lines: String = lines.map(|(name, value)| format!("{name:<66} {value:>10.digits$}\n")).collect();
+    if !lines.is_empty() {
+        let _ = write!(out, "\n{title:<66} {unit:>10}\n{lines}");
     }
 }

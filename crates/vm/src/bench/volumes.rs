@@ -90,13 +90,18 @@ pub fn measure(lab: &mut Lab, rounds: u32, say: &mut impl FnMut(&str) -> Result<
                 say(&format!("round {round} of {rounds}: {count} with {lanes} lanes"))?;
                 let opened = &mut all.opened[first + at];
                 let sample = countersign_opens(lab, &set.copies(lab, at, &name)?, &name)?;
+                say(&format!("  countersignd: {}", samples::text(&sample)))?;
                 opened.countersign.0.push(sample);
                 let name = format!("{name}-by-hand");
-                opened.programs.0.push(programs_open(lab, &set.copies(lab, at, &name)?, &name)?);
+                let sample = programs_open(lab, &set.copies(lab, at, &name)?, &name)?;
+                say(&format!("  cryptsetup and mount: {}", samples::text(&sample)))?;
+                opened.programs.0.push(sample);
             }
             if lanes == LANES[0] {
                 say(&format!("round {round} of {rounds}: a forged header"))?;
-                all.forged.0.push(refusal(lab, &set, round)?);
+                let sample = refusal(lab, &set, round)?;
+                say(&format!("  {}", samples::text(&sample)))?;
+                all.forged.0.push(sample);
             }
         }
         if lanes == LANES[0] {

@@ -18,6 +18,8 @@ enum Format {
 /// A part that can be measured alone.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Only {
+    /// Whole boots, and the initramfs against what it is held against
+    Boots,
     /// Opening and refusing volumes
     Volumes,
 }
@@ -87,7 +89,10 @@ fn main() -> anyhow::Result<()> {
         logs,
     } = Arguments::parse();
     let artifacts = Artifacts { kernel, initramfs, os, manifest, busybox };
-    let only = only.map(|Only::Volumes| bench::Only::Volumes);
+    let only = only.map(|only| match only {
+        Only::Boots => bench::Only::Boots,
+        Only::Volumes => bench::Only::Volumes,
+    });
     let options = Options { artifacts, countersignd, material, shapes, rounds, only, work, logs };
     let outcome = run(&options, &mut std::io::stderr())?;
     let text = serde_json::to_string_pretty(&outcome)?;
