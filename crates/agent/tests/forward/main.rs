@@ -5,6 +5,7 @@
 //! arrived twice is printed (`--nocapture`). Design section 10, tier 1.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+mod lines;
 mod receivers;
 mod world;
 

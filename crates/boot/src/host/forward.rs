@@ -2,7 +2,8 @@
 //!
 //! The journal is the spool; all that is kept is the position up to which the server has confirmed. Records go out in
 //! conversations; what is not confirmed by the end of one is sent again in the next
-//! ([`countersign_plan::forwarding::ledger`]). Nothing here holds anybody up: a server that is away or slow means that
+//! ([`countersign_plan::forwarding::ledger`]). A container's long line, which the journal has in parts, goes out as one
+//! record ([`countersign_plan::forwarding::lines`]). Nothing here holds anybody up: a server that is away or slow means that
 //! the journal is read later, and journald drops its oldest entries rather than wait, which is told
 //! (`HPL01123W`).
 //!
@@ -12,8 +13,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use countersign_contract::code::Code;
-use countersign_plan::forwarding::entry::{FIELDS, Parser};
+use countersign_plan::forwarding::entry::{Entry, FIELDS, Parser};
 use countersign_plan::forwarding::ledger::{Forwarded, Ledger};
+use countersign_plan::forwarding::lines::Lines;
 use countersign_plan::host::{HANDOVER, HostPlan};
 use countersign_system::ports::Severity;
 use countersign_system::ports_host::{Arrival, Ending, Forwarder, Host, ProbeError, Reading};
@@ -37,6 +39,9 @@ const PAUSE: Duration = Duration::from_secs(30);
 const LAST: Duration = Duration::from_secs(15);
 /// Bytes of the journal that are read at once.
 const CHUNK: usize = 64 << 10;
+/// Once the journal has given nothing for so long, lines that have not ended go out as they are. More than the pause
+/// after which the next entry would end them, since what journald has taken may come a moment later.
+const QUIET: Duration = Duration::from_secs(5);
 /// The longest pause that a server may ask for.
 const WANTED: Duration = Duration::from_secs(300);
 
@@ -77,9 +82,11 @@ pub(super) fn run<S: Host, F: Forwarder>(system: &S, plan: &HostPlan, ends: &mut
         system,
         ends,
         ledger: Ledger::new(kept.confirmed.clone(), sink.longest()),
+        lines: Lines::new(kept.unfinished.clone()),
         sink,
         kept,
         parser: Parser::default(),
+        quiet: None,
         connected: false,
         pause: Duration::ZERO,
         last: None,
@@ -100,9 +107,12 @@ struct Forwarding<'f, S, F> {
     ends: &'f mut F,
     sink: Sink<'f, S>,
     ledger: Ledger,
+    lines: Lines,
     /// What the file says.
     kept: Forwarded,
     parser: Parser,
+    /// Uptime since which the journal has given nothing.
+    quiet: Option<Duration>,
     connected: bool,
     /// Before the next attempt; grows with each until something is confirmed.
     pause: Duration,
@@ -134,12 +144,18 @@ impl<S: Host, F: Forwarder> Forwarding<'_, S, F> {
                 self.finish()?;
                 continue;
             }
-            match self.ends.wait(buffer, left.unwrap_or(Duration::MAX)) {
-                Arrival::Journal(count) => self.pass_on(&buffer[..count])?,
+            let time = left.unwrap_or(Duration::MAX).min(self.patience());
+            match self.ends.wait(buffer, time) {
+                Arrival::Journal(count) => {
+                    self.quiet = None;
+                    self.pass_on(&buffer[..count])?;
+                }
+                Arrival::Due if self.patience().is_zero() => self.give_up_lines()?,
                 Arrival::Due => {}
                 Arrival::HungUp(error) => return Err(Trouble::from(error).into()),
                 Arrival::EndOfJournal(None) if self.last.is_some() => {
-                    if left.is_some() {
+                    self.give_up_lines()?;
+                    if self.ledger.waiting_since().is_some() {
                         self.finish()?;
                     }
                     return Ok(());
@@ -154,6 +170,23 @@ impl<S: Host, F: Forwarder> Forwarding<'_, S, F> {
                 }
             }
         }
+    }
+
+    /// How long lines that have not ended may still be held, if the journal goes on giving nothing.
+    fn patience(&mut self) -> Duration {
+        if self.lines.held().is_empty() {
+            return Duration::MAX;
+        }
+        let now = self.system.uptime();
+        (*self.quiet.get_or_insert(now) + QUIET).saturating_sub(now)
+    }
+
+    /// Lines that have not ended go out as they are.
+    fn give_up_lines(&mut self) -> Result<(), Interruption> {
+        while let Some(line) = self.lines.give_up() {
+            self.take(&line)?;
+        }
+        self.send()
     }
 
     fn end(&mut self) {
@@ -171,7 +204,7 @@ impl<S: Host, F: Forwarder> Forwarding<'_, S, F> {
             Behind::Confirmed => self.ledger.confirmed(),
             Behind::Sent => self.ledger.sent(),
         };
-        self.parser = Parser::default();
+        (self.parser, self.quiet) = (Parser::default(), None);
         let opened = self.ends.open_journal(position.cursor.as_deref(), reading, FIELDS);
         opened.map_err(|error| failed(Code::LogJournal, error))
     }
@@ -181,22 +214,35 @@ impl<S: Host, F: Forwarder> Forwarding<'_, S, F> {
         while let Some(entry) =
             self.parser.next(&mut bytes).map_err(|error| failed(Code::LogJournal, error))?
         {
-            let number = self.ledger.number(&entry);
-            let length = self.sink.take(&entry, number);
-            let missing = self.ledger.send(entry, length, self.system.uptime());
+            let gap = self.ledger.gap(&entry) > 0;
+            while let Some(line) = self.lines.ended_before(&entry, gap) {
+                self.take(&line)?;
+            }
+            let missing = self.ledger.read(&entry);
             if missing > 0 {
                 let code = Code::LogOverwritten;
                 self.system.line(Severity::Warning, &format!("{code}: {}: {missing}", code.text()));
             }
-            let ends = self.ledger.left(self.system.uptime()).is_some_and(|left| left.is_zero());
-            if ends || self.sink.is_full() {
-                self.send()?;
-            }
-            if ends {
-                self.finish()?;
+            if let Some(whole) = self.lines.join(entry) {
+                self.take(&whole)?;
             }
         }
         self.send()
+    }
+
+    /// A record goes out, and the conversation ends if it is full. What is held is what it is behind this record.
+    fn take(&mut self, entry: &Entry) -> Result<(), Interruption> {
+        let number = self.ledger.next_record();
+        let length = self.sink.take(entry, number);
+        self.ledger.send(entry.monotonic, length, self.system.uptime());
+        let ends = self.ledger.left(self.system.uptime()).is_some_and(|left| left.is_zero());
+        if ends || self.sink.is_full() {
+            self.send()?;
+        }
+        if ends {
+            self.finish()?;
+        }
+        Ok(())
     }
 
     fn send(&mut self) -> Result<(), Interruption> {
@@ -230,8 +276,9 @@ impl<S: Host, F: Forwarder> Forwarding<'_, S, F> {
         self.connected = false;
         self.pause = Duration::ZERO;
         let confirmed = self.ledger.confirmed().clone();
-        self.ends.status(&format!("the log server has everything up to record {}", confirmed.number));
-        self.keep(Forwarded { confirmed, waiting_since: None, reason: None })?;
+        self.ends.status(&format!("the log server has everything up to record {}", confirmed.record));
+        let unfinished = self.lines.held().to_vec();
+        self.keep(Forwarded { confirmed, unfinished, waiting_since: None, reason: None })?;
         Ok(())
     }
 
@@ -252,6 +299,7 @@ impl<S: Host, F: Forwarder> Forwarding<'_, S, F> {
         self.ends.close_journal();
         let waiting_since = self.ledger.waiting_since().or(self.kept.waiting_since);
         self.ledger.lose(std::mem::take(&mut self.connected));
+        self.lines = Lines::new(self.kept.unfinished.clone());
         loop {
             let reason = Some(trouble.to_string());
             self.keep(Forwarded { reason, waiting_since, ..self.kept.clone() })?;

@@ -1,7 +1,7 @@
 //! The verb `forward`: the journal to a log server that takes records, breaks conversations, or is not there, by ends
 //! that the test plays. Time passes only while the forwarder waits.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::time::Duration;
 
@@ -26,20 +26,24 @@ pub struct Ends<'m> {
     journal: Vec<u64>,
     /// Bytes of each message.
     pub length: usize,
+    /// Entries that are parts of a container's line: milliseconds since the kernel started, more fields, message.
+    pub parts: BTreeMap<u64, (u64, &'static str, &'static str)>,
     /// Number of the last entry that was read; none while the journal is closed.
     read: Option<u64>,
     reading: Reading,
     script: VecDeque<Step>,
     /// What the next connections and ends of conversations come to; all is well where nothing is said.
     connections: VecDeque<std::result::Result<(), ProbeError>>,
-    ends: VecDeque<std::result::Result<Ending, ProbeError>>,
+    pub ends: VecDeque<std::result::Result<Ending, ProbeError>>,
     /// Seconds for which our half of the connection was to stay open.
     patience: Vec<Option<u64>>,
     /// The frames of the conversation.
     heard: Vec<u8>,
     /// The numbers of all records that came in a conversation that ended, and of all others.
-    confirmed: Vec<u64>,
-    in_vain: Vec<u64>,
+    pub confirmed: Vec<u64>,
+    pub in_vain: Vec<u64>,
+    /// The messages of all records, as often as they came, with their numbers.
+    pub messages: Vec<(u64, String)>,
     conversing: bool,
     pub asked: Vec<String>,
     pub waits: Vec<Duration>,
@@ -62,6 +66,7 @@ impl<'m> Ends<'m> {
             machine,
             journal: journal.into_iter().collect(),
             length: 10,
+            parts: BTreeMap::new(),
             read: None,
             reading: Reading::Following,
             script: VecDeque::new(),
@@ -71,6 +76,7 @@ impl<'m> Ends<'m> {
             heard: Vec::new(),
             confirmed: Vec::new(),
             in_vain: Vec::new(),
+            messages: Vec::new(),
             conversing: false,
             asked: Vec::new(),
             waits: Vec::new(),
@@ -82,6 +88,12 @@ impl<'m> Ends<'m> {
     /// What happens at each wait once the journal is read; the end comes behind it.
     pub fn script(mut self, steps: impl IntoIterator<Item = Step>) -> Ends<'m> {
         self.script = steps.into_iter().collect();
+        self
+    }
+
+    /// The journal ends behind this entry, as long as it gains no more.
+    pub fn until(mut self, last: u64) -> Self {
+        self.journal.retain(|number| *number <= last);
         self
     }
 
@@ -104,11 +116,13 @@ impl<'m> Ends<'m> {
             let record = std::str::from_utf8(&rest[space + 1..][..length]).unwrap();
             let number = record.split_once("sequenceId=\"").unwrap().1.split_once('"').unwrap().0;
             let number: u64 = number.parse().unwrap();
-            let message = format!(
-                " guest test - - [meta sequenceId=\"{number}\"] {number:0width$}",
-                width = self.length
-            );
-            assert!(record.ends_with(&message), "{}", &record[..100.min(record.len())]);
+            let message = record.split_once("\"] ").unwrap().1;
+            if self.parts.is_empty() {
+                let expected = format!("{number:0width$}", width = self.length);
+                let whole = record.contains(" guest test - - [meta ") && message == expected;
+                assert!(whole, "{}", &record[..100.min(record.len())]);
+            }
+            self.messages.push((number, message.to_owned()));
             numbers.push(number);
             rest = &rest[space + 1 + length..];
         }
@@ -172,10 +186,11 @@ impl Forwarder for Ends<'_> {
             let entries = self.journal.iter().filter(|number| **number > read);
             let mut bytes = Vec::new();
             for number in entries {
+                let usual = format!("{number:0width$}", width = self.length);
+                let (made, fields, message) = self.parts.get(number).copied().unwrap_or((5000, "", &usual));
                 let entry = format!(
-                    "__CURSOR=c{number}\n__REALTIME_TIMESTAMP=1000000\n__MONOTONIC_TIMESTAMP=5000000\n\
-                     __SEQNUM={number}\nSYSLOG_IDENTIFIER=test\nMESSAGE={number:0width$}\n\n",
-                    width = self.length
+                    "__CURSOR=c{number}\n__REALTIME_TIMESTAMP=1000000\n__MONOTONIC_TIMESTAMP={made}000\n\
+                     __SEQNUM={number}\nSYSLOG_IDENTIFIER=test\n{fields}MESSAGE={message}\n\n"
                 );
                 if bytes.len() + entry.len() > buffer.len() {
                     break;
@@ -243,8 +258,8 @@ fn the_whole_journal_goes_out_and_counts_when_the_conversation_has_ended() {
     assert_eq!(ends.waits[0], Duration::from_secs(60));
     assert_eq!(ends.waits[1], Duration::MAX);
     assert_eq!(ends.ready, 1);
-    let confirmed = Position { cursor: Some("c510".into()), number: 510 };
-    assert_eq!(ends.state(), Forwarded { confirmed, waiting_since: None, reason: None });
+    let confirmed = Position { cursor: Some("c510".into()), number: 510, record: 510 };
+    assert_eq!(ends.state(), Forwarded { confirmed, ..Forwarded::default() });
 }
 
 #[test]
@@ -297,7 +312,7 @@ fn a_server_that_is_away_is_asked_ever_more_rarely_and_the_daemon_can_see_why() 
     assert_eq!(ends.run(), Ok(()));
     assert!(ends.confirmed.is_empty() && ends.in_vain.is_empty());
     let reason = Some("expected the log server to accept a connection".to_owned());
-    let expected = Forwarded { confirmed: Position::default(), waiting_since: Some(5), reason };
+    let expected = Forwarded { waiting_since: Some(5), reason, ..Forwarded::default() };
     assert_eq!(ends.state(), expected);
     // Once it has been asked to end, it tries for 15 s.
     assert_eq!(machine.uptime() - before, Duration::from_secs(1 + 15));

@@ -56,7 +56,7 @@ fn the_journal_goes_out_in_requests_and_counts_when_they_are_answered() {
     // Records are held back for a second, not for a conversation.
     assert_eq!(ends.waits[..2], [Duration::from_secs(1), Duration::MAX]);
     let state = ends.state();
-    assert_eq!(state.confirmed, Position { cursor: Some("c510".into()), number: 510 });
+    assert_eq!(state.confirmed, Position { cursor: Some("c510".into()), number: 510, record: 510 });
     assert_eq!((state.waiting_since, state.reason), (None, None));
     assert!(ends.asked.iter().all(|asked| !asked.starts_with("connect")), "{:?}", ends.asked);
 }

@@ -15,6 +15,7 @@ mod failure;
 mod failure_mode;
 mod file_systems;
 mod forward;
+mod forward_lines;
 mod grow;
 mod handover;
 mod images;

@@ -217,7 +217,7 @@ fn records_that_wait_for_the_log_server_are_told_once() {
     let began = machine.uptime().as_secs();
     let kept = |since: &str, reason: &str| -> Step<'_> {
         let text = format!(
-            r#"{{"confirmed":{{"cursor":"c","number":7}},"waiting_since":{since},"reason":{reason}}}"#
+            r#"{{"confirmed":{{"cursor":"c","number":7,"record":7}},"waiting_since":{since},"reason":{reason}}}"#
         );
         Box::new(move |machine| {
             machine.replace_file("/run/countersign/forward.json".as_ref(), text.as_bytes()).unwrap();

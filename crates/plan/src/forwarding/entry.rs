@@ -5,6 +5,8 @@
 //! `NAME`, a line feed, its length as 64 bits little-endian, the value, a line feed. The bytes come in pieces of any
 //! size. Of each value no more is kept than can be sent, however long it is.
 
+use serde::{Deserialize, Serialize};
+
 /// Bytes of a message that are kept; longer ones are cut.
 pub const MESSAGE_BYTES: usize = 64 << 10;
 
@@ -15,11 +17,12 @@ const VALUE_BYTES: usize = 512;
 const NAME_BYTES: usize = 64;
 
 /// Fields to ask `journalctl` for; it adds the cursor, the times and the number by itself.
-pub const FIELDS: &str = "MESSAGE,PRIORITY,SYSLOG_FACILITY,SYSLOG_IDENTIFIER,SYSLOG_PID,_COMM,CONTAINER_NAME,\
-                          CONTAINER_ID,IMAGE_NAME";
+pub const FIELDS: &str = "MESSAGE,PRIORITY,SYSLOG_FACILITY,SYSLOG_IDENTIFIER,SYSLOG_PID,_COMM,_PID,CONTAINER_NAME,\
+                          CONTAINER_ID,CONTAINER_PARTIAL_MESSAGE,IMAGE_NAME";
 
 /// What of an entry of the journal concerns the log server.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Entry {
     /// Where the entry stands: what `journalctl --after-cursor` takes.
     pub cursor: String,
@@ -34,21 +37,49 @@ pub struct Entry {
     /// Facility, 0 to 23.
     pub facility: Option<u8>,
     /// Name of the container.
+    #[serde(with = "bytes")]
     pub container: Vec<u8>,
     /// Id of the container.
+    #[serde(with = "bytes")]
     pub container_id: Vec<u8>,
     /// Name of its image.
+    #[serde(with = "bytes")]
     pub image: Vec<u8>,
     /// Name that the program gives itself.
+    #[serde(with = "bytes")]
     pub identifier: Vec<u8>,
     /// Name of the process.
+    #[serde(with = "bytes")]
     pub command: Vec<u8>,
     /// Process id that the program gives.
+    #[serde(with = "bytes")]
     pub process: Vec<u8>,
     /// The message, at most [`MESSAGE_BYTES`] of it.
+    #[serde(with = "bytes")]
     pub message: Vec<u8>,
     /// Bytes of the whole message.
     pub message_length: u64,
+    /// Whether the line of the container goes on in a later entry.
+    pub partial: bool,
+    /// Process id of who wrote the entry, as the kernel knows it.
+    #[serde(with = "bytes")]
+    pub writer: Vec<u8>,
+}
+
+/// Bytes that are mostly text, as a string: each byte is the character of that number.
+mod bytes {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        bytes.iter().map(|byte| char::from(*byte)).collect::<String>().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes: Result<_, _> = text.chars().map(u8::try_from).collect();
+        bytes.map_err(|_| D::Error::custom("expected characters up to U+00FF"))
+    }
 }
 
 /// The bytes are not the export format.
@@ -72,6 +103,8 @@ enum Field {
     Command,
     Process,
     Message,
+    Partial,
+    Writer,
     Other,
 }
 
@@ -91,6 +124,8 @@ impl Field {
             b"_COMM" => Field::Command,
             b"SYSLOG_PID" => Field::Process,
             b"MESSAGE" => Field::Message,
+            b"CONTAINER_PARTIAL_MESSAGE" => Field::Partial,
+            b"_PID" => Field::Writer,
             _ => Field::Other,
         }
     }
@@ -259,6 +294,8 @@ impl Parser {
             Field::Identifier => first(&mut entry.identifier),
             Field::Command => first(&mut entry.command),
             Field::Process => first(&mut entry.process),
+            Field::Partial => entry.partial |= value == b"true",
+            Field::Writer => first(&mut entry.writer),
             Field::Message if !self.message => {
                 self.message = true;
                 entry.message = value;

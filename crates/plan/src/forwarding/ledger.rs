@@ -11,12 +11,16 @@
 //! gets on.
 //!
 //! A server that answers each request makes a conversation of each.
+//!
+//! Records are numbered as the journal numbers its entries, but a line that came in several entries is one record and
+//! takes one number ([`super::lines`]), and so a gap in the numbers of records is a gap in the journal.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::entry::Entry;
+use super::lines::Line;
 
 /// The usual length: bytes after which a conversation is ended.
 const FIRST_BYTES: usize = 128 << 10;
@@ -41,14 +45,19 @@ pub struct Position {
     pub cursor: Option<String>,
     /// The entry's number; 0 at the beginning.
     pub number: u64,
+    /// The number of the last record up to there.
+    pub record: u64,
 }
 
 /// `forward.json`: what a forwarder leaves for the next one, and for the daemon.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Forwarded {
-    /// All entries up to here are at the log server.
+    /// All entries up to here are at the log server, but for the parts of lines that have not ended.
     pub confirmed: Position,
+    /// Those lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unfinished: Vec<Line>,
     /// When the first of those that wait was made, in seconds since the kernel started.
     pub waiting_since: Option<u64>,
     /// Why the log server does not take them.
@@ -59,7 +68,10 @@ pub struct Forwarded {
 #[derive(Debug)]
 pub struct Ledger {
     confirmed: Position,
+    /// Behind the last entry that was read.
     sent: Position,
+    /// The furthest that was ever read.
+    furthest: Position,
     /// Entries up to this number are not missed again.
     missed: u64,
     /// The number before the first entry that was sent while nothing was confirmed.
@@ -82,6 +94,7 @@ impl Ledger {
     pub fn new(confirmed: Position, longest: Duration) -> Ledger {
         Ledger {
             sent: confirmed.clone(),
+            furthest: confirmed.clone(),
             confirmed,
             longest,
             missed: 0,
@@ -95,31 +108,61 @@ impl Ledger {
         }
     }
 
-    /// The number of an entry that comes next: the journal's own, else one more than the last one's.
-    pub fn number(&self, entry: &Entry) -> u64 {
-        entry.number.unwrap_or(self.sent.number + 1)
+    /// How many entries are missing between the one before it and this one, which comes next.
+    pub fn gap(&self, entry: &Entry) -> u64 {
+        (self.number(entry) - 1).saturating_sub(self.known(entry))
     }
 
-    /// An entry is on its way, in a frame of so many bytes, at this uptime. Returns how many entries are missing between
-    /// the one before it and this one, each counted once however often it is missed; what was sent in vain and is gone
-    /// from the journal when it ought to be sent again is missing too.
-    pub fn send(&mut self, entry: Entry, bytes: usize, uptime: Duration) -> u64 {
-        let number = self.number(&entry);
-        let before = number.saturating_sub(1);
-        let known = match self.sent.cursor {
-            // What was before the very first entry is not known; as long as nothing is confirmed it is sent again.
-            None => *self.origin.get_or_insert(before),
-            Some(_) => self.sent.number,
-        };
+    /// An entry was read. Returns how many are missing before it, each counted once however often it is missed; what
+    /// was sent in vain and is gone from the journal when it ought to be sent again is missing too.
+    pub fn read(&mut self, entry: &Entry) -> u64 {
+        let (number, known, gap) = (self.number(entry), self.known(entry), self.gap(entry));
+        if self.sent.cursor.is_none() {
+            self.origin = Some(known);
+        }
+        let before = number - 1;
         let missing = before.saturating_sub(self.missed.max(known));
         if missing > 0 {
             self.missed = before;
         }
-        self.sent = Position { cursor: Some(entry.cursor), number };
-        self.bytes += bytes;
-        let (begun, _) = *self.begun.get_or_insert((uptime, entry.monotonic / 1_000_000));
-        self.soon = self.bytes >= self.limit && uptime.saturating_sub(begun) < SOON;
+        let (sent, furthest) = (&mut self.sent, &self.furthest);
+        // Which of the entries that are gone made one record cannot be told any more: no number is taken twice.
+        let joined = furthest.number + sent.record != furthest.record + sent.number;
+        sent.record += before.saturating_sub(sent.number);
+        if gap > 0 && number <= furthest.number && joined {
+            sent.record = sent.record.max(furthest.record);
+        }
+        sent.number = number;
+        sent.cursor = Some(entry.cursor.clone());
         missing
+    }
+
+    /// The number of an entry that comes next: the journal's own, else one more than the last one's.
+    fn number(&self, entry: &Entry) -> u64 {
+        entry.number.unwrap_or(self.sent.number + 1).max(1)
+    }
+
+    /// The number up to which entries are accounted for.
+    fn known(&self, next: &Entry) -> u64 {
+        match self.sent.cursor {
+            // What was before the very first entry is not known; as long as nothing is confirmed it is sent again.
+            None => self.origin.unwrap_or(self.number(next) - 1),
+            Some(_) => self.sent.number,
+        }
+    }
+
+    /// The number of the next record.
+    pub fn next_record(&mut self) -> u64 {
+        self.sent.record += 1;
+        self.sent.record
+    }
+
+    /// The record is on its way, in a frame of so many bytes, at this uptime; it was made that long after the kernel
+    /// had started, in microseconds.
+    pub fn send(&mut self, made: u64, bytes: usize, uptime: Duration) {
+        self.bytes += bytes;
+        let (begun, _) = *self.begun.get_or_insert((uptime, made / 1_000_000));
+        self.soon = self.bytes >= self.limit && uptime.saturating_sub(begun) < SOON;
     }
 
     /// How long the conversation may go on at this uptime; nothing has been sent where there is none.
@@ -158,6 +201,9 @@ impl Ledger {
 
     /// The conversation broke; one that never began tells nothing about the server.
     pub fn lose(&mut self, began: bool) {
+        if self.sent.number > self.furthest.number {
+            self.furthest = self.sent.clone();
+        }
         self.sent = self.confirmed.clone();
         if began {
             self.limit = (self.limit / 2).max(LEAST_BYTES);
@@ -170,164 +216,16 @@ impl Ledger {
         &self.confirmed
     }
 
-    /// Behind the last entry that is on its way.
+    /// Behind the last entry that was read.
     pub fn sent(&self) -> &Position {
         &self.sent
     }
 
-    /// When the first entry on its way was made, in seconds since the kernel started.
+    /// When the first record on its way was made, in seconds since the kernel started.
     pub fn waiting_since(&self) -> Option<u64> {
         self.begun.map(|(_, made)| made)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry(number: impl Into<Option<u64>>) -> Entry {
-        let number = number.into();
-        let cursor = format!("c{}", number.unwrap_or_default());
-        Entry { cursor, number, monotonic: 7_500_000, ..Entry::default() }
-    }
-
-    fn at(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    fn position(number: u64) -> Position {
-        Position { cursor: Some(format!("c{number}")), number }
-    }
-
-    #[test]
-    fn what_was_sent_counts_once_the_conversation_ended_and_is_sent_again_when_it_broke() {
-        let mut ledger = Ledger::new(Position::default(), SYSLOG_LONGEST);
-        assert_eq!(ledger.left(at(5)), None);
-        ledger.send(entry(500), 10, at(5));
-        ledger.send(entry(501), 10, at(6));
-        assert_eq!((ledger.confirmed(), ledger.sent()), (&Position::default(), &position(501)));
-        assert_eq!((ledger.left(at(20)), ledger.waiting_since()), (Some(at(45)), Some(7)));
-        assert!(ledger.confirm(true));
-        assert_eq!(
-            (ledger.confirmed(), ledger.left(at(99)), ledger.waiting_since()),
-            (&position(501), None, None)
-        );
-        ledger.send(entry(502), 10, at(100));
-        ledger.lose(true);
-        assert_eq!((ledger.sent(), ledger.left(at(100))), (&position(501), None));
-        assert_eq!(ledger.number(&entry(502)), 502);
-    }
-
-    #[test]
-    fn what_is_gone_before_anything_was_confirmed_is_missing_too() {
-        let mut ledger = Ledger::new(Position::default(), SYSLOG_LONGEST);
-        assert_eq!(ledger.send(entry(500), 10, at(5)), 0);
-        assert_eq!(ledger.send(entry(501), 10, at(5)), 0);
-        ledger.lose(true);
-        // 500 and 501 among them, which may never have arrived; told once.
-        assert_eq!(ledger.send(entry(700), 10, at(6)), 200);
-        ledger.lose(true);
-        assert_eq!(ledger.send(entry(710), 10, at(7)), 10);
-    }
-
-    #[test]
-    fn a_conversation_ends_after_its_time_or_its_bytes() {
-        let mut ledger = Ledger::new(Position::default(), SYSLOG_LONGEST);
-        ledger.send(entry(1), 10, at(5));
-        assert_eq!(ledger.left(at(64)), Some(at(1)));
-        assert_eq!(ledger.left(at(66)), Some(at(0)));
-        ledger.send(entry(2), FIRST_BYTES - 11, at(6));
-        assert_eq!(ledger.left(at(6)), Some(at(59)));
-        ledger.send(entry(3), 1, at(6));
-        assert_eq!(ledger.left(at(6)), Some(at(0)));
-    }
-
-    /// KiB that fit into the next conversation, when a KiB comes each so many milliseconds.
-    fn limit(ledger: &mut Ledger, pace: u64) -> u64 {
-        let mut count = 0;
-        let now = |count| Duration::from_millis(count * pace);
-        while ledger.left(now(count)) != Some(at(0)) {
-            ledger.send(entry(None), 1 << 10, now(count));
-            count += 1;
-        }
-        count
-    }
-
-    #[test]
-    fn conversations_that_fill_at_once_become_longer_until_others_do_not() {
-        let mut ledger = Ledger::new(Position::default(), SYSLOG_LONGEST);
-        let mut limits = Vec::new();
-        for pace in [0, 0, 0, 0, 1, 5, 5, 5, 5] {
-            limits.push(limit(&mut ledger, pace));
-            assert!(ledger.confirm(true));
-        }
-        assert_eq!(limits, [128, 256, 512, 1024, 1024, 512, 256, 128, 128]);
-        // At 250 KiB a second they have about that much.
-        let mut ledger = Ledger::new(Position::default(), SYSLOG_LONGEST);
-        for expected in [128, 128, 128] {
-            assert_eq!(limit(&mut ledger, 4), expected);
-            assert!(ledger.confirm(true));
-        }
-    }
-
-    #[test]
-    fn conversations_that_break_become_shorter() {
-        let mut ledger = Ledger::new(Position::default(), SYSLOG_LONGEST);
-        let mut limits = Vec::new();
-        for _ in 0..5 {
-            limits.push(limit(&mut ledger, 4));
-            ledger.lose(true);
-        }
-        assert_eq!(limits, [128, 64, 32, 16, 16]);
-        ledger.lose(false);
-        assert_eq!(limit(&mut ledger, 4), 16);
-        let mut ledger = Ledger::new(Position::default(), SYSLOG_LONGEST);
-        ledger.lose(false);
-        assert_eq!(limit(&mut ledger, 4), 128, "one that never began tells nothing");
-    }
-
-    #[test]
-    fn a_goodbye_that_is_not_answered_counts_from_a_server_that_never_answers() {
-        let mut ledger = Ledger::new(Position::default(), SYSLOG_LONGEST);
-        let once = |ledger: &mut Ledger, answered| {
-            ledger.send(entry(1), 1, at(0));
-            let counts = ledger.confirm(answered);
-            if !counts {
-                ledger.lose(true);
-            }
-            counts
-        };
-        assert_eq!([false; 4].map(|answered| once(&mut ledger, answered)), [false, false, true, true]);
-        assert!(!ledger.answers());
-        assert!(once(&mut ledger, true) && ledger.answers());
-        assert_eq!([false; 4].map(|answered| once(&mut ledger, answered)), [false; 4]);
-    }
-
-    #[test]
-    fn missing_entries_are_counted_once() {
-        let mut ledger = Ledger::new(Position::default(), SYSLOG_LONGEST);
-        let send = |ledger: &mut Ledger, number: u64| ledger.send(entry(number), 1, at(0));
-        assert_eq!(send(&mut ledger, 500), 0, "nothing is known of what was before");
-        assert_eq!(send(&mut ledger, 501), 0);
-        assert_eq!(send(&mut ledger, 510), 8);
-        assert_eq!(send(&mut ledger, 511), 0);
-        ledger.lose(true);
-        assert_eq!(send(&mut ledger, 501), 0);
-        assert_eq!(send(&mut ledger, 510), 0, "the same hole");
-        assert!(ledger.confirm(true));
-        send(&mut ledger, 511);
-        send(&mut ledger, 512);
-        ledger.lose(true);
-        assert_eq!(send(&mut ledger, 520), 9, "511 and 512 were sent in vain and are gone");
-    }
-
-    #[test]
-    fn an_entry_without_number_follows_the_one_before() {
-        let mut ledger = Ledger::new(position(7), SYSLOG_LONGEST);
-        assert_eq!(ledger.number(&entry(None)), 8);
-        assert_eq!(ledger.send(entry(None), 1, at(0)), 0);
-        assert_eq!(ledger.number(&entry(None)), 9);
-        ledger.lose(true);
-        assert_eq!(ledger.number(&entry(None)), 8);
-    }
-}
+mod tests;

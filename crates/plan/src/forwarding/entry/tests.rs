@@ -11,7 +11,7 @@ fn export() -> Vec<u8> {
          __SEQNUM=500\n__SEQNUM_ID=8c1e3c2b7c7f4a6e9d1f\n_BOOT_ID=6f5e\nPRIORITY=6\nSYSLOG_FACILITY=3\n\
          SYSLOG_IDENTIFIER=systemd\nSYSLOG_PID=1\n_COMM=systemd\nMESSAGE=Started a=b.\n\n\
          __CURSOR={CURSOR}2\n__REALTIME_TIMESTAMP=1795316097000000\n__MONOTONIC_TIMESTAMP=307906\n\
-         __SEQNUM=501\nCONTAINER_NAME=compose-web-1\nMESSAGE\n"
+         __SEQNUM=501\nCONTAINER_NAME=compose-web-1\nCONTAINER_PARTIAL_MESSAGE=true\n_PID=42\nMESSAGE\n"
     )
     .into_bytes();
     let message = b"one\n\ntwo=\xff";
@@ -43,6 +43,8 @@ fn expected() -> Vec<Entry> {
         monotonic: 307_906,
         severity: Some(3),
         container: b"compose-web-1".to_vec(),
+        partial: true,
+        writer: b"42".to_vec(),
         message: b"one\n\ntwo=\xff".to_vec(),
         message_length: 10,
         ..Entry::default()
@@ -112,6 +114,7 @@ fn nonsense_of_a_program_in_its_own_fields_is_left_out() {
     assert_eq!(entry(b"PRIORITY=2\nPRIORITY=3").severity, Some(2));
     assert_eq!(entry(b"MESSAGE=\nMESSAGE=two").message, b"");
     assert_eq!(entry(b"CONTAINER_NAME=a\nCONTAINER_NAME=b").container, b"a");
+    assert!(!entry(b"CONTAINER_PARTIAL_MESSAGE=no").partial);
     // The next entry begins with nothing of this one.
     let two = [with(b"MESSAGE=one\nPRIORITY=2"), with(b"MESSAGE=two")].concat();
     let two = parse(&two, 64).unwrap();
