@@ -29,7 +29,16 @@ fn main() {
     archives(&folder.join("archive"));
     tokens(&folder.join("token"));
     seed(&folder.join("compose"), "services", None, COMPOSE.as_bytes());
+    seed(&folder.join("journal"), "entries", Some(6), JOURNAL);
 }
+
+/// Two entries in the form that systemd's "Journal Export Formats" describes, the second one a container's, with a
+/// message that is no text.
+const JOURNAL: &[u8] = b"__CURSOR=s=8c1e;i=1f4\n__REALTIME_TIMESTAMP=1795316096000042\n__MONOTONIC_TIMESTAMP=307905\n\
+__SEQNUM=500\nPRIORITY=6\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=systemd\nSYSLOG_PID=1\n_COMM=systemd\nMESSAGE=Started.\n\n\
+__CURSOR=s=8c1e;i=1f5\n__REALTIME_TIMESTAMP=1795316097000000\n__MONOTONIC_TIMESTAMP=307906\n__SEQNUM=501\n\
+CONTAINER_NAME=compose-web-1\nCONTAINER_ID=0123456789ab\nIMAGE_NAME=web\nCONTAINER_PARTIAL_MESSAGE=true\n\
+MESSAGE\n\x09\0\0\0\0\0\0\0one\n\ntw\xff\n\nPRIORITY=3\n\n";
 
 /// A compose file with everything that its reader knows.
 const COMPOSE: &str = "x-base: &base

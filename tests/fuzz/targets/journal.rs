@@ -1,0 +1,81 @@
+//! Bytes of `journalctl --output=export` to entries, and those to what a log server gets. A container writes the values.
+//!
+//! The first byte is the size of the pieces in which the bytes come. Beyond "returns": pieces of any size give the same
+//! entries; no value is longer than its bound; a frame of syslog is as long as it says, its header one line of
+//! printable characters, its message the entry's; a request to IBM Cloud Logs is JSON with records that fit.
+#![no_main]
+
+use countersign_plan::forwarding::entry::{Entry, MESSAGE_BYTES, Malformed, Parser};
+use countersign_plan::forwarding::record;
+use countersign_plan::forwarding::singles::{Batch, Source};
+use libfuzzer_sys::fuzz_target;
+
+/// Of any value but the message, in bytes.
+const VALUE_BYTES: usize = 512;
+/// Of a record of IBM Cloud Logs: 32 K.
+const RECORD_BYTES: usize = 32 << 10;
+
+/// The entries up to the first byte that does not belong there.
+fn entries(input: &[u8], piece: usize) -> (Vec<Entry>, Result<(), Malformed>) {
+    let mut parser = Parser::default();
+    let mut entries = Vec::new();
+    for mut piece in input.chunks(piece) {
+        loop {
+            match parser.next(&mut piece) {
+                Ok(Some(entry)) => entries.push(entry),
+                Ok(None) => break,
+                Err(malformed) => return (entries, Err(malformed)),
+            }
+        }
+    }
+    (entries, Ok(()))
+}
+
+fn bounded(entry: &Entry) {
+    let Entry { container, container_id, image, identifier, command, process, .. } = entry;
+    for value in [container, container_id, image, identifier, command, process] {
+        assert!(value.len() <= VALUE_BYTES);
+    }
+    assert!(!entry.cursor.is_empty() && entry.cursor.bytes().all(|byte| byte.is_ascii_graphic()));
+    assert!(entry.message.len() <= MESSAGE_BYTES && entry.message.len() as u64 <= entry.message_length);
+    assert!(entry.severity.is_none_or(|severity| severity < 8) && entry.facility.is_none_or(|f| f < 24));
+}
+
+fn framed(entry: &Entry, number: u64) {
+    let mut frame = Vec::new();
+    record::frame(entry, number, "guest", &mut frame);
+    let space = frame.iter().position(|byte| *byte == b' ').expect("a length");
+    let length: usize = std::str::from_utf8(&frame[..space]).expect("digits").parse().expect("a length");
+    let record = &frame[space + 1..];
+    assert_eq!(length, record.len());
+    let end = record.windows(2).position(|two| two == b"] ").expect("structured data") + 2;
+    let (header, message) = record.split_at(end);
+    assert!(header.starts_with(b"<") && header.iter().all(|byte| matches!(byte, b' '..=b'~')));
+    assert_eq!(header.iter().filter(|byte| **byte == b' ').count(), 8);
+    let message = message.strip_prefix(b"\xef\xbb\xbf").unwrap_or(message);
+    let whole = entry.message.strip_suffix(b"\n").unwrap_or(&entry.message);
+    if entry.message_length <= MESSAGE_BYTES as u64 {
+        assert!(message == whole);
+    } else {
+        assert!(message.ends_with(b" bytes in all]"));
+    }
+}
+
+fuzz_target!(|input: &[u8]| {
+    let Some((piece, bytes)) = input.split_first() else { return };
+    let read = entries(bytes, usize::from(*piece) + 1);
+    assert!(read == entries(bytes, bytes.len().max(1)));
+    let (found, _) = read;
+    let tags = ["tag".to_owned()];
+    let source = Source { hostname: "guest", tags: &tags };
+    let mut batch = Batch::default();
+    for (entry, number) in found.iter().zip(1..) {
+        bounded(entry);
+        framed(entry, number);
+        batch.push(entry, Some(number), source);
+    }
+    let records: Vec<serde_json::Value> =
+        serde_json::from_slice(&batch.body(0..batch.len())).expect("an array");
+    assert!(records.len() >= found.len());
+    assert!(records.iter().all(|record| record.to_string().len() <= RECORD_BYTES));
+});
