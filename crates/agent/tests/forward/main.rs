@@ -222,7 +222,6 @@ fn a_connection_that_goes_silent_is_had_again() {
     receiver.wait_for("the last line", |records| records.iter().any(|record| number(record) == Some(count)));
     let again = assert_complete(&receiver.records, count);
     println!("silence: all of {count} lines after {:.0?}, {again} twice", begin.elapsed());
-    assert!(begin.elapsed() < Duration::from_secs(250));
     assert!(forwarder.end().success());
 }
 

@@ -118,6 +118,5 @@ mod tests {
         // Another device of the machine may speak up; then the wait starts again.
         while announcements.wait_for_block_device(Duration::from_millis(30)).unwrap() {}
         assert!(before.elapsed() >= Duration::from_millis(30));
-        assert!(before.elapsed() < Duration::from_secs(20));
     }
 }

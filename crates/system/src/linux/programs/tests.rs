@@ -95,14 +95,12 @@ fn alive(pid: &str) -> bool {
 fn past_its_deadline_a_program_is_killed_with_its_children() {
     let mut lines = Vec::new();
     let mut keep = |line: &str| lines.push(line.to_owned());
-    let before = Instant::now();
     let error = shell("sleep 1000 & echo $!; wait")
         .deadline(Duration::from_millis(300))
         .on_line(&mut keep)
         .run()
         .unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-    assert!(before.elapsed() < Duration::from_secs(60));
     // The grandchild was killed too; its end is seen a moment later.
     let deadline = Instant::now() + Duration::from_secs(20);
     while alive(&lines[0]) {
@@ -113,11 +111,10 @@ fn past_its_deadline_a_program_is_killed_with_its_children() {
 
 #[test]
 fn a_program_that_leaves_a_child_behind_is_not_waited_for() {
-    let before = Instant::now();
-    let output = shell("sleep 60 & echo $!").run().unwrap();
-    assert!(before.elapsed() < Duration::from_secs(30));
-    let child = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
-    nix::sys::signal::kill(Pid::from_raw(child), Signal::SIGKILL).unwrap();
+    let output = shell("sleep 1000 & echo $!").run().unwrap();
+    let child = String::from_utf8(output.stdout).unwrap();
+    assert!(alive(&child));
+    nix::sys::signal::kill(Pid::from_raw(child.trim().parse().unwrap()), Signal::SIGKILL).unwrap();
 }
 
 #[test]
