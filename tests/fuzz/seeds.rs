@@ -32,13 +32,17 @@ fn main() {
     seed(&folder.join("journal"), "entries", Some(6), JOURNAL);
 }
 
-/// Two entries in the form that systemd's "Journal Export Formats" describes, the second one a container's, with a
-/// message that is no text.
+/// Entries in the form that systemd's "Journal Export Formats" describes: a service's, a container's with a message that
+/// is no text, a container's line in two parts.
 const JOURNAL: &[u8] = b"__CURSOR=s=8c1e;i=1f4\n__REALTIME_TIMESTAMP=1795316096000042\n__MONOTONIC_TIMESTAMP=307905\n\
 __SEQNUM=500\nPRIORITY=6\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=systemd\nSYSLOG_PID=1\n_COMM=systemd\nMESSAGE=Started.\n\n\
 __CURSOR=s=8c1e;i=1f5\n__REALTIME_TIMESTAMP=1795316097000000\n__MONOTONIC_TIMESTAMP=307906\n__SEQNUM=501\n\
-CONTAINER_NAME=compose-web-1\nCONTAINER_ID=0123456789ab\nIMAGE_NAME=web\nCONTAINER_PARTIAL_MESSAGE=true\n\
-MESSAGE\n\x09\0\0\0\0\0\0\0one\n\ntw\xff\n\nPRIORITY=3\n\n";
+CONTAINER_NAME=compose-web-1\nCONTAINER_ID=0123456789ab\nIMAGE_NAME=web\n\
+MESSAGE\n\x09\0\0\0\0\0\0\0one\n\ntw\xff\n\nPRIORITY=3\n\n\
+__CURSOR=s=8c1e;i=1f6\n__REALTIME_TIMESTAMP=1795316098000000\n__MONOTONIC_TIMESTAMP=307907\n__SEQNUM=502\n\
+CONTAINER_ID=0123456789ab\n_PID=7\nPRIORITY=6\nCONTAINER_PARTIAL_MESSAGE=true\nMESSAGE=one\n\n\
+__CURSOR=s=8c1e;i=1f7\n__REALTIME_TIMESTAMP=1795316098000001\n__MONOTONIC_TIMESTAMP=307908\n__SEQNUM=503\n\
+CONTAINER_ID=0123456789ab\n_PID=7\nPRIORITY=6\nMESSAGE= two\n\n";
 
 /// A compose file with everything that its reader knows.
 const COMPOSE: &str = "x-base: &base

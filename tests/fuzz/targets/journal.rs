@@ -1,11 +1,14 @@
-//! Bytes of `journalctl --output=export` to entries, and those to what a log server gets. A container writes the values.
+//! Bytes of `journalctl --output=export` to entries, their parts to lines, and those to what a log server gets. A
+//! container writes the values.
 //!
 //! The first byte is the size of the pieces in which the bytes come. Beyond "returns": pieces of any size give the same
-//! entries; no value is longer than its bound; a frame of syslog is as long as it says, its header one line of
-//! printable characters, its message the entry's; a request to IBM Cloud Logs is JSON with records that fit.
+//! entries; no value is longer than its bound; no byte of a message but line feeds is lost where parts are joined, and
+//! no more is held than may be; a frame of syslog is as long as it says, its header one line of printable characters,
+//! its message the record's; a request to IBM Cloud Logs is JSON with records that fit.
 #![no_main]
 
 use countersign_plan::forwarding::entry::{Entry, MESSAGE_BYTES, Malformed, Parser};
+use countersign_plan::forwarding::lines::{LINES, Lines};
 use countersign_plan::forwarding::record;
 use countersign_plan::forwarding::singles::{Batch, Source};
 use libfuzzer_sys::fuzz_target;
@@ -31,6 +34,25 @@ fn entries(input: &[u8], piece: usize) -> (Vec<Entry>, Result<(), Malformed>) {
     (entries, Ok(()))
 }
 
+/// Whole lines out of entries, in the order in which they go out.
+fn joined(entries: &[Entry]) -> Vec<Entry> {
+    let (mut lines, mut out) = (Lines::default(), Vec::new());
+    for entry in entries {
+        while let Some(ended) = lines.ended_before(entry, false) {
+            out.push(ended);
+        }
+        out.extend(lines.join(entry.clone()));
+        assert!(lines.held().len() <= LINES);
+    }
+    while let Some(line) = lines.give_up() {
+        out.push(line);
+    }
+    let bytes = |entries: &[Entry]| entries.iter().map(|entry| entry.message_length).sum::<u64>();
+    let line_feeds = (entries.len() - out.len()) as u64;
+    assert!(bytes(&out) <= bytes(entries) && bytes(&out) + line_feeds >= bytes(entries));
+    out
+}
+
 fn bounded(entry: &Entry) {
     let Entry { container, container_id, image, identifier, command, process, .. } = entry;
     for value in [container, container_id, image, identifier, command, process] {
@@ -48,10 +70,11 @@ fn framed(entry: &Entry, number: u64) {
     let length: usize = std::str::from_utf8(&frame[..space]).expect("digits").parse().expect("a length");
     let record = &frame[space + 1..];
     assert_eq!(length, record.len());
-    let end = record.windows(2).position(|two| two == b"] ").expect("structured data") + 2;
-    let (header, message) = record.split_at(end);
+    // Six fields without a space, the structured data with one.
+    let mut spaces = (0..record.len()).filter(|at| record[*at] == b' ');
+    let (header, message) = record.split_at(spaces.nth(7).expect("a header") + 1);
     assert!(header.starts_with(b"<") && header.iter().all(|byte| matches!(byte, b' '..=b'~')));
-    assert_eq!(header.iter().filter(|byte| **byte == b' ').count(), 8);
+    assert!(header.ends_with(format!(" - [meta sequenceId=\"{number}\"] ").as_bytes()));
     let message = message.strip_prefix(b"\xef\xbb\xbf").unwrap_or(message);
     let whole = entry.message.strip_suffix(b"\n").unwrap_or(&entry.message);
     if entry.message_length <= MESSAGE_BYTES as u64 {
@@ -69,13 +92,14 @@ fuzz_target!(|input: &[u8]| {
     let tags = ["tag".to_owned()];
     let source = Source { hostname: "guest", tags: &tags };
     let mut batch = Batch::default();
-    for (entry, number) in found.iter().zip(1..) {
+    let records = joined(&found);
+    for (entry, number) in records.iter().zip(1..) {
         bounded(entry);
         framed(entry, number);
         batch.push(entry, Some(number), source);
     }
-    let records: Vec<serde_json::Value> =
+    let request: Vec<serde_json::Value> =
         serde_json::from_slice(&batch.body(0..batch.len())).expect("an array");
-    assert!(records.len() >= found.len());
-    assert!(records.iter().all(|record| record.to_string().len() <= RECORD_BYTES));
+    assert!(request.len() >= records.len());
+    assert!(request.iter().all(|record| record.to_string().len() <= RECORD_BYTES));
 });
