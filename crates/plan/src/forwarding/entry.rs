@@ -326,4 +326,4 @@ fn below(number: Option<u64>, limit: u8) -> Option<u8> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -87,21 +87,8 @@ fn encoded(message: &[u8], cut: bool) -> (&'static [u8], &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::entry::tests::entry;
     use super::*;
-
-    fn entry(message: &[u8]) -> Entry {
-        Entry {
-            cursor: "s=1;i=2".into(),
-            realtime: 1_795_316_096_000_042,
-            severity: Some(6),
-            facility: Some(3),
-            identifier: b"systemd".to_vec(),
-            process: b"1".to_vec(),
-            message: message.to_vec(),
-            message_length: message.len() as u64,
-            ..Entry::default()
-        }
-    }
 
     fn framed(entry: &Entry, number: u64) -> Vec<u8> {
         let mut out = Vec::new();

@@ -213,23 +213,11 @@ fn pieces(message: &str, room: usize) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::entry::tests::entry;
     use super::*;
     use serde_json::{Value, json};
 
     const TAGS: &[String] = &[];
-
-    fn entry(message: &[u8]) -> Entry {
-        Entry {
-            realtime: 1_795_316_096_000_042,
-            severity: Some(6),
-            facility: Some(3),
-            identifier: b"systemd".to_vec(),
-            process: b"1".to_vec(),
-            message: message.to_vec(),
-            message_length: message.len() as u64,
-            ..Entry::default()
-        }
-    }
 
     fn pushed(entry: &Entry) -> Vec<Value> {
         let mut batch = Batch::default();

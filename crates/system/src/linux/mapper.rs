@@ -48,22 +48,23 @@ impl Mapper for Linux {
 }
 
 fn open_verity(device: &Path, name: &str, verity: &Verity) -> std::result::Result<(), LibcryptErr> {
+    let flags = CryptActivate::READONLY | CryptActivate::PANIC_ON_CORRUPTION;
+    activate_verity(device, &verity_parameters(device, verity), &verity.root_hash, Some(name), flags)
+}
+
+fn activate_verity(
+    device: &Path,
+    parameters: &CryptParamsVerity,
+    root_hash: &[u8],
+    name: Option<&str>,
+    flags: CryptActivate,
+) -> std::result::Result<(), LibcryptErr> {
     let mut image = CryptInit::init(device)?;
-    let parameters = verity_parameters(device, verity);
-    let mut parameters: CryptParamsVerityRef<'_> = (&parameters).try_into()?;
+    let mut parameters: CryptParamsVerityRef<'_> = parameters.try_into()?;
     // With NO_HEADER this writes nothing: it sets the parameters.
-    image.context_handle().format(
-        EncryptionFormat::Verity,
-        ("", ""),
-        None,
-        Either::Right(verity.root_hash.len()),
-        Some(&mut parameters),
-    )?;
-    image.activate_handle().activate_by_volume_key(
-        Some(name),
-        Some(&verity.root_hash),
-        CryptActivate::READONLY | CryptActivate::PANIC_ON_CORRUPTION,
-    )
+    let size = Either::Right(root_hash.len());
+    image.context_handle().format(EncryptionFormat::Verity, ("", ""), None, size, Some(&mut parameters))?;
+    image.activate_handle().activate_by_volume_key(name, Some(root_hash), flags)
 }
 
 fn verity_parameters(device: &Path, verity: &Verity) -> CryptParamsVerity {
@@ -167,17 +168,8 @@ mod tests {
     }
 
     fn verify_in_user_space(device: &Path, verity: &Verity) -> std::result::Result<(), LibcryptErr> {
-        let mut image = CryptInit::init(device)?;
         let mut parameters = verity_parameters(device, verity);
         parameters.flags |= CryptVerity::CHECK_HASH;
-        let mut parameters: CryptParamsVerityRef<'_> = (&parameters).try_into()?;
-        image.context_handle().format(
-            EncryptionFormat::Verity,
-            ("", ""),
-            None,
-            Either::Right(verity.root_hash.len()),
-            Some(&mut parameters),
-        )?;
-        image.activate_handle().activate_by_volume_key(None, Some(&verity.root_hash), CryptActivate::READONLY)
+        activate_verity(device, &parameters, &verity.root_hash, None, CryptActivate::READONLY)
     }
 }

@@ -27,21 +27,8 @@ enum Only {
 /// Measure Countersign on emulated s390x, everything against something else in the same run.
 #[derive(Parser)]
 struct Arguments {
-    /// Kernel image for s390x
-    #[arg(long)]
-    kernel: PathBuf,
-    /// Initramfs without the image key
-    #[arg(long)]
-    initramfs: PathBuf,
-    /// Guest OS image: file system and hash tree
-    #[arg(long)]
-    os: PathBuf,
-    /// Manifest of the guest OS (image.json)
-    #[arg(long)]
-    manifest: PathBuf,
-    /// Static busybox for s390x, the workload's container
-    #[arg(long)]
-    busybox: PathBuf,
+    #[command(flatten)]
+    artifacts: Artifacts,
     /// The program for s390x, for its size
     #[arg(long)]
     countersignd: PathBuf,
@@ -72,23 +59,8 @@ struct Arguments {
 }
 
 fn main() -> anyhow::Result<()> {
-    let Arguments {
-        kernel,
-        initramfs,
-        os,
-        manifest,
-        busybox,
-        countersignd,
-        material,
-        shapes,
-        rounds,
-        only,
-        format,
-        json,
-        work,
-        logs,
-    } = Arguments::parse();
-    let artifacts = Artifacts { kernel, initramfs, os, manifest, busybox };
+    let Arguments { artifacts, countersignd, material, shapes, rounds, only, format, json, work, logs } =
+        Arguments::parse();
     let only = only.map(|only| match only {
         Only::Boots => bench::Only::Boots,
         Only::Volumes => bench::Only::Volumes,

@@ -10,21 +10,8 @@ use countersign_vm::lab::world::Artifacts;
 /// Boot a sealed contract on emulated s390x, twice, and judge what happened.
 #[derive(Parser)]
 struct Arguments {
-    /// Kernel image for s390x
-    #[arg(long)]
-    kernel: PathBuf,
-    /// Initramfs without the image key
-    #[arg(long)]
-    initramfs: PathBuf,
-    /// Guest OS image: file system and hash tree
-    #[arg(long)]
-    os: PathBuf,
-    /// Manifest of the guest OS (image.json)
-    #[arg(long)]
-    manifest: PathBuf,
-    /// Static busybox for s390x, the demo's container
-    #[arg(long)]
-    busybox: PathBuf,
+    #[command(flatten)]
+    artifacts: Artifacts,
     /// Machine, a name in qemu/profiles
     #[arg(long, default_value = "default")]
     profile: String,
@@ -40,8 +27,6 @@ struct Arguments {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
-    let Arguments { kernel, initramfs, os, manifest, busybox, profile, work, logs, keep } =
-        Arguments::parse();
-    let artifacts = Artifacts { kernel, initramfs, os, manifest, busybox };
+    let Arguments { artifacts, profile, work, logs, keep } = Arguments::parse();
     Ok(run(&Options { artifacts, profile, work, logs, keep }, &mut std::io::stdout())?)
 }

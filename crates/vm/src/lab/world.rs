@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use serde::Deserialize;
 use tempfile::TempDir;
 
@@ -36,17 +37,22 @@ pub const DATA_DISK: u64 = 2 << 30;
 pub const SCRATCH_DISK: u64 = 8 << 30;
 
 /// What has to be built before anything can boot.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Args)]
 pub struct Artifacts {
-    /// Kernel image.
+    /// Kernel image for s390x
+    #[arg(long)]
     pub kernel: PathBuf,
-    /// Initramfs without keys.
+    /// Initramfs without the image key
+    #[arg(long)]
     pub initramfs: PathBuf,
-    /// The guest OS: file system and hash tree.
+    /// Guest OS image: file system and hash tree
+    #[arg(long)]
     pub os: PathBuf,
-    /// Manifest of the guest OS, `image.json`.
+    /// Manifest of the guest OS (image.json)
+    #[arg(long)]
     pub manifest: PathBuf,
-    /// Static busybox for s390x.
+    /// Static busybox for s390x, the workload's container
+    #[arg(long)]
     pub busybox: PathBuf,
 }
 

@@ -52,6 +52,20 @@ fn expected() -> Vec<Entry> {
     vec![first, second]
 }
 
+/// An entry of systemd's with this message.
+pub(crate) fn entry(message: &[u8]) -> Entry {
+    Entry {
+        realtime: 1_795_316_096_000_042,
+        severity: Some(6),
+        facility: Some(3),
+        identifier: b"systemd".to_vec(),
+        process: b"1".to_vec(),
+        message: message.to_vec(),
+        message_length: message.len() as u64,
+        ..Entry::default()
+    }
+}
+
 /// All entries of bytes that come in pieces of this size.
 fn parse(bytes: &[u8], piece: usize) -> Result<Vec<Entry>, Malformed> {
     let mut parser = Parser::default();
