@@ -62,4 +62,4 @@ fn context(target: &LogTarget) -> Result<SslContext> {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

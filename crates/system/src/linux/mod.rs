@@ -23,6 +23,8 @@ mod luks;
 mod mapper;
 mod network;
 mod partition_table;
+#[cfg(test)]
+mod pki;
 mod platform;
 pub mod programs;
 mod random;

@@ -1,12 +1,11 @@
 //! Answers by hand, after RFC 9112, and whole requests to the openssl program as a server.
 
 use super::*;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, Read, Write};
 
 use countersign_crypto::secret::AccessToken;
 
-use crate::linux::log_server::tests::Pki;
+use crate::linux::pki::{Pki, Server};
 
 /// Status, seconds of `retry-after`, body.
 type Parts = (u16, Option<u64>, Vec<u8>);
@@ -67,78 +66,25 @@ fn what_is_no_answer_of_http_is_refused() {
     }
 }
 
-/// The openssl program as a server of one connection, which says `answer` when it has heard the end of a request.
-struct Server {
-    child: Child,
-    output: BufReader<std::process::ChildStdout>,
-    port: u16,
+/// A server that prints nothing but what it hears.
+fn quiet(pki: &Pki, options: &str) -> Server {
+    pki.server(&format!("-quiet {options}"))
 }
 
-impl Server {
-    fn start(pki: &Pki, options: &str) -> Server {
-        let mut child = Command::new("openssl")
-            .args("s_server -quiet -accept 127.0.0.1:0 -naccept 1 -cert".split(' '))
-            .arg(pki.path("server.pem"))
-            .arg("-key")
-            .arg(pki.path("server.key"))
-            .arg("-CAfile")
-            .arg(pki.path("ca.pem"))
-            .args(options.split_whitespace())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let id = child.id();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        // In quiet mode it does not tell its port.
-        let deadline = Instant::now() + Duration::from_secs(30);
-        let port = loop {
-            if let Some(port) = listening(id) {
-                break port;
-            }
-            assert!(Instant::now() < deadline, "nobody listens");
-            std::thread::yield_now();
-        };
-        Server { child, output, port }
+/// Hears a request to its last byte, answers, and ends: in order, or by death.
+fn serve(mut server: Server, last: &str, answer: &str, in_order: bool) -> String {
+    let mut heard = String::new();
+    while !heard.ends_with(last) {
+        let mut byte = [0];
+        server.output.read_exact(&mut byte).unwrap();
+        heard.push(char::from(byte[0]));
     }
-
-    /// Hears a request to its last byte, answers, and ends: in order, or by death.
-    fn serve(mut self, last: &str, answer: &str, in_order: bool) -> String {
-        let mut heard = String::new();
-        while !heard.ends_with(last) {
-            let mut byte = [0];
-            self.output.read_exact(&mut byte).unwrap();
-            heard.push(char::from(byte[0]));
-        }
-        self.child.stdin.as_mut().unwrap().write_all(answer.as_bytes()).unwrap();
-        if in_order {
-            drop(self.child.stdin.take());
-            let _ = self.output.read_line(&mut String::new());
-        }
-        heard
+    server.child.stdin.as_mut().unwrap().write_all(answer.as_bytes()).unwrap();
+    if in_order {
+        drop(server.child.stdin.take());
+        let _ = server.output.read_line(&mut String::new());
     }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The TCP port at which a process listens.
-fn listening(process: u32) -> Option<u16> {
-    let sockets: Vec<String> = std::fs::read_dir(format!("/proc/{process}/fd"))
-        .ok()?
-        .filter_map(|entry| Some(std::fs::read_link(entry.ok()?.path()).ok()?.display().to_string()))
-        .collect();
-    let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
-    table.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let listens = *fields.get(3)? == "0A" && sockets.contains(&format!("socket:[{}]", fields.get(9)?));
-        listens.then(|| u16::from_str_radix(fields[1].rsplit(':').next()?, 16).ok()).flatten()
-    })
+    heard
 }
 
 fn post(pki: &Pki, hostname: &str, port: u16, bearer: Option<&AccessToken>) -> Result<Parts> {
@@ -163,10 +109,10 @@ fn a_request_is_heard_as_it_was_meant_and_its_answer_returns() {
     for (options, hostname, bearer) in
         [("-tls1_2", "localhost", Some(&token)), ("-tls1_3", "127.0.0.1", None)]
     {
-        let server = Server::start(&pki, options);
+        let server = quiet(&pki, options);
         let port = server.port;
         let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
-        let serving = std::thread::spawn(move || server.serve("[{}]", answer, true));
+        let serving = std::thread::spawn(move || serve(server, "[{}]", answer, true));
         assert_eq!(post(&pki, hostname, port, bearer), Ok((200, None, b"{}".to_vec())));
         let who = if bearer.is_some() { "\r\nauthorization: Bearer ey.J-x" } else { "" };
         let expected = format!(
@@ -186,9 +132,9 @@ fn an_answer_that_is_cut_is_none() {
         ("HTTP/1.1 200 OK\r\n\r\n{}", true, Ok((200, None, b"{}".to_vec()))),
         ("", true, Err(ProbeError::HungUp)),
     ] {
-        let server = Server::start(&pki, "");
+        let server = quiet(&pki, "");
         let port = server.port;
-        let serving = std::thread::spawn(move || server.serve("[{}]", answer, in_order));
+        let serving = std::thread::spawn(move || serve(server, "[{}]", answer, in_order));
         assert_eq!(post(&pki, "localhost", port, None), expected, "{answer} {in_order}");
         serving.join().unwrap();
     }
@@ -197,7 +143,7 @@ fn an_answer_that_is_cut_is_none() {
 #[test]
 fn another_server_is_refused_before_it_hears_anything() {
     let pki = Pki::new();
-    let server = Server::start(&pki, "");
+    let server = quiet(&pki, "");
     let other = Post {
         hostname: "localhost",
         port: server.port,
@@ -210,6 +156,6 @@ fn another_server_is_refused_before_it_hears_anything() {
     let answer = Linux::new().post(&other, Duration::from_secs(30));
     assert_eq!(answer.map(|answer| answer.status), Err(ProbeError::Untrusted));
     // One that wants a certificate of ours is another service.
-    let server = Server::start(&pki, "-tls1_2 -Verify 2 -verify_return_error");
+    let server = quiet(&pki, "-tls1_2 -Verify 2 -verify_return_error");
     assert_eq!(post(&pki, "localhost", server.port, None), Err(ProbeError::Protocol));
 }

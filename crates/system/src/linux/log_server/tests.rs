@@ -1,132 +1,24 @@
-//! Conversations with the openssl program and with rsyslogd as servers; keys and certificates are made by the
-//! openssl program.
+//! Conversations with the openssl program and with rsyslogd as servers.
 
 use super::*;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 use std::net::TcpListener;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use openssl::ssl::{Ssl, SslContextBuilder, SslMethod};
 
+use crate::linux::pki::{Pki, Server};
 use crate::linux::tls::rest;
 
 const RECORD: &str = "<14>1 2026-01-02T03:04:05Z guest countersignd - - - authentication probe";
 
-fn openssl(folder: &Path, arguments: &str) {
-    let output =
-        Command::new("openssl").current_dir(folder).args(arguments.split_whitespace()).output().unwrap();
-    assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// A folder with two authorities, `ca` and `other`, and whatever certificates a test asks for.
-pub(in crate::linux) struct Pki {
-    folder: tempfile::TempDir,
-}
-
-impl Pki {
-    pub(in crate::linux) fn new() -> Pki {
-        let pki = Pki { folder: tempfile::tempdir().unwrap() };
-        for authority in ["ca", "other"] {
-            pki.key(authority);
-            openssl(
-                pki.folder.path(),
-                &format!(
-                    "req -x509 -new -key {authority}.key -sha256 -days 2 -subj /CN={authority} -out {authority}.pem"
-                ),
-            );
-        }
-        pki.issue("server", "ca", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-days 2");
-        pki.issue("client", "ca", "extendedKeyUsage=clientAuth", "-days 2");
-        pki
-    }
-
-    fn key(&self, name: &str) {
-        openssl(
-            self.folder.path(),
-            &format!("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out {name}.key"),
-        );
-    }
-
-    fn issue(&self, name: &str, authority: &str, extension: &str, options: &str) {
-        if !self.path(&format!("{name}.key")).exists() {
-            self.key(name);
-        }
-        fs::write(self.path("extensions"), extension).unwrap();
-        openssl(self.folder.path(), &format!("req -new -key {name}.key -subj /CN=localhost -out {name}.csr"));
-        openssl(
-            self.folder.path(),
-            &format!(
-                "x509 -req -in {name}.csr -CA {authority}.pem -CAkey {authority}.key -CAcreateserial \
-                 -extfile extensions -out {name}.pem {options}"
-            ),
-        );
-    }
-
-    pub(in crate::linux) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    pub(in crate::linux) fn target(&self, hostname: &str, port: u16) -> LogTarget {
-        let file = |name| self.path(name).to_str().unwrap().to_owned();
-        LogTarget {
-            hostname: hostname.into(),
-            port,
-            ca: file("ca.pem"),
-            certificate: file("client.pem"),
-            key: file("client.key"),
-        }
-    }
-
-    /// The openssl program as a server that asks for a certificate of `ca`.
-    fn server(&self, options: &str) -> Server {
-        let mut child = Command::new("openssl")
-            .current_dir(self.folder.path())
-            .args(
-                "s_server -accept 127.0.0.1:0 -naccept 1 -Verify 2 -verify_return_error -CAfile ca.pem"
-                    .split(' '),
-            )
-            .args("-cert server.pem -key server.key".split(' '))
-            .args(options.split_whitespace())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        while !line.starts_with("ACCEPT ") {
-            line.clear();
-            assert_ne!(output.read_line(&mut line).unwrap(), 0, "the server ended");
-        }
-        let port = line.trim().rsplit(':').next().unwrap().parse().unwrap();
-        Server { child, output, port }
-    }
-}
-
-struct Server {
-    child: Child,
-    output: BufReader<std::process::ChildStdout>,
-    port: u16,
-}
-
-impl Server {
-    /// What the server printed until it ended.
-    fn heard(mut self) -> String {
-        let mut heard = Vec::new();
-        self.output.read_to_end(&mut heard).unwrap();
-        String::from_utf8_lossy(&heard).into_owned()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// A server that asks for a certificate of `ca`.
+fn asking(pki: &Pki, options: &str) -> Server {
+    pki.server(&format!("-Verify 2 -verify_return_error {options}"))
 }
 
 fn send(target: &LogTarget) -> Result<()> {
@@ -137,7 +29,7 @@ fn send(target: &LogTarget) -> Result<()> {
 fn a_record_arrives_framed_over_either_version_by_name_and_by_address() {
     let pki = Pki::new();
     for (options, hostname) in [("-tls1_2", "localhost"), ("-tls1_3", "127.0.0.1")] {
-        let server = pki.server(options);
+        let server = asking(&pki, options);
         assert_eq!(send(&pki.target(hostname, server.port)), Ok(()));
         let heard = server.heard();
         assert!(heard.contains(&format!("{} {RECORD}", RECORD.len())), "{heard}");
@@ -147,7 +39,7 @@ fn a_record_arrives_framed_over_either_version_by_name_and_by_address() {
 #[test]
 fn several_records_arrive_in_order() {
     let pki = Pki::new();
-    let server = pki.server("");
+    let server = asking(&pki, "");
     // More than socket and pipe hold, so that both sides have to wait for each other.
     let records: Vec<String> = (0..20_000).map(|n| format!("{RECORD} {n:05}")).collect();
     let target = pki.target("localhost", server.port);
@@ -161,7 +53,7 @@ fn a_client_certificate_of_another_authority_is_a_refusal_in_either_version() {
     let pki = Pki::new();
     pki.issue("client", "other", "extendedKeyUsage=clientAuth", "-days 2");
     for options in ["-tls1_2", "-tls1_3"] {
-        let server = pki.server(options);
+        let server = asking(&pki, options);
         assert_eq!(send(&pki.target("localhost", server.port)), Err(ProbeError::ClientRefused), "{options}");
     }
 }
@@ -170,13 +62,13 @@ fn a_client_certificate_of_another_authority_is_a_refusal_in_either_version() {
 fn an_expired_client_certificate_is_a_refusal() {
     let pki = Pki::new();
     pki.issue("client", "ca", "extendedKeyUsage=clientAuth", "-days -1");
-    let server = pki.server("");
+    let server = asking(&pki, "");
     assert_eq!(send(&pki.target("localhost", server.port)), Err(ProbeError::ClientRefused));
 }
 
 /// What is wrong with the server's certificate, and nothing is sent to it.
 fn refused(pki: &Pki, hostname: &str) -> ProbeError {
-    let server = pki.server("");
+    let server = asking(pki, "");
     let error = send(&pki.target(hostname, server.port)).unwrap_err();
     let heard = server.heard();
     assert!(!heard.contains("authentication probe"), "{heard}");
@@ -200,7 +92,7 @@ fn each_fault_of_a_server_certificate_has_its_own_error() {
     ] {
         pki.issue("server", authority, extension, options);
         // The weak one would not even be loaded by a server of the usual level.
-        let server = pki.server("-cipher DEFAULT:@SECLEVEL=0");
+        let server = asking(&pki, "-cipher DEFAULT:@SECLEVEL=0");
         found.push(send(&pki.target("localhost", server.port)).unwrap_err());
         assert!(!server.heard().contains("authentication probe"));
     }
@@ -214,7 +106,7 @@ fn each_fault_of_a_server_certificate_has_its_own_error() {
 #[test]
 fn old_protocol_versions_are_refused() {
     let pki = Pki::new();
-    let server = pki.server("-tls1_1 -cipher DEFAULT:@SECLEVEL=0");
+    let server = asking(&pki, "-tls1_1 -cipher DEFAULT:@SECLEVEL=0");
     assert_eq!(send(&pki.target("localhost", server.port)), Err(ProbeError::Protocol));
 }
 

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::linux::log_server::connect;
-use crate::linux::log_server::tests::Pki;
+use crate::linux::pki::Pki;
 use std::net::TcpListener;
 use std::sync::mpsc;
 
