@@ -10,6 +10,8 @@ pub mod disk;
 pub mod http;
 pub mod image;
 pub mod keys;
+pub mod material;
+mod recorder;
 pub mod registry;
 pub mod syslog;
 pub mod world;

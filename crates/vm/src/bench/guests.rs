@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::events::{Stage, State};
 use crate::guest::{Guest, Logs};
 use crate::lab::contract::Medium;
+use crate::lab::material;
 use crate::lab::world::World;
 use crate::process::{run, text, tied};
 use crate::profile::Profile;
@@ -171,11 +172,7 @@ impl Lab {
 
     /// Appends the guest material to the shipped initramfs and makes `first` its process 1.
     pub(super) fn add_material(&self, run: &mut Run, first: &str) -> Result<()> {
-        let mut bytes = std::fs::read(&run.initramfs).map_err(Error::at(&run.initramfs))?;
-        bytes.extend(std::fs::read(&self.material).map_err(Error::at(&self.material))?);
-        std::fs::write(&run.initramfs, bytes).map_err(Error::at(&run.initramfs))?;
-        run.command_line.push(format!("rdinit={first}"));
-        Ok(())
+        material::add(run, &self.material, first)
     }
 }
 

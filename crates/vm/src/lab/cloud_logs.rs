@@ -1,23 +1,17 @@
 //! IBM Cloud Logs and its IAM on 127.0.0.1, played by `tests/cloud_logs.py`, which is strict about their public
 //! descriptions and keeps every record in one file.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::keys::Pair;
-use super::{make_folder, read_text, write};
-use crate::error::{Error, Result};
-use crate::process::{Service, tied};
+use super::recorder::Recorder;
+use super::{make_folder, write};
+use crate::error::Result;
+use crate::process::tied;
 use crate::profile::{HOST_SEEN_FROM_GUEST, checkout};
-
-/// How long the server may take to listen.
-const START: Duration = Duration::from_secs(30);
-/// Between two looks at files of the server.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// A record as the service took it.
 #[derive(Debug, Clone, Deserialize)]
@@ -52,60 +46,43 @@ pub struct Fields {
 /// A running service; it ends when dropped.
 #[derive(Debug)]
 pub struct CloudLogs {
-    service: Service,
+    server: Recorder,
     folder: PathBuf,
-    port: u16,
 }
 
 impl CloudLogs {
     /// Starts a service that presents `identity` and whose IAM knows this key.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Program`], [`Error::Ended`] when it ends, [`Error::Deadline`] when it does not listen.
+    /// `Error::Io`, `Error::Program`, `Error::Ended` when it ends, `Error::Deadline` when it does not listen.
     pub fn start(folder: &Path, identity: &Pair, api_key: &str) -> Result<Self> {
         let folder = make_folder(folder.to_owned())?;
         let settings = serde_json::json!({"api_key": api_key, "expires_in": 3600}).to_string();
         write(&folder.join("settings"), settings)?;
-        write(&folder.join("records"), "")?;
-        let diagnostic = folder.join("diagnostic");
-        let stderr = File::create(&diagnostic).map_err(Error::at(&diagnostic))?;
         let mut command = tied("python3");
         command.arg(checkout().join("tests/cloud_logs.py")).arg(&folder).arg("0");
         command.arg(&identity.certificate).arg(&identity.key).arg(HOST_SEEN_FROM_GUEST);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
-        let mut server = Self { service: Service::start(command)?, folder, port: 0 };
-        let port = server.folder.join("port");
-        server.port = server.wait("port of the log service", START, |_| {
-            Ok(std::fs::read_to_string(&port).ok().and_then(|text| text.trim().parse().ok()))
-        })?;
-        Ok(server)
+        Ok(Self { server: Recorder::start(command, &folder, "records")?, folder })
     }
 
     /// Its port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.server.port()
     }
 
     /// The file with every record, one JSON object a line.
     #[must_use]
     pub fn file(&self) -> PathBuf {
-        self.folder.join("records")
+        self.server.file().to_owned()
     }
 
     /// All records so far.
     ///
     /// # Errors
-    /// [`Error::Io`], or [`Error::Format`] for a line that is not a record.
+    /// `Error::Io`, or `Error::Format` for a line that is not a record.
     pub fn records(&self) -> Result<Vec<Record>> {
-        let text = read_text(&self.file())?;
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        let record = |line| {
-            serde_json::from_str(line).map_err(|_| {
-                Error::format(self.file().display().to_string(), "a record in JSON on every line")
-            })
-        };
-        whole.lines().map(record).collect()
+        self.server.records()
     }
 
     /// What broke the descriptions of the service.
@@ -117,39 +94,14 @@ impl CloudLogs {
     /// Waits until a record, from the first one on, is the wanted one. `what` is named when it does not come.
     ///
     /// # Errors
-    /// [`Error::Deadline`] when `limit` is over, [`Error::Ended`] when the server has died.
+    /// `Error::Deadline` when `limit` is over, `Error::Ended` when the server has died.
     pub fn wait_for(
         &mut self,
         what: &str,
         limit: Duration,
-        mut wanted: impl FnMut(&Record) -> bool,
+        wanted: impl FnMut(&Record) -> bool,
     ) -> Result<Record> {
-        self.wait(what, limit, |server| Ok(server.records()?.into_iter().find(|record| wanted(record))))
-    }
-
-    fn wait<T>(
-        &mut self,
-        what: &str,
-        limit: Duration,
-        mut look: impl FnMut(&Self) -> Result<Option<T>>,
-    ) -> Result<T> {
-        let deadline = Instant::now() + limit;
-        loop {
-            if let Some(found) = look(self)? {
-                return Ok(found);
-            }
-            let last = || {
-                let diagnostic = std::fs::read_to_string(self.folder.join("diagnostic")).unwrap_or_default();
-                diagnostic.lines().rev().take(5).map(str::to_owned).collect()
-            };
-            if let Some(status) = self.service.ended() {
-                return Err(Error::Ended { what: what.into(), status: status.to_string(), last: last() });
-            }
-            if Instant::now() >= deadline {
-                return Err(Error::Deadline { what: what.into(), limit, last: last() });
-            }
-            std::thread::sleep(LOOK);
-        }
+        self.server.wait_for(what, limit, wanted)
     }
 }
 
@@ -188,7 +140,7 @@ mod tests {
         let record = r#"[{"applicationName":"a","subsystemName":"s","computerName":"c","severity":5,
                           "text":{"MESSAGE":"m","tags":[]}}]"#;
         curl(&service, &[&singles, "-H", &bearer, "-H", json, "--data", record]);
-        let record = service.wait_for("record", START, |_| true).unwrap();
+        let record = service.wait_for("record", Duration::from_secs(30), |_| true).unwrap();
         assert_eq!(
             (record.subsystem_name.as_str(), record.severity, record.text.message.as_str()),
             ("s", 5, "m")

@@ -1,29 +1,21 @@
 //! The log server of the contract: a real rsyslogd on 127.0.0.1, mutual TLS, everything it takes in one file.
 //!
 //! It runs in the foreground from its own configuration and touches nothing outside its folder. The port is chosen by
-//! the system. Waiting for messages is waiting for the file to change (inotify).
+//! the system.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use serde::Deserialize;
 
 use super::keys::{Authority, Pair};
+use super::recorder::Recorder;
 use super::{make_folder, write};
-use crate::error::{Error, Result};
-use crate::process::{Service, tied};
+use crate::error::Result;
+use crate::process::tied;
 
-/// How long the server may take to listen.
-const START: Duration = Duration::from_secs(30);
-
-/// How often an unchanged file is weighed against a server that has died.
-const LIVENESS: Duration = Duration::from_millis(500);
+/// The file that takes every message.
+const MESSAGES: &str = "messages";
 
 /// A message as the server received it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -50,9 +42,7 @@ pub struct Message {
 /// A running log server; it ends when dropped.
 #[derive(Debug)]
 pub struct Syslog {
-    service: Service,
-    folder: PathBuf,
-    port: u16,
+    server: Recorder,
 }
 
 impl Message {
@@ -68,150 +58,49 @@ impl Syslog {
     /// Starts a server that presents `identity` and takes messages only from clients certified by `clients`.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Program`], [`Error::Ended`] when rsyslogd refuses its configuration,
-    /// [`Error::Deadline`] when it does not listen.
+    /// `Error::Io`, `Error::Program`, `Error::Ended` when rsyslogd refuses its configuration,
+    /// `Error::Deadline` when it does not listen.
     pub fn start(folder: &Path, identity: &Pair, clients: &Authority) -> Result<Self> {
         let folder = make_folder(folder.to_owned())?;
         make_folder(folder.join("work"))?;
-        write(&folder.join("messages"), "")?;
-        let mut watch = Watch::new(&folder)?;
         let conf =
             write(&folder.join("rsyslog.conf"), configuration(&folder, identity, &clients.root.certificate))?;
-        let diagnostic = folder.join("rsyslogd.log");
-        let stderr = File::create(&diagnostic).map_err(Error::at(&diagnostic))?;
         let mut command = tied("rsyslogd");
         command.arg("-n").arg("-f").arg(conf).arg("-i").arg(folder.join("pid"));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
-        let mut server = Self { service: Service::start(command)?, folder, port: 0 };
-        let deadline = Instant::now() + START;
-        let port = server.folder.join("port");
-        loop {
-            if let Some(number) =
-                std::fs::read_to_string(&port).ok().and_then(|text| text.trim().parse().ok())
-            {
-                server.port = number;
-                return Ok(server);
-            }
-            watch.changed(deadline)?;
-            server.alive("port of the log server", deadline, START)?;
-        }
+        Ok(Self { server: Recorder::start(command, &folder, MESSAGES)? })
     }
 
     /// Its port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.server.port()
     }
 
     /// The file that takes every message, one JSON object a line.
     #[must_use]
     pub fn file(&self) -> PathBuf {
-        self.folder.join("messages")
+        self.server.file().to_owned()
     }
 
     /// All messages so far.
     ///
     /// # Errors
-    /// [`Error::Io`], or [`Error::Format`] for a line that is not a message.
+    /// `Error::Io`, or `Error::Format` for a line that is not a message.
     pub fn lines(&self) -> Result<Vec<Message>> {
-        Reader::new(&self.file())?.next()
+        self.server.records()
     }
 
     /// Waits until a message, from the first one on, is the wanted one. `what` is named when it does not come.
     ///
     /// # Errors
-    /// [`Error::Deadline`] when `limit` is over, [`Error::Ended`] when the server has died.
+    /// `Error::Deadline` when `limit` is over, `Error::Ended` when the server has died.
     pub fn wait_for(
         &mut self,
         what: &str,
         limit: Duration,
-        mut wanted: impl FnMut(&Message) -> bool,
+        wanted: impl FnMut(&Message) -> bool,
     ) -> Result<Message> {
-        let deadline = Instant::now() + limit;
-        // Watching begins before reading, so that nothing is written unseen between the two.
-        let mut watch = Watch::new(&self.folder)?;
-        let mut reader = Reader::new(&self.file())?;
-        loop {
-            if let Some(found) = reader.next()?.into_iter().find(|message| wanted(message)) {
-                return Ok(found);
-            }
-            self.alive(what, deadline, limit)?;
-            watch.changed(deadline)?;
-        }
-    }
-
-    fn alive(&mut self, what: &str, deadline: Instant, limit: Duration) -> Result<()> {
-        let last = || {
-            let diagnostic = std::fs::read_to_string(self.folder.join("rsyslogd.log")).unwrap_or_default();
-            diagnostic.lines().rev().take(5).map(str::to_owned).collect()
-        };
-        if let Some(status) = self.service.ended() {
-            return Err(Error::Ended { what: what.into(), status: status.to_string(), last: last() });
-        }
-        if Instant::now() >= deadline {
-            return Err(Error::Deadline { what: what.into(), limit, last: last() });
-        }
-        Ok(())
-    }
-}
-
-/// Follows the file: whole lines only, each once.
-struct Reader {
-    file: File,
-    offset: u64,
-    path: PathBuf,
-}
-
-impl Reader {
-    fn new(path: &Path) -> Result<Self> {
-        Ok(Self { file: File::open(path).map_err(Error::at(path))?, offset: 0, path: path.to_owned() })
-    }
-
-    fn next(&mut self) -> Result<Vec<Message>> {
-        let mut bytes = Vec::new();
-        self.file.seek(SeekFrom::Start(self.offset)).map_err(Error::at(&self.path))?;
-        self.file.read_to_end(&mut bytes).map_err(Error::at(&self.path))?;
-        let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |end| end + 1);
-        self.offset += whole as u64;
-        bytes[..whole]
-            .split(|&b| b == b'\n')
-            .filter(|line| !line.is_empty())
-            .map(|line| {
-                serde_json::from_slice(line).map_err(|_| {
-                    Error::format(self.path.display().to_string(), "a message in JSON on every line")
-                })
-            })
-            .collect()
-    }
-}
-
-/// Changes in a folder.
-struct Watch {
-    inotify: Inotify,
-}
-
-impl Watch {
-    fn new(folder: &Path) -> Result<Self> {
-        let failed =
-            |error: nix::Error| Error::Io { place: folder.display().to_string(), source: error.into() };
-        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).map_err(failed)?;
-        inotify
-            .add_watch(folder, AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CLOSE_WRITE)
-            .map_err(failed)?;
-        Ok(Self { inotify })
-    }
-
-    /// Returns when something in the folder has changed, at the deadline, or now and then to look for a dead server.
-    fn changed(&mut self, deadline: Instant) -> Result<()> {
-        let patience = deadline.saturating_duration_since(Instant::now()).min(LIVENESS);
-        let patience = PollTimeout::try_from(patience).unwrap_or(PollTimeout::ZERO);
-        match poll(&mut [PollFd::new(self.inotify.as_fd(), PollFlags::POLLIN)], patience) {
-            Ok(_) | Err(nix::Error::EINTR) => {}
-            Err(error) => return Err(Error::Io { place: "inotify".into(), source: error.into() }),
-        }
-        // The events only say "look again".
-        let _ = self.inotify.read_events();
-        Ok(())
+        self.server.wait_for(what, limit, wanted)
     }
 }
 
@@ -252,7 +141,7 @@ module(load="imtcp" streamDriver.name="ossl" streamDriver.mode="1" streamDriver.
 template(name="json" type="list" option.jsonf="on") {{
 {fields}}}
 ruleset(name="all") {{
-  action(type="omfile" file="{folder}/messages" template="json" asyncWriting="off" flushOnTXEnd="on")
+  action(type="omfile" file="{folder}/{MESSAGES}" template="json" asyncWriting="off" flushOnTXEnd="on")
 }}
 input(type="imtcp" address="127.0.0.1" port="0" listenPortFileName="{folder}/port" ruleset="all")
 "#
@@ -262,6 +151,7 @@ input(type="imtcp" address="127.0.0.1" port="0" listenPortFileName="{folder}/por
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
     use crate::lab::keys::tests::shared;
     use crate::process::run;
 
@@ -354,7 +244,7 @@ mod tests {
         let mut server = Syslog::start(folder.path(), &made.1.logging.server, &made.1.logging).unwrap();
         let error = server.wait_for("word", Duration::from_millis(100), |_| true).unwrap_err();
         assert!(matches!(error, Error::Deadline { .. }), "{error}");
-        server.service.kill().unwrap();
+        server.server.service.kill().unwrap();
         let error = server.wait_for("word", LIMIT, |_| true).unwrap_err();
         assert!(matches!(error, Error::Ended { .. }), "{error}");
     }
