@@ -36,7 +36,7 @@ pub use credentials::{Credentials, RegistryAuthority};
 pub use extension::{Initialize, MountOption, OnDeviation, VolumeOptions};
 pub use images::{ImageRules, Notary};
 pub use key_service::{Grep11, KeyServices, Kms};
-pub use logging::{Iam, LogDna, LogRouter, Logging, Syslog, log_server};
+pub use logging::{LogDna, LogRouter, Logging, Server, Syslog, log_server};
 pub use machine::{CryptoDevice, CryptoPassthrough, HostKey};
 pub use play::{Play, Resource, ResourceKind};
 pub use policy::Policy;

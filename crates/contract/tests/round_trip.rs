@@ -209,7 +209,10 @@ fn check(model: &Model, contract: &Contract) {
     let WorkloadKind::Compose { archive } = contract.workload() else { panic!("another kind of workload") };
     assert_eq!(archive, &model.archive);
     let Logging::Syslog(syslog) = contract.logging() else { panic!("another kind of logging") };
-    assert_eq!((syslog.hostname(), syslog.port()), (&*model.hostname, model.port.unwrap_or(6514)));
+    assert_eq!(
+        (syslog.server().hostname(), syslog.server().port()),
+        (&*model.hostname, model.port.unwrap_or(6514))
+    );
 
     // The provider's entries win.
     let mut environment = model.deployer.environment.clone();

@@ -201,12 +201,12 @@ fn syslog_server(syslog: &Syslog, files: &mut Vec<File>) -> Result<LogServer, Re
     let key = PrivateKey::parse(key.expose()).map_err(|_| RenderRefusal::NoClientCertificate)?;
     let (ca, certificate, key_path) =
         (log_file("ca.pem"), log_file("client.pem"), log_file("client-key.pem"));
-    files.push(public(ca.clone(), &pem(syslog.authorities())?));
+    files.push(public(ca.clone(), &pem(syslog.server().authorities())?));
     files.push(public(certificate.clone(), &pem(syslog.client_certificates())?));
     files.push(secret(key_path.clone(), key.to_pem()?));
     Ok(LogServer {
-        hostname: syslog.hostname().to_owned(),
-        port: syslog.port(),
+        hostname: syslog.server().hostname().to_owned(),
+        port: syslog.server().port(),
         ca,
         service: LogService::Syslog { certificate, key: key_path },
     })
@@ -221,13 +221,13 @@ fn log_router(router: &LogRouter, files: &mut Vec<File>) -> Result<LogServer, Li
         files.push(public(path.clone(), &pem(certificates)?));
         Ok(path)
     };
-    let ca = authorities("ca.pem", router.authorities())?;
+    let ca = authorities("ca.pem", router.server().authorities())?;
     let iam_ca = authorities("iam-ca.pem", router.iam().authorities())?;
     let api_key = log_file("api-key");
     files.push(secret(api_key.clone(), SecretBytes::copy_from(router.api_key().expose().as_bytes())));
     Ok(LogServer {
-        hostname: router.hostname().to_owned(),
-        port: router.port(),
+        hostname: router.server().hostname().to_owned(),
+        port: router.server().port(),
         ca,
         service: LogService::LogRouter {
             api_key,

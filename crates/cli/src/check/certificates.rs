@@ -24,11 +24,12 @@ pub fn warnings(contract: &Contract, now: i64) -> Vec<Finding> {
     let syslog = env.child("logging").child("syslog");
     let router = env.child("countersign").child("log-router");
     let fields = match contract.logging() {
-        Logging::Syslog(log) => {
-            [(syslog.child("server"), log.authorities()), (syslog.child("cert"), log.client_certificates())]
-        }
+        Logging::Syslog(log) => [
+            (syslog.child("server"), log.server().authorities()),
+            (syslog.child("cert"), log.client_certificates()),
+        ],
         Logging::LogRouter(log) => [
-            (router.child("authorities"), log.authorities()),
+            (router.child("authorities"), log.server().authorities()),
             (router.child("iam-authorities"), log.iam().authorities()),
         ],
         Logging::LogDna(_) => [(syslog, &[][..]), (router, &[][..])],

@@ -86,8 +86,8 @@ pub fn plan(contract: &Contract, signer: &Signer, host: &HostPlan, disks: &[(Str
         Workload::Nothing => "",
     };
     let (authorities, client, iam) = match contract.logging() {
-        Logging::Syslog(syslog) => (syslog.authorities(), syslog.client_certificates(), None),
-        Logging::LogRouter(router) => (router.authorities(), &[][..], Some(router.iam())),
+        Logging::Syslog(syslog) => (syslog.server().authorities(), syslog.client_certificates(), None),
+        Logging::LogRouter(router) => (router.server().authorities(), &[][..], Some(router.iam())),
         // No plan: it is refused.
         Logging::LogDna(_) => (&[][..], &[][..], None),
     };

@@ -35,16 +35,15 @@ pub enum Logging {
     LogDna(LogDna),
 }
 
-/// A syslog server.
+/// A server that is spoken to over TLS.
 #[derive(Debug)]
-pub struct Syslog {
+pub struct Server {
     hostname: String,
     port: u16,
     authorities: Vec<Certificate>,
-    client: Option<(Vec<Certificate>, LogClientKey)>,
 }
 
-impl Syslog {
+impl Server {
     /// Host name or IPv4 address; the server's certificate must carry it.
     pub fn hostname(&self) -> &str {
         &self.hostname
@@ -55,9 +54,24 @@ impl Syslog {
         self.port
     }
 
-    /// The authority that issued the server's certificate, at least one certificate.
+    /// The authority that issued the server's certificate; empty for the public ones, which only IBM Cloud Logs and its
+    /// IAM may have.
     pub fn authorities(&self) -> &[Certificate] {
         &self.authorities
+    }
+}
+
+/// Syslog.
+#[derive(Debug)]
+pub struct Syslog {
+    server: Server,
+    client: Option<(Vec<Certificate>, LogClientKey)>,
+}
+
+impl Syslog {
+    /// The log server.
+    pub fn server(&self) -> &Server {
+        &self.server
     }
 
     /// The certificate that the guest shows, followed by its chain; empty if it shows none.
@@ -72,31 +86,24 @@ impl Syslog {
     }
 }
 
-/// An ingestion address of IBM Cloud Logs.
+/// IBM Cloud Logs.
 #[derive(Debug)]
 pub struct LogRouter {
-    hostname: String,
-    port: u16,
-    authorities: Vec<Certificate>,
+    server: Server,
+    iam: Server,
     api_key: ApiKey,
     tags: Vec<String>,
-    iam: Iam,
 }
 
 impl LogRouter {
-    /// Host name of the ingestion address; the server's certificate must carry it.
-    pub fn hostname(&self) -> &str {
-        &self.hostname
+    /// The ingestion address.
+    pub fn server(&self) -> &Server {
+        &self.server
     }
 
-    /// TCP port.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// The authority that issued the server's certificate; empty for the public ones.
-    pub fn authorities(&self) -> &[Certificate] {
-        &self.authorities
+    /// Identity and Access Management of IBM Cloud, where the key is exchanged for tokens.
+    pub fn iam(&self) -> &Server {
+        &self.iam
     }
 
     /// Key of the account that may write records.
@@ -107,36 +114,6 @@ impl LogRouter {
     /// Marks on every record.
     pub fn tags(&self) -> &[String] {
         &self.tags
-    }
-
-    /// Where the key is exchanged for tokens.
-    pub fn iam(&self) -> &Iam {
-        &self.iam
-    }
-}
-
-/// Identity and Access Management of IBM Cloud, which gives tokens for API keys.
-#[derive(Debug)]
-pub struct Iam {
-    hostname: String,
-    port: u16,
-    authorities: Vec<Certificate>,
-}
-
-impl Iam {
-    /// Host name; the server's certificate must carry it.
-    pub fn hostname(&self) -> &str {
-        &self.hostname
-    }
-
-    /// TCP port.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// The authority that issued the server's certificate; empty for the public ones.
-    pub fn authorities(&self) -> &[Certificate] {
-        &self.authorities
     }
 }
 
@@ -215,17 +192,19 @@ fn log_router(
     }
     let url = own.and_then(|own| own.text("iam-url")).unwrap_or(IAM_URL);
     let address = url.strip_prefix("https://")?;
-    let (iam_hostname, iam_port) = match address.split_once(':') {
+    let (hostname, port) = match address.split_once(':') {
         Some((hostname, port)) => (hostname, port.parse().ok()?),
         None => (address, LOG_ROUTER_PORT),
     };
     Some(LogRouter {
-        hostname: router.text("hostname")?.to_owned(),
-        port: router.number("port").unwrap_or(LOG_ROUTER_PORT),
-        authorities: log,
+        server: Server {
+            hostname: router.text("hostname")?.to_owned(),
+            port: router.number("port").unwrap_or(LOG_ROUTER_PORT),
+            authorities: log,
+        },
+        iam: Server { hostname: hostname.to_owned(), port, authorities: iam },
         api_key: ApiKey::copy_from(router.text("iamApiKey")?),
         tags: router.texts("tags").unwrap_or_default(),
-        iam: Iam { hostname: iam_hostname.to_owned(), port: iam_port, authorities: iam },
     })
 }
 
@@ -267,9 +246,11 @@ fn syslog_server(
         _ => None,
     };
     Some(Syslog {
-        hostname: syslog.text("hostname")?.to_owned(),
-        port: syslog.number("port").unwrap_or(SYSLOG_PORT),
-        authorities: authorities?,
+        server: Server {
+            hostname: syslog.text("hostname")?.to_owned(),
+            port: syslog.number("port").unwrap_or(SYSLOG_PORT),
+            authorities: authorities?,
+        },
         client,
     })
 }

@@ -108,7 +108,8 @@ fn volumes_have_both_parts_and_defaults() {
 fn the_default_port_is_that_of_syslog_over_tls() {
     let contract = contract("", "");
     let Logging::Syslog(syslog) = contract.logging() else { panic!("syslog") };
-    assert_eq!((syslog.hostname(), syslog.port(), syslog.authorities().len()), ("10.0.0.2", 6514, 1));
+    let server = syslog.server();
+    assert_eq!((server.hostname(), server.port(), server.authorities().len()), ("10.0.0.2", 6514, 1));
 }
 
 #[test]
@@ -159,10 +160,11 @@ fn pods_and_config_maps() {
     assert_eq!((pod.kind(), pod.name()), (ResourceKind::Pod, "p"));
     assert_eq!(pod.images(), ["first", "{{ .Env.I }}"]);
     let Logging::LogRouter(logs) = contract.logging() else { panic!("logRouter") };
-    assert_eq!((logs.hostname(), logs.port(), logs.api_key().expose()), ("l.example", 443, "canary-1"));
+    let server = logs.server();
+    assert_eq!((server.hostname(), server.port(), logs.api_key().expose()), ("l.example", 443, "canary-1"));
     assert_eq!(logs.tags(), ["a"]);
     assert_eq!((logs.iam().hostname(), logs.iam().port()), ("iam.cloud.ibm.com", 443));
-    assert!(logs.authorities().is_empty() && logs.iam().authorities().is_empty());
+    assert!(server.authorities().is_empty() && logs.iam().authorities().is_empty());
     let shown = format!("{contract:?} {play:?}");
     assert!(!shown.contains("canary"), "{shown}");
     let refused: Vec<String> = unsupported(&contract).iter().map(|f| f.pointer.to_string()).collect();
@@ -186,7 +188,7 @@ fn a_log_router_may_be_somewhere_else() {
     let contract = of("  compose: {archive: AAAA}", &text).expect("contract");
     let Logging::LogRouter(logs) = contract.logging() else { panic!("logRouter") };
     assert_eq!((logs.iam().hostname(), logs.iam().port()), ("private.iam.example", 8443));
-    assert_eq!((logs.authorities().len(), logs.iam().authorities().len()), (1, 1));
+    assert_eq!((logs.server().authorities().len(), logs.iam().authorities().len()), (1, 1));
     assert!(unsupported(&contract).is_empty());
     let refusals =
         of("  compose: {archive: AAAA}", &env("authorities: AAAA, iam-authorities: AAAA")).unwrap_err();

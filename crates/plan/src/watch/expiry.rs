@@ -14,11 +14,11 @@ pub fn expiries(contract: &Contract, manifest: &ImageManifest) -> Vec<Expiry> {
     match contract.logging() {
         Logging::Syslog(syslog) => {
             expiries.extend(first(Subject::LogClient, syslog.client_certificates()));
-            expiries.extend(first(Subject::LogAuthority, syslog.authorities()));
+            expiries.extend(first(Subject::LogAuthority, syslog.server().authorities()));
         }
         // The public ones are the image's, and as old as that.
         Logging::LogRouter(router) => {
-            let authorities = router.authorities().iter().chain(router.iam().authorities());
+            let authorities = router.server().authorities().iter().chain(router.iam().authorities());
             expiries.extend(first(Subject::LogAuthority, authorities));
         }
         Logging::LogDna(_) => {}
