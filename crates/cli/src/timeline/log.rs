@@ -164,15 +164,7 @@ impl Reader {
         self.clock = started.saturating_add(ms);
         let cause = facts.iter().find(|(name, _)| name == "code").map(|(_, value)| format!("{value} "));
         let cause = cause.as_deref().and_then(code).map(|(code, _)| code.to_owned());
-        self.timeline.bar(Bar {
-            stage,
-            place: stage.into(),
-            state,
-            started_ms: started,
-            ms,
-            code: cause,
-            facts,
-        });
+        self.timeline.bar(Bar { stage, state, started_ms: started, ms, code: cause, facts });
     }
 
     /// Another boot begins: what was before is forgotten.
@@ -188,15 +180,7 @@ impl Reader {
         if let Some(Open { stage, started }) = self.open.take() {
             let ms = self.clock.saturating_sub(started);
             let state = State::Unfinished;
-            self.timeline.bar(Bar {
-                stage,
-                place: stage.into(),
-                state,
-                started_ms: started,
-                ms,
-                code: None,
-                facts: Vec::new(),
-            });
+            self.timeline.bar(Bar { stage, state, started_ms: started, ms, code: None, facts: Vec::new() });
         }
     }
 

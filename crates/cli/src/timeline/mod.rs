@@ -13,7 +13,7 @@ use std::io::Write;
 use anyhow::{Result, bail};
 use countersign_plan::stage::Stage;
 use countersign_plan::transcript::Transcript;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::Answer;
 use crate::arguments::{Timeline as Options, TimelineFormat};
@@ -38,20 +38,6 @@ enum Origin {
     FirstStage,
 }
 
-/// Where a stage runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Place {
-    Initramfs,
-    GuestOs,
-}
-
-impl From<Stage> for Place {
-    fn from(stage: Stage) -> Place {
-        if stage.is_initramfs() { Place::Initramfs } else { Place::GuestOs }
-    }
-}
-
 /// How a stage ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -65,8 +51,8 @@ enum State {
 /// A bar.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Bar {
+    #[serde(flatten, serialize_with = "with_place")]
     stage: Stage,
-    place: Place,
     state: State,
     started_ms: u64,
     ms: u64,
@@ -74,6 +60,12 @@ struct Bar {
     code: Option<String>,
     /// Names and values of its line.
     facts: Vec<(String, String)>,
+}
+
+/// The stage, and where it runs.
+fn with_place<S: Serializer>(stage: &Stage, serializer: S) -> Result<S::Ok, S::Error> {
+    let place = if stage.is_initramfs() { "initramfs" } else { "guest-os" };
+    serializer.collect_map([("stage", stage.name()), ("place", place)])
 }
 
 /// A warning.
@@ -178,7 +170,6 @@ impl From<Transcript> for Timeline {
             };
             timeline.bar(Bar {
                 stage,
-                place: stage.into(),
                 state: State::Done,
                 started_ms: record.started_ms,
                 ms: record.ms,
@@ -197,7 +188,6 @@ impl From<Transcript> for Timeline {
                 let began = timeline.stages.iter().map(|bar| bar.started_ms + bar.ms).max().unwrap_or(0);
                 timeline.bar(Bar {
                     stage,
-                    place: stage.into(),
                     state: State::Failed,
                     started_ms: began.min(failure.at_ms),
                     ms: failure.at_ms.saturating_sub(began),

@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use super::table::notes;
-use super::{Place, State, Timeline, seconds};
+use super::{State, Timeline, seconds};
 
 const WIDTH: u64 = 960;
 /// Where the bars begin and how far they reach.
@@ -68,11 +68,11 @@ pub(super) fn draw(timeline: &Timeline) -> String {
     put(format!("<text class=\"faint\" x=\"{}\" y=\"{}\">seconds</text>", LEFT + SPAN + 24, bottom + 16));
     for (row, bar) in timeline.stages.iter().enumerate() {
         let y = TOP + row as u64 * ROW;
-        let class = match (bar.state, bar.place) {
-            (State::Failed, _) => "failed",
-            (State::Unfinished, _) => "open",
-            (State::Done, Place::Initramfs) => "initramfs",
-            (State::Done, Place::GuestOs) => "guest",
+        let class = match bar.state {
+            State::Failed => "failed",
+            State::Unfinished => "open",
+            State::Done if bar.stage.is_initramfs() => "initramfs",
+            State::Done => "guest",
         };
         let (from, to) = (x(bar.started_ms), x(bar.started_ms + bar.ms));
         let width = (to - from).max(2);

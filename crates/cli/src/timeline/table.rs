@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Origin, Place, State, Timeline, seconds};
+use super::{Origin, State, Timeline, seconds};
 
 /// Width of the bars, in letters.
 const WIDTH: u64 = 32;
@@ -14,10 +14,7 @@ pub(super) fn draw(timeline: &Timeline) -> String {
     let _ = writeln!(text, "{}, {}", timeline.outcome(), seconds(end));
     let _ = writeln!(text, "{:<10} {:<9} {:>9} {:>9}", "stage", "where", "start", "time");
     for bar in &timeline.stages {
-        let place = match bar.place {
-            Place::Initramfs => "initramfs",
-            Place::GuestOs => "guest OS",
-        };
+        let place = if bar.stage.is_initramfs() { "initramfs" } else { "guest OS" };
         let state = match (bar.state, &bar.code) {
             (State::Done, _) => String::new(),
             (State::Failed, code) => format!(" failed {}", code.as_deref().unwrap_or_default()),
