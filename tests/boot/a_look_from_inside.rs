@@ -1,27 +1,20 @@
-//! A look at the running guest from inside: no secret in a command line, an environment, the journal, the transcript or
-//! a core file; the kernel is closed; a container that failed was started again, and the check of the volumes that it
-//! asks for is made; a panic ends the machine.
+//! A guest that runs, looked at from inside: the kernel is closed, no program writes core files, the daemons are small; a
+//! container that failed was started again, and the check of the volumes that it asks for is made; a panic ends the
+//! machine.
 //!
-//! The guest has no shell, so the look is taken by a unit that only this story's image has (`probe/`). It writes what
-//! it saw onto one disk, and onto another the environments of the containers, where the contract's secret belongs:
-//! that one proves that the search finds what is there.
-
-use std::net::TcpStream;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+//! Beside what every story searches (`inside.rs`) the environments of the containers are written onto a disk of their own,
+//! where the contract's secret belongs: that one proves that the search finds what is there.
 
 use countersign_vm::arguments::Drive;
-use countersign_vm::events::{Event, Stage, State};
-use countersign_vm::guest::{Guest, Next};
+use countersign_vm::events::{Stage, State};
+use countersign_vm::guest::Next;
 use countersign_vm::lab::contract::archive;
 use countersign_vm::lab::syslog::Message;
 use countersign_vm::lab::world::{DATA_DISK, World};
 use countersign_vm::profile::Profile;
 
-use crate::support::{BOOT, SEEN, logs, probed_world};
-
-/// The port on which the probe waits before it makes the kernel panic.
-const PANIC: u16 = 8081;
+use crate::inside::{self, CONTROL_DISK, End, PANIC, SEEN, knock};
+use crate::support::{BOOT, world};
 
 /// The most memory that a daemon of ours may ever have taken, in KiB.
 const PEAK: u32 = 16 << 10;
@@ -72,25 +65,20 @@ fn compose(world: &World) -> String {
 
 #[test]
 fn a_look_from_inside() {
-    let mut world = probed_world();
+    let mut world = world();
     let mut contract = world.contract();
     contract.archive = compose(&world);
     let delivery = world.delivery();
     let medium = world.deliver("contract", &contract.texts(), &delivery).unwrap();
     let data = world.disk("data", DATA_DISK).unwrap();
-    let evidence = world.disk("evidence", SEEN).unwrap();
     let control = world.disk("control", SEEN).unwrap();
     let mut run = world.run("inside", &world.keys.image, &medium, Some(&data)).unwrap();
-    run.drives.push(Drive::writable(&evidence, "evidence"));
-    run.drives.push(Drive::writable(&control, "control"));
+    run.drives.push(Drive::writable(&control, CONTROL_DISK));
     let mut profile = Profile::named("single").unwrap();
     profile.network.as_mut().unwrap().forward.push(PANIC);
-    let logs = logs("inside");
 
-    let mut guest = Guest::boot(&profile, &run, &logs).unwrap();
+    let (mut guest, look) = inside::boot("inside", &profile, run);
     guest.wait_for("HPL10001I", BOOT, |event| event.is_message("HPL10001I")).unwrap();
-    let done = |event: &Event| matches!(event, Event::Console(line) if line.contains("probe: done"));
-    guest.wait_for("the probe's end", BOOT, done).unwrap();
     let restarted = |message: &Message| {
         message.app == "compose-again-1" && message.msg.contains("second start of this container")
     };
@@ -98,32 +86,28 @@ fn a_look_from_inside() {
     let checked = |message: &Message| message.msg.contains("HPL13001I: check 2: ");
     world.syslog.wait_for("the check that the container asked for", BOOT, checked).unwrap();
 
-    let port = guest.forwarded(PANIC).unwrap();
-    let deadline = Instant::now() + BOOT;
-    // The emulator takes a connection before the probe listens: as often as it takes.
-    let status = loop {
-        let connection = TcpStream::connect(("127.0.0.1", port));
-        match guest.next(Instant::now() + Duration::from_secs(1)).unwrap() {
-            Next::Ended(status) => break status,
-            _ => assert!(Instant::now() < deadline, "the kernel did not panic"),
-        }
-        drop(connection);
-    };
+    look.ask(&mut guest);
+    let ended = knock(&mut guest, PANIC, "panic", |next| matches!(next, Next::Ended(_)));
+    let Next::Ended(status) = ended else { unreachable!() };
     // A reboot would have been a success.
     assert!(!status.success(), "{status}");
-    let serial = std::fs::read_to_string(logs.serial()).unwrap();
+    let serial = std::fs::read_to_string(look.logs.serial()).unwrap();
     assert!(serial.contains("Kernel panic - not syncing"), "{serial}");
     let boots = guest.history().iter().filter(|seen| seen.event.is_stage(Stage::Preflight, State::Start));
     assert_eq!(boots.count(), 1);
 
-    let bytes = std::fs::read(&evidence).unwrap();
-    let seen = String::from_utf8_lossy(&bytes);
-    let seen: Vec<&str> = seen.lines().collect();
-    assert!(seen.contains(&"evidence=complete"), "what was seen does not fit the disk, or was not written");
+    let processes = look.processes();
     for name in PROCESSES {
-        let limit = format!("process={name} core=0 0");
-        assert!(seen.iter().any(|line| *line == limit), "no process {name} without core dumps was seen");
+        let seen = processes.lines().any(|line| {
+            line.strip_prefix("process=")
+                .and_then(|line| line.strip_prefix(name))
+                .is_some_and(|rest| rest.starts_with(" pid=") && rest.ends_with(" core=0 0"))
+        });
+        assert!(seen, "no process {name} without core dumps was seen");
     }
+    assert!(processes.contains("/usr/sbin/mke2fs\0"), "what process 1 of the initramfs starts was not seen");
+    let files = look.files();
+    let seen: Vec<&str> = files.lines().collect();
     for (name, value) in PARAMETERS {
         let line = format!("parameter={name} value={value}");
         assert!(seen.contains(&line.as_str()), "no \"{line}\"");
@@ -136,12 +120,6 @@ fn a_look_from_inside() {
         let peak = daemon.split(' ').find_map(|word| word.strip_prefix("peak=")?.parse::<u32>().ok());
         assert!(peak.is_some_and(|peak| peak <= PEAK), "{name}: {daemon}");
     }
-    let cores: Vec<&&str> = seen.iter().filter(|line| line.starts_with("core-file=")).collect();
-    assert!(cores.is_empty(), "{cores:?}");
-
     assert_ne!(world.canaries.search([control.as_path()]).unwrap(), Vec::new(), "the search finds nothing");
-    let mut searched =
-        vec![evidence, medium.image, data, world.syslog.file(), logs.serial(), logs.emulator()];
-    searched.extend(run.drives.iter().filter(|d| d.serial.ends_with("scratch")).map(|d| d.path.clone()));
-    assert_eq!(world.canaries.search(searched.iter().map(PathBuf::as_path)).unwrap(), Vec::new());
+    look.assert_silent(&world, End::Cut);
 }

@@ -1,6 +1,8 @@
 //! Boots a signed, encrypted contract; cuts the power; reopens the volume on the second boot, for which both parties
 //! have sealed the same sections anew into tokens `countersign-v1`, and the host gives fixed addresses instead of DHCP,
 //! on the wire and on a VLAN.
+//!
+//! The one story whose guest is exactly what ships, with nothing in it that looks; its twin is `a_look_from_inside`.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -15,7 +17,7 @@ use countersign_vm::lab::syslog::Message;
 use countersign_vm::lab::world::{DATA_DISK, VOLUME};
 use countersign_vm::profile::Profile;
 
-use crate::support::{BOOT, in_memory, logs, world};
+use crate::support::{BOOT, in_memory, logs, shipped_world};
 
 /// What DHCP would have said, and a VLAN on top of it.
 const FIXED: &str = "network:
@@ -42,7 +44,7 @@ const ANSWER: Duration = Duration::from_secs(120);
 
 #[test]
 fn boots_and_reopens_the_volume() {
-    let mut world = world();
+    let mut world = shipped_world();
     let contract = world.contract();
     let delivery = world.delivery();
     let anew = Delivery {

@@ -1,17 +1,15 @@
 //! A privileged container mounts something over the data volume and asks for a check: with `on-deviation: power-off` the
 //! log server is told what deviates, and the guest goes off.
 
-use std::net::TcpStream;
-use std::time::{Duration, Instant};
-
 use countersign_vm::events::{Event, Stage, State};
-use countersign_vm::guest::{Guest, Next};
+use countersign_vm::guest::Next;
 use countersign_vm::lab::contract::archive;
 use countersign_vm::lab::syslog::Message;
 use countersign_vm::lab::world::{DATA_DISK, World};
 use countersign_vm::profile::Profile;
 
-use crate::support::{BOOT, STOP, logs, off, world};
+use crate::inside::{self, knock};
+use crate::support::{BOOT, STOP, off, world};
 
 /// The port on which the container waits before it does its deed.
 const DEED: u16 = 8081;
@@ -56,26 +54,14 @@ fn deviation_powers_off() {
     let run = world.run("deviation", &world.keys.image, &medium, Some(&data)).unwrap();
     let mut profile = Profile::named("single").unwrap();
     profile.network.as_mut().unwrap().forward.push(DEED);
-    let logs = logs("deviation");
-    let mut guest = Guest::boot(&profile, &run, &logs).unwrap();
+    let (mut guest, look) = inside::boot("deviation", &profile, run);
     guest
         .wait_for("end of the stage watch", BOOT, |event| event.is_stage(Stage::Watch, State::Done))
         .unwrap();
 
-    let port = guest.forwarded(DEED).unwrap();
-    let deadline = Instant::now() + BOOT;
-    let failed = |event: &Event| matches!(event, Event::Stage { state: State::Failed, .. });
-    // The emulator takes a connection before the container listens: as often as it takes.
-    loop {
-        let connection = TcpStream::connect(("127.0.0.1", port));
-        match guest.next(Instant::now() + Duration::from_secs(1)).unwrap() {
-            Next::Event(seen) if failed(&seen.event) => break,
-            Next::Ended(status) => panic!("{status}"),
-            _ => assert!(Instant::now() < deadline, "no deviation was found"),
-        }
-        drop(connection);
-    }
-    let boot = off(guest, &run, logs);
+    let failed = |next: &Next| matches!(next, Next::Event(seen) if matches!(seen.event, Event::Stage { state: State::Failed, .. }));
+    knock(&mut guest, DEED, "deviation", failed);
+    let boot = off(guest, look);
 
     boot.assert_ended(Stage::Watch, 24, &[("code", "HPL13112E")]);
     boot.assert_says("HPL13000I: check 2: ");

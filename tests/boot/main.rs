@@ -6,6 +6,7 @@
 // Helpers of tests may stop where a test may.
 #![allow(clippy::unwrap_used)]
 
+mod inside;
 mod support;
 
 mod a_look_from_inside;

@@ -25,7 +25,7 @@ fn small_scratch_disk_stops_at_root() {
     let scratch = run.drives.iter_mut().find(|drive| drive.serial.ends_with("scratch")).unwrap();
     scratch.path = world.disk("small", TOO_SMALL).unwrap();
 
-    let boot = refused_run("small-scratch", "single", &run);
+    let boot = refused_run("small-scratch", "single", run);
 
     boot.assert_ended(Stage::Root, 18, &[("code", "HPL11111E")]);
     boot.assert_nothing_after(Stage::Root);

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use countersign_vm::arguments::{Drive, Run};
+use countersign_vm::arguments::Run;
 use countersign_vm::events::{Event, Stage, State};
 use countersign_vm::guest::{Guest, Logs, Seen};
 use countersign_vm::lab::contract::Medium;
@@ -13,6 +13,8 @@ use countersign_vm::lab::keys::Pair;
 use countersign_vm::lab::world::{Artifacts, World};
 use countersign_vm::process::{run, tied};
 use countersign_vm::profile::Profile;
+
+use crate::inside::{self, End, Look};
 
 /// The longest that an emulated boot may take on a busy machine; a bound, not a claim.
 pub const BOOT: Duration = Duration::from_secs(600);
@@ -27,7 +29,7 @@ pub const NONE: Duration = Duration::ZERO;
 pub const STOP: Duration = Duration::from_secs(60);
 
 /// What `tests/run` built; absent names are reported together by the world.
-pub fn artifacts() -> Artifacts {
+fn artifacts() -> Artifacts {
     let path = |name: &str| PathBuf::from(std::env::var_os(name).unwrap_or_default());
     Artifacts {
         kernel: path("COUNTERSIGN_KERNEL"),
@@ -43,24 +45,25 @@ pub fn work() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("boot")
 }
 
-/// A fresh world; the stories of one run share its keys, which take long to make.
+/// A fresh world, whose guest OS can be looked at from inside (`probe/`); the stories of one run share its keys, which
+/// take long to make.
 pub fn world() -> World {
-    World::create(artifacts(), &work(), Some(&work().join("keys"))).unwrap()
-}
-
-/// A world whose guest OS looks at itself from inside (`probe/`) and writes what it saw onto the disk `evidence`.
-pub fn probed_world() -> World {
     let path = |name: &str| PathBuf::from(std::env::var_os(name).unwrap_or_default());
-    let probed = Artifacts {
+    create(Artifacts {
         os: path("COUNTERSIGN_PROBED_OS_IMAGE"),
         manifest: path("COUNTERSIGN_PROBED_IMAGE_JSON"),
         ..artifacts()
-    };
-    World::create(probed, &work(), Some(&work().join("keys"))).unwrap()
+    })
 }
 
-/// Room for what was seen, in bytes.
-pub const SEEN: u64 = 256 << 20;
+/// A fresh world with exactly the guest OS that ships.
+pub fn shipped_world() -> World {
+    create(artifacts())
+}
+
+fn create(artifacts: Artifacts) -> World {
+    World::create(artifacts, &work(), Some(&work().join("keys"))).unwrap()
+}
 
 /// Logs of the run called `name`, kept after it.
 pub fn logs(name: &str) -> Logs {
@@ -71,10 +74,10 @@ pub fn logs(name: &str) -> Logs {
 pub struct Refused {
     pub history: Vec<Event>,
     pub serial: String,
+    /// What was seen of it from inside.
+    pub look: Look,
     seen: Vec<Seen>,
     off: Instant,
-    logs: Logs,
-    drives: Vec<Drive>,
 }
 
 /// Boots until the machine powers itself off.
@@ -87,25 +90,24 @@ pub fn refused(
     data: Option<&Path>,
 ) -> Refused {
     let run = world.run(name, image, medium, data).unwrap();
-    refused_run(name, profile, &run)
+    refused_run(name, profile, run)
 }
 
 /// As [`refused`], of a run that the story has changed.
-pub fn refused_run(name: &str, profile: &str, run: &Run) -> Refused {
-    let logs = logs(name);
-    let guest = Guest::boot(&Profile::named(profile).unwrap(), run, &logs).unwrap();
-    off(guest, run, logs)
+pub fn refused_run(name: &str, profile: &str, run: Run) -> Refused {
+    let (guest, look) = inside::boot(name, &Profile::named(profile).unwrap(), run);
+    off(guest, look)
 }
 
 /// Waits until a machine powers itself off.
-pub fn off(mut guest: Guest, run: &Run, logs: Logs) -> Refused {
+pub fn off(mut guest: Guest, look: Look) -> Refused {
     let status = guest.wait_end(BOOT).unwrap();
     let off = Instant::now();
     assert!(status.success(), "the machine did not power itself off: {status}");
     let seen = guest.history().to_vec();
     let history = seen.iter().map(|seen| seen.event.clone()).collect();
-    let serial = std::fs::read_to_string(logs.serial()).unwrap();
-    Refused { history, serial, seen, off, logs, drives: run.drives.clone() }
+    let serial = std::fs::read_to_string(look.logs.serial()).unwrap();
+    Refused { history, serial, look, seen, off }
 }
 
 /// The capsule of a boot's console, opened by the real program with the auditor's key; the same program draws it.
@@ -113,7 +115,7 @@ pub fn capsule(boot: &Refused, key: &Path) -> serde_json::Value {
     let program = std::env::var_os("COUNTERSIGN_PROGRAM").unwrap_or_default();
     assert!(!program.is_empty(), "expected COUNTERSIGN_PROGRAM to name the program countersign");
     let mut open = tied(&program.to_string_lossy());
-    open.args(["open", "--key"]).arg(key).arg(boot.logs.serial());
+    open.args(["open", "--key"]).arg(key).arg(boot.look.logs.serial());
     let text = run(open, b"").unwrap();
     let transcript: serde_json::Value = serde_json::from_slice(&text).unwrap();
     let mut timeline = tied(&program.to_string_lossy());
@@ -141,7 +143,7 @@ impl Refused {
         }
         if stage < Stage::Root {
             // A disk that was never written has no blocks: nothing is written before all checks have passed.
-            let scratch = self.drives.iter().find(|drive| !drive.read_only).unwrap();
+            let scratch = self.look.drives.iter().find(|drive| !drive.read_only).unwrap();
             assert_eq!(std::fs::metadata(&scratch.path).unwrap().blocks(), 0, "the scratch disk was written");
         }
         let code = failed[0].field("code").unwrap_or_default();
@@ -195,7 +197,7 @@ impl Refused {
         let network = |seen: &&Seen| seen.event.is_stage(Stage::Network, State::Done) || failed(seen);
         let since = self.seen[first..].iter().rev().find(network).unwrap_or(&self.seen[first]).at;
         let took = self.off - since;
-        println!("{}: off {took:.1?} after the report could begin", self.logs.name());
+        println!("{}: off {took:.1?} after the report could begin", self.look.logs.name());
         assert!(took < MINUTE + containers, "off after {took:.1?}");
     }
 
@@ -204,16 +206,13 @@ impl Refused {
         assert!(self.serial.contains(sentence), "no \"{sentence}\" in\n{}", self.serial);
     }
 
-    /// No shell, no login, no line out of form; no planted secret on the console, at the log server or on any disk.
+    /// No shell, no login, no line out of form; no planted secret anywhere, seen from outside and from inside.
     pub fn assert_closed_and_silent(&self, world: &World) {
         for word in ["login:", "emergency", "rescue", "sh-5", "~#"] {
             assert!(!self.serial.contains(word), "\"{word}\" in\n{}", self.serial);
         }
         assert!(!self.history.iter().any(|event| matches!(event, Event::Malformed(_))), "{}", self.serial);
-        let mut files = vec![self.logs.serial(), self.logs.emulator(), world.syslog.file()];
-        files.extend(self.drives.iter().map(|drive| drive.path.clone()));
-        let present = files.iter().filter(|file| file.exists()).map(PathBuf::as_path);
-        assert_eq!(world.canaries.search(present).unwrap(), Vec::new());
+        self.look.assert_silent(world, End::Off);
     }
 }
 
