@@ -113,7 +113,7 @@ pub trait Disks {
     /// Reads exactly `length` bytes at `offset`, fewer only at the end of the device.
     fn read(&self, device: &Path, offset: u64, length: usize) -> Result<Vec<u8>>;
     /// Writes `bytes` at `offset` and waits until the device holds them: what is written later cannot reach it
-    /// earlier.
+    /// earlier. They are read back; a device that gives other bytes back is an error.
     fn write_disk(&self, device: &Path, offset: u64, bytes: &[u8]) -> Result<()>;
     /// Writes `length` bytes of zeros at `offset` and waits until the device holds them.
     fn write_zeros(&self, device: &Path, offset: u64, length: u64) -> Result<()>;

@@ -41,8 +41,8 @@ impl Ready {
     /// Runs the stage.
     ///
     /// # Errors
-    /// `HPL11100E` without a contract disk, `HPL11101E` for one that is none, `HPL07108E` for a disk that cannot be
-    /// read, `HPL05002E` without `user-data`, `HPL11102E` for a host name that is none, `HPL13100E` for a
+    /// `HPL11100E` without a contract disk, `HPL11101E` for one that is none, `HPL07108E` where there is none and a disk
+    /// cannot be read, or it cannot be read itself, `HPL05002E` without `user-data`, `HPL11102E` for a host name that is none, `HPL13100E` for a
     /// `network-config` that cannot be used.
     pub fn locate<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Located, Failure> {
         log.stage(Stage::Locate, |_| {
@@ -109,14 +109,17 @@ impl Ready {
     }
 }
 
-/// Waits for the one disk with the label.
+/// Waits for the one disk with the label. A disk that cannot be read is the reason only where none with the label comes:
+/// a broken volume is refused at `unlock`, which the log server is told of.
 fn find<S: Initramfs>(system: &S) -> Result<Disk, Failure> {
     let deadline = system.uptime() + WAIT;
     loop {
-        let mut labelled = Vec::new();
+        let (mut labelled, mut broken) = (Vec::new(), None);
         for disk in system.disks().map_err(unreadable)? {
-            if cidata::is_cidata(&read(system, &disk, DESCRIPTOR_END)?) {
-                labelled.push(disk);
+            match read(system, &disk, DESCRIPTOR_END) {
+                Ok(bytes) if cidata::is_cidata(&bytes) => labelled.push(disk),
+                Ok(_) => {}
+                Err(failure) => broken = broken.or(Some(failure)),
             }
         }
         match labelled.len() {
@@ -130,7 +133,8 @@ fn find<S: Initramfs>(system: &S) -> Result<Disk, Failure> {
         let left = deadline.saturating_sub(system.uptime());
         if left.is_zero() || !system.wait_for_disk(left).map_err(unreadable)? {
             let message = format!("expected a disk labelled cidata within {} s", WAIT.as_secs());
-            return Err(Failure::machine(Stage::Locate, Code::CidataMissing, message));
+            let missing = Failure::machine(Stage::Locate, Code::CidataMissing, message);
+            return Err(broken.unwrap_or(missing));
         }
     }
 }

@@ -109,7 +109,7 @@ fn an_existing_volume_keeps_its_file_system_or_the_boot_ends() {
 fn a_volume_that_cannot_be_read_is_not_taken_for_one_without_file_system() {
     let machine = machine_with_good_volume(&Contract::good());
     machine.fails("read /dev/mapper/volume-data", io::ErrorKind::Other);
-    boot(&machine).assert_refused(Stage::Unlock, Code::MountFailed);
+    boot(&machine).assert_machine(Stage::Unlock, Code::DiskUnreadable, "volume data: ");
 }
 
 #[test]

@@ -184,7 +184,6 @@ const FAILURES: &[(&str, Stage, Code)] = &[
     ("set kernel parameter kernel.modules_disabled", Stage::Validate, Code::ImageIncomplete),
     ("kernel release", Stage::Preflight, Code::ImageIncomplete),
     ("list disks", Stage::Locate, Code::DiskUnreadable),
-    ("read /dev/vda", Stage::Locate, Code::DiskUnreadable),
     ("read image key", Stage::Unseal, Code::ImageIncomplete),
     ("forget image key", Stage::Verify, Code::BootInternal),
     ("partition", Stage::Unlock, Code::PartitioningFailed),

@@ -194,6 +194,16 @@ fn one_broken_header_copy_is_made_anew_from_the_other() {
 }
 
 #[test]
+fn a_disk_that_takes_no_repair_is_told() {
+    let machine = machine_with_volume(&Contract::good(), DEPLOYER_SEED, WORKLOAD_SEED);
+    machine.put(VOLUME, 0, &[0; 4096]);
+    machine.fails("write disk /dev/vdd2", std::io::ErrorKind::InvalidData);
+    let boot = boot(&machine);
+    boot.assert_machine(Stage::Unlock, Code::HeaderNotRepaired, "volume data: double write disk /dev/vdd2");
+    boot.assert_warned("HPL07110W: volume data: one of the two copies");
+}
+
+#[test]
 fn nothing_is_repaired_before_the_seeds_fit() {
     let machine = machine_with_volume(&Contract::good(), "other", "seeds");
     machine.put(VOLUME, 0, &[0; 4096]);

@@ -366,6 +366,10 @@ codes! {
         "the seeds of a volume could not be changed"
         cause "the volume is of an old format whose header cannot be changed safely, or the device failed"
         remedy "copy the data to a new volume, or boot with the old seeds; the volume opens with the old or the new ones";
+    HeaderNotRepaired "HPL07113E" VOLUME_HEADER_REPAIR Error
+        "the broken copy of a volume's header could not be made anew"
+        cause "the device failed, or gave back other bytes than it had taken"
+        remedy "look at the console for the device's error and replace the disk; a copy of it opens by the other header copy";
     VolumeRecordMissing "HPL07120W" VOLUME_RECORD_MISSING Warning
         "the volume has no record that says whose it is"
         cause "HPCR or a program without records made it, or somebody with full rights took the record away"

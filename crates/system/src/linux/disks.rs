@@ -10,6 +10,7 @@ use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use nix::sys::stat::{major, minor};
 
 use super::announcements::Announcements;
@@ -21,7 +22,14 @@ use crate::ports::{Disk, Disks, Partition};
 const VIRTUAL: [&str; 7] = ["loop", "ram", "dm-", "md", "zram", "nbd", "fd"];
 
 /// Where drivers put a serial number, the first that is there counts: virtio, then NVMe, SCSI, DASD.
-const SERIALS: [&str; 4] = ["serial", "device/serial", "device/wwid", "device/uid"];
+const SERIALS: [&str; 5] = ["serial", "device/serial", UNIT_SERIAL, "device/wwid", "device/uid"];
+
+/// The page "unit serial number" of a SCSI disk (SPC-4, 7.8.16), as the disk sent it. It says what the host gave as
+/// serial number; `wwid` wraps that into other words, or says something else.
+const UNIT_SERIAL: &str = "device/vpd_pg80";
+
+/// Bytes of such a page before the serial number: peripheral, page code 0x80, length.
+const PAGE_HEADER: usize = 4;
 
 /// A disk of the host has a short serial (virtio: 20 bytes); longer text is cut.
 const MAXIMUM_SERIAL: usize = 256;
@@ -75,15 +83,17 @@ impl Disks for Linux {
     }
 
     fn read(&self, device: &Path, offset: u64, length: usize) -> Result<Vec<u8>> {
-        read_at(device, offset, length)
+        File::open(device)
+            .and_then(|file| read_at(&file, offset, length))
             .map_err(|e| SystemError::io("read disk", device.display().to_string(), e))
     }
 
     fn write_disk(&self, device: &Path, offset: u64, bytes: &[u8]) -> Result<()> {
         let write = || -> io::Result<()> {
-            let file = OpenOptions::new().write(true).open(device)?;
+            let file = OpenOptions::new().read(true).write(true).open(device)?;
             file.write_all_at(bytes, offset)?;
-            file.sync_all()
+            file.sync_all()?;
+            kept(&file, offset, bytes)
         };
         write().map_err(|e| SystemError::io("write disk", device.display().to_string(), e))
     }
@@ -176,7 +186,7 @@ fn read_disk(directory: &Path, name: &str, dev: &Path) -> Option<Disk> {
     if size == 0 || number(&directory.join("hidden")) == Some(1) {
         return None;
     }
-    let serial = SERIALS.iter().find_map(|file| text(&directory.join(file)).filter(|text| !text.is_empty()));
+    let serial = SERIALS.iter().find_map(|file| serial(directory, file).filter(|text| !text.is_empty()));
     let mut partitions: Vec<Partition> =
         fs::read_dir(directory).ok()?.filter_map(|entry| read_partition(&entry.ok()?.path(), dev)).collect();
     partitions.sort_by_key(|partition| partition.number);
@@ -207,19 +217,38 @@ fn node(dev: &Path, name: &str) -> PathBuf {
     dev.join(name.replace('!', "/"))
 }
 
+fn serial(directory: &Path, file: &str) -> Option<String> {
+    let path = directory.join(file);
+    if file != UNIT_SERIAL {
+        return text(&path);
+    }
+    fs::read(&path).ok()?.get(PAGE_HEADER..).map(plain)
+}
+
 fn text(path: &Path) -> Option<String> {
-    // A serial is whatever bytes the host gave.
-    fs::read(path)
-        .ok()
-        .map(|bytes| String::from_utf8_lossy(&bytes).trim_matches(['\0', '\n', ' ']).to_owned())
+    fs::read(path).ok().map(|bytes| plain(&bytes))
+}
+
+/// A serial is whatever bytes the host gave.
+fn plain(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim_matches(['\0', '\n', ' ']).to_owned()
 }
 
 fn number(path: &Path) -> Option<u64> {
     text(path)?.parse().ok()
 }
 
-fn read_at(device: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
-    let file = File::open(device)?;
+/// Reads back what was written, from the disk and not from the kernel's cache: a disk may drop what it says it keeps,
+/// and what is done next may take away the only other copy.
+fn kept(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED)?;
+    if read_at(file, offset, bytes.len())? == bytes {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, "expected the disk to keep what it took"))
+}
+
+fn read_at(file: &File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
     let mut buffer = Vec::new();
     buffer.try_reserve_exact(length)?;
     buffer.resize(length, 0);
@@ -290,6 +319,10 @@ mod tests {
             ("block/vda/ro", "1\n"),
             ("block/vda/device/serial", "  spaces \n"),
             ("block/vdaa/size", "16\n"),
+            ("block/sda/size", "8\n"),
+            ("block/sda/device/wwid", "naa.6001405\n"),
+            ("block/sdb/size", "8\n"),
+            ("block/sdb/device/wwid", "naa.6001406\n"),
             ("block/cciss!c0d0/size", "8\n"),
             ("block/sr0/size", "0\n"),
             ("block/nvme0c0n1/size", "8\n"),
@@ -301,6 +334,8 @@ mod tests {
         ] {
             write(sys, path, text);
         }
+        fs::write(sys.join("block/sda/device/vpd_pg80"), b"\x00\x80\x00\x06unit  ").unwrap();
+        fs::write(sys.join("block/sdb/device/vpd_pg80"), b"\x00\x80\x00\x00").unwrap();
         let machine = Linux::with_paths(Paths { sys: sys.into(), ..Paths::default() });
         let disk = |path: &str, serial: &str, size, read_only| Disk {
             path: path.into(),
@@ -321,6 +356,8 @@ mod tests {
         assert_eq!(
             machine.disks().unwrap(),
             [
+                disk("/dev/sda", "unit", 4096, false),
+                disk("/dev/sdb", "naa.6001406", 4096, false),
                 disk("/dev/vda", "spaces", 8192, true),
                 volume,
                 disk("/dev/vdaa", "", 8192, false),
@@ -354,6 +391,11 @@ mod tests {
         assert_eq!(fs::read(file.path()).unwrap(), expected);
         let error = machine.write_disk(Path::new("/nowhere/vdb"), 0, &[0]).unwrap_err();
         assert!(error.to_string().starts_with("write disk /nowhere/vdb: "), "{error}");
+        // What a disk gives back that dropped a write is another text.
+        let lies = kept(&File::open(file.path()).unwrap(), 4096, &[8; 100]).unwrap_err();
+        assert_eq!(lies.to_string(), "expected the disk to keep what it took");
+        let short = kept(&File::open(file.path()).unwrap(), 16380, &[7; 8]).unwrap_err();
+        assert_eq!(short.kind(), io::ErrorKind::InvalidData);
         assert_eq!(machine.size(file.path()).unwrap(), 16384);
         assert_eq!(machine.number(file.path()).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }

@@ -111,7 +111,7 @@ pub(super) fn repair<S: Initramfs>(
         log.warn_text(format!("{code}: volume {name}: {}", code.text()));
         system
             .write_disk(&opened.device, write.offset, &write.bytes)
-            .map_err(|error| failed(volume, Code::LuksOpenFailed, &error))?;
+            .map_err(|error| failed(volume, Code::HeaderNotRepaired, &error))?;
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ pub fn file_system<S: Initramfs>(
 ) -> std::result::Result<(), Failure> {
     let head = system
         .read(mapped, 0, FILE_SYSTEM_BYTES)
-        .map_err(|error| failed(volume, Code::MountFailed, &error))?;
+        .map_err(|error| failed(volume, Code::DiskUnreadable, &error))?;
     let found = content::file_system(&head);
     if found == Some(volume.file_system()) {
         return Ok(());
