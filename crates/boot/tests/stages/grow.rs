@@ -141,6 +141,18 @@ fn what_fails_while_growing_ends_the_boot() {
 }
 
 #[test]
+fn a_file_system_that_is_marked_with_errors_opens_and_stays_as_it_is() {
+    let machine = machine(&Contract::good(), 2 * GIB, 906 * MIB);
+    machine.fails("grow ext4", ErrorKind::PermissionDenied);
+    let boot = boot(&machine);
+    assert_eq!(boot.result, Ok(()), "{}", boot.said());
+    boot.assert_warned(
+        "HPL07131W: volume data: the disk became larger, and the volume stays as it is: double grow ext4",
+    );
+    assert!(!boot.said().contains("HPL07130I"), "{}", boot.said());
+}
+
+#[test]
 fn a_volume_that_is_mounted_read_only_does_not_grow() {
     let read_only = "countersign:\n  volumes:\n    data:\n      mount-options: [ro]\n";
     let machine = machine(&Contract::good().with_workload(read_only), 2 * GIB, 906 * MIB);

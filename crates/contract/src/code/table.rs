@@ -404,8 +404,8 @@ codes! {
         remedy "nothing to do";
     VolumeNotGrown "HPL07131W" VOLUME_NOT_GROWN Warning
         "the disk became larger, and the volume stays as it is"
-        cause "the disk's partition table is not one that a volume's disk has"
-        remedy "look at the table with sgdisk --verify, or copy the data to a new volume";
+        cause "the disk's partition table is not one that a volume's disk has, or the file system once had an error"
+        remedy "look at the table with sgdisk --verify, check the file system on a rescue machine, or copy the data";
     ComposeFailed "HPL08004E" DOCKER_COMMAND Error
         "the compose project did not start"
         cause "the compose program reported an error; its last line is in the message"

@@ -6,6 +6,7 @@
 //! grow: dm-integrity lays its tags out for the size that it was made with.
 
 use std::fmt::Display;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use countersign_contract::code::Code;
@@ -55,9 +56,16 @@ pub(super) fn grow<S: Initramfs>(
     if due(system, volume, opened)? {
         let not_extended = |error: SystemError| failed(volume, Code::FileSystemNotExtended, &error);
         let size = system.size(&opened.mapped).map_err(not_extended)?;
-        system.grow(filesystem(volume), staged, size).map_err(not_extended)?;
-        let code = Code::VolumeGrown;
-        log.say(&format!("{code}: volume {}: {}", volume.name(), code.text()));
+        match system.grow(filesystem(volume), staged, size) {
+            Ok(()) => {
+                let code = Code::VolumeGrown;
+                log.say(&format!("{code}: volume {}: {}", volume.name(), code.text()));
+            }
+            // ext4's word for a file system that it once found an error in, a write that failed say. It is as usable as
+            // it was.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => not_grown(log, volume, &error),
+            Err(error) => return Err(not_extended(error)),
+        }
     }
     Ok(())
 }
