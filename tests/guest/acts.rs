@@ -12,10 +12,10 @@ use countersign_system::linux::Linux;
 use countersign_system::ports::{Disks, Filesystem, Platform};
 use countersign_tests::lab::{Act, Answer, COUNTER, MARK_AT, Mark, pattern};
 
-use super::Result;
 use super::machine::VOLUMES;
+use super::{Result, scsi};
 
-/// Devices by serial number, once seen: a disk may come, none goes, and a look at all of them is slow.
+/// Devices by serial number, once seen: a look at all of them is slow. A disk that goes is forgotten.
 static SEEN: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
 
 /// The device of the machine's disk with a serial number.
@@ -25,6 +25,11 @@ pub fn disk(linux: &Linux, serial: &str) -> Result<PathBuf> {
         seen.extend(linux.disks()?.into_iter().map(|disk| (disk.serial, disk.path)));
     }
     seen.get(serial).cloned().ok_or_else(|| format!("no disk {serial}").into())
+}
+
+/// Forgets a disk that was taken away.
+pub fn forget(serial: &str) {
+    SEEN.lock().unwrap_or_else(PoisonError::into_inner).remove(serial);
 }
 
 /// Does it; what it finds goes into the answer.
@@ -46,6 +51,9 @@ pub fn act(linux: &Linux, act: &Act, answer: &mut Answer) -> Result<()> {
             linux.load_filesystem(kind.ok_or("expected xfs or btrfs")?)?;
         }
         Act::Mark { disk, mark } => put_mark(linux, disk, *mark)?,
+        Act::Attach { serial, disk: below, faults } => {
+            scsi::attach(linux, serial, &disk(linux, below)?, faults)?;
+        }
         Act::Workload { folder, disk, files, length } => {
             let folder = file(folder);
             for number in 0..*files {
@@ -76,7 +84,8 @@ fn file(path: &str) -> PathBuf {
     PathBuf::from(path.replace("{volume}", VOLUMES))
 }
 
-fn program(linux: &Linux, words: &[String], input: &str) -> Result<String> {
+/// Runs a program to its end; what it said.
+pub fn program(linux: &Linux, words: &[String], input: &str) -> Result<String> {
     let mut plain = Vec::new();
     for word in words {
         plain.push(match word.strip_prefix("{disk:").and_then(|rest| rest.split_once('}')) {

@@ -74,7 +74,11 @@ fn attached() -> std::io::Result<Vec<(String, PathBuf)>> {
     let mut attached = Vec::new();
     for entry in std::fs::read_dir("/sys/block")? {
         let folder = entry?.path();
-        if let Ok(serial) = std::fs::read_to_string(folder.join("serial")) {
+        // A virtio disk's, or the page of a SCSI disk behind its four bytes.
+        let page =
+            || std::fs::read(folder.join("device/vpd_pg80")).map(|page| page[4.min(page.len())..].to_vec());
+        if let Ok(serial) = std::fs::read(folder.join("serial")).or_else(|_| page()) {
+            let serial = String::from_utf8_lossy(&serial);
             attached.push((serial.trim_end_matches(['\0', '\n']).to_owned(), folder));
         }
     }

@@ -12,6 +12,7 @@
 
 mod acts;
 mod machine;
+mod scsi;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -114,13 +115,13 @@ fn sectors(disk: &Path) -> Option<u64> {
     text.split_whitespace().nth(6)?.parse().ok()
 }
 
-/// Names of the mapped devices.
+/// Names of the mapped devices, without what lies below a disk.
 fn mapped() -> Result<Vec<String>> {
     let mut names = Vec::new();
     if let Ok(entries) = std::fs::read_dir("/dev/mapper") {
         for entry in entries {
             let name = entry?.file_name().to_string_lossy().into_owned();
-            if name != "control" {
+            if name != "control" && !name.starts_with(scsi::BELOW) {
                 names.push(name);
             }
         }
@@ -129,7 +130,7 @@ fn mapped() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Leaves nothing mounted and nothing mapped for the next case.
+/// Leaves nothing mounted, mapped or attached by the case for the next one.
 fn clean_up(linux: &Linux) -> Result<()> {
     let mounts = std::fs::read_to_string("/proc/self/mounts")?;
     let mut targets: Vec<&str> = mounts
@@ -139,7 +140,11 @@ fn clean_up(linux: &Linux) -> Result<()> {
         .collect();
     targets.sort_unstable();
     for target in targets.into_iter().rev() {
-        linux.unmount(Path::new(target))?;
+        if linux.unmount(Path::new(target)).is_err() {
+            // A file system whose disk fails has something left that it cannot write.
+            let words = ["/lab/busybox", "umount", target];
+            acts::program(linux, &words.map(str::to_owned), "")?;
+        }
     }
     // Stacked devices: whoever is used by another goes in a later round.
     let mut left = mapped()?;
@@ -153,7 +158,7 @@ fn clean_up(linux: &Linux) -> Result<()> {
         }
         left = rest;
     }
-    Ok(())
+    scsi::detach(linux)
 }
 
 /// A line on the console.

@@ -103,6 +103,16 @@ pub enum Act {
         /// What the mark says.
         mark: Mark,
     },
+    /// Attaches a SCSI disk that is another disk with faults: device mapper's targets over that disk, and the kernel's
+    /// SCSI target with a loop back over them. It goes when the case ends.
+    Attach {
+        /// Serial number of the SCSI disk.
+        serial: String,
+        /// Serial number of the disk below; nobody else may use it meanwhile.
+        disk: String,
+        /// What is wrong with it, ascending; the rest is well.
+        faults: Vec<Stretch>,
+    },
     /// Writes files `0` to `files - 1` one after the other, each waited for; behind each its number over the one in
     /// the file [`COUNTER`], waited for; and behind that [`Mark::File`]. A cut behind the mark *n* must leave the
     /// files up to *n*, and a counter that is not below *n*.
@@ -116,6 +126,33 @@ pub enum Act {
         /// Bytes of each.
         length: usize,
     },
+}
+
+/// What device mapper makes of a stretch of a disk.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Fault {
+    /// Its target `error`: every request fails.
+    Error,
+    /// Its target `flakey`: well for `up` seconds, then down for `down` seconds, and so on.
+    Flakey {
+        /// Seconds; with 0 it is down from the start.
+        up: u32,
+        /// Seconds.
+        down: u32,
+        /// What happens while it is down, in the target's own words (`drop_writes`); without any every request fails.
+        features: Vec<String>,
+    },
+}
+
+/// A stretch of a disk and what is wrong with it, in bytes that are multiples of 512.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Stretch {
+    /// Where it begins.
+    pub at: u64,
+    /// Bytes.
+    pub length: u64,
+    /// What is wrong.
+    pub fault: Fault,
 }
 
 /// How far a case had come, said by a sector of its disk; later ones are greater.

@@ -13,6 +13,7 @@ mod volumes_with_integrity;
 mod write_log;
 
 mod disks_that_come_late;
+mod disks_that_fail;
 mod file_systems_grow;
 mod foreign_volumes_open;
 mod forged_headers_are_refused;
