@@ -2,13 +2,12 @@
 //! unpacked (it cannot be installed beside rsyslog). Both demand a client certificate and write a JSON object a record.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
-use super::world::{Process, World, listens, until};
+use super::world::{Process, Records, World, listens, until};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -61,7 +60,7 @@ pub struct Receiver<'w> {
     kind: Kind,
     folder: tempfile::TempDir,
     process: Option<Process>,
-    offset: u64,
+    file: Records,
     /// All records so far.
     pub records: Vec<Record>,
 }
@@ -70,14 +69,13 @@ impl<'w> Receiver<'w> {
     /// Describes a server; it does not run yet.
     pub fn new(world: &'w World, kind: Kind) -> Receiver<'w> {
         let folder = tempfile::tempdir().unwrap();
-        let mut receiver = Receiver { world, kind, folder, process: None, offset: 0, records: Vec::new() };
+        let file = Records::create(folder.path().join("records"));
+        let receiver = Receiver { world, kind, folder, process: None, file, records: Vec::new() };
         let text = match kind {
             Kind::Rsyslog => receiver.rsyslog(),
             Kind::SyslogNg => receiver.syslog_ng(),
         };
         fs::write(receiver.path("conf"), text).unwrap();
-        File::create(receiver.path("records")).unwrap();
-        receiver.records.clear();
         receiver
     }
 
@@ -170,14 +168,8 @@ log {{ source(guests); destination(records); flags(flow-control); }};
 
     /// Reads what has been written since.
     pub fn read(&mut self) {
-        let mut file = File::open(self.path("records")).unwrap();
-        file.seek(SeekFrom::Start(self.offset)).unwrap();
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).unwrap();
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        self.offset += whole as u64;
-        let lines = bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        self.records.extend(lines.map(|line| serde_json::from_slice::<Record>(line).unwrap()));
+        let lines = self.file.next();
+        self.records.extend(lines.iter().map(|line| serde_json::from_slice::<Record>(line).unwrap()));
     }
 
     /// Waits until the records so far are as wanted.

@@ -3,7 +3,8 @@
 //! The calling thread gets mounts of its own with empty `/run` and `/var/log`, so that journald, journalctl and the
 //! forwarder run with their usual paths and meet nobody else. All processes die with the thread.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -68,6 +69,32 @@ pub fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
         }
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The file into which a server writes a line for each record that it takes.
+pub struct Records {
+    path: PathBuf,
+    offset: u64,
+}
+
+impl Records {
+    /// Makes the file.
+    pub fn create(path: PathBuf) -> Records {
+        File::create(&path).unwrap();
+        Records { path, offset: 0 }
+    }
+
+    /// The whole lines that were written since the last time.
+    pub fn next(&mut self) -> Vec<Vec<u8>> {
+        let mut file = File::open(&self.path).unwrap();
+        file.seek(SeekFrom::Start(self.offset)).unwrap();
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).unwrap();
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        self.offset += whole as u64;
+        let lines = bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(<[u8]>::to_vec).collect()
     }
 }
 

@@ -1,14 +1,13 @@
 //! IBM Cloud Logs and its IAM, played by `tests/cloud_logs.py` from their public descriptions.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::world::{Keys, Process, listens, until};
+use super::world::{Keys, Process, Records, listens, until};
 
 /// The key of the contract. Nothing but its file and the requests to IAM may hold it.
 pub const API_KEY: &str = "canary+Api/Key=4711";
@@ -42,7 +41,7 @@ pub struct Cloud {
     key: PathBuf,
     pub port: u16,
     process: Option<Process>,
-    offset: u64,
+    file: Records,
     /// All records so far.
     pub records: Vec<Record>,
 }
@@ -51,17 +50,18 @@ impl Cloud {
     /// Starts a server with this certificate.
     pub fn start(keys: &Keys, certificate: &str) -> Cloud {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let folder = tempfile::tempdir().unwrap();
+        let file = Records::create(folder.path().join("records"));
         let mut cloud = Cloud {
-            folder: tempfile::tempdir().unwrap(),
+            folder,
             certificate: keys.path(&format!("{certificate}.pem")),
             key: keys.path(&format!("{certificate}.key")),
             port,
             process: None,
-            offset: 0,
+            file,
             records: Vec::new(),
         };
         cloud.settings(API_KEY, 3600);
-        File::create(cloud.path("records")).unwrap();
         cloud.run();
         cloud
     }
@@ -105,18 +105,8 @@ impl Cloud {
 
     /// Reads what it has taken since.
     pub fn read(&mut self) {
-        let mut file = File::open(self.path("records")).unwrap();
-        file.seek(SeekFrom::Start(self.offset)).unwrap();
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).unwrap();
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        self.offset += whole as u64;
-        for line in bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            // One that was being written when the server was stopped is none.
-            if let Ok(record) = serde_json::from_slice(line) {
-                self.records.push(record);
-            }
-        }
+        // One that was being written when the server was stopped is none.
+        self.records.extend(self.file.next().iter().filter_map(|line| serde_json::from_slice(line).ok()));
     }
 
     /// Waits until the records so far are as wanted.
