@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use countersign_vm::events::Stage;
 use countersign_vm::lab::cloud_logs::Record;
-use countersign_vm::lab::world::{DATA_DISK, VOLUME};
+use countersign_vm::lab::world::DATA_DISK;
 use countersign_vm::profile::Profile;
 
 use crate::inside::{self, End};
-use crate::support::{BOOT, refused, world};
+use crate::support::{BOOT, mistyped, refused, world};
 
 const ANSWER: Duration = Duration::from_secs(120);
 
@@ -55,10 +55,7 @@ fn log_router_takes_the_log() {
 
     // The same volume with a mistyped seed.
     let before = records.len();
-    let mut other = contract.clone();
-    if let Some(volume) = other.volumes.get_mut(VOLUME) {
-        volume.env_seed.push_str("-mistyped");
-    }
+    let other = mistyped(&mut world, &contract);
     let wrong = world.deliver("log-router-refused", &other.texts(), &delivery).unwrap();
     let boot = refused(&world, "log-router-refused", "single", &world.keys.image, &wrong, Some(&data));
     boot.assert_ended(Stage::Unlock, 17, &[("code", "HPL02003E")]);

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use countersign_vm::arguments::Run;
 use countersign_vm::events::{Event, Stage, State};
 use countersign_vm::guest::{Guest, Logs, Seen};
-use countersign_vm::lab::contract::Medium;
+use countersign_vm::lab::contract::{Contract, Medium, volume_passphrase};
 use countersign_vm::lab::keys::Pair;
-use countersign_vm::lab::world::{Artifacts, World};
+use countersign_vm::lab::world::{Artifacts, VOLUME, World};
 use countersign_vm::process::{run, tied};
 use countersign_vm::profile::Profile;
 
@@ -63,6 +63,20 @@ pub fn shipped_world() -> World {
 
 fn create(artifacts: Artifacts) -> World {
     World::create(artifacts, &work(), Some(&work().join("keys"))).unwrap()
+}
+
+/// The contract with a seed that its volume was not made with. What the guest derives from it, in either order of the
+/// seeds, is a planted secret as well.
+pub fn mistyped(world: &mut World, contract: &Contract) -> Contract {
+    let mut contract = contract.clone();
+    let volume = contract.volumes.get_mut(VOLUME).unwrap();
+    volume.env_seed.push_str("-mistyped");
+    let mut swapped = volume.clone();
+    std::mem::swap(&mut swapped.env_seed, &mut swapped.workload_seed);
+    for volume in [volume, &swapped] {
+        world.canaries.plant("passphrase from a mistyped seed", volume_passphrase(volume).unwrap());
+    }
+    contract
 }
 
 /// Logs of the run called `name`, kept after it.

@@ -10,7 +10,7 @@ use countersign_vm::lab::contract::volume_passphrase;
 use countersign_vm::lab::disk;
 use countersign_vm::lab::world::{DATA_DISK, VOLUME};
 
-use crate::support::{NONE, refused, world};
+use crate::support::{NONE, mistyped, refused, world};
 
 #[test]
 fn wrong_seed_leaves_the_disk_as_it_was() {
@@ -19,10 +19,7 @@ fn wrong_seed_leaves_the_disk_as_it_was() {
     let data = world.disk("data", DATA_DISK).unwrap();
     luks_format(&data, &volume_passphrase(&contract.volumes[VOLUME]).unwrap());
     let before = disk::fingerprint(&data).unwrap();
-    let mut other = contract.clone();
-    if let Some(volume) = other.volumes.get_mut(VOLUME) {
-        volume.env_seed.push_str("-mistyped");
-    }
+    let other = mistyped(&mut world, &contract);
     let delivery = world.delivery();
     let medium = world.deliver("wrong-seed", &other.texts(), &delivery).unwrap();
 
