@@ -41,7 +41,7 @@ const LAST: Duration = Duration::from_secs(15);
 const CHUNK: usize = 64 << 10;
 /// Once the journal has given nothing for so long, lines that have not ended go out as they are. More than the pause
 /// after which the next entry would end them, since what journald has taken may come a moment later.
-const QUIET: Duration = Duration::from_secs(5);
+const QUIET: Duration = Duration::from_secs(15);
 /// The longest pause that a server may ask for.
 const WANTED: Duration = Duration::from_secs(300);
 

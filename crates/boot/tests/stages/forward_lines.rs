@@ -99,11 +99,11 @@ fn a_line_that_does_not_end_goes_out_when_the_journal_is_quiet() {
     let mut ends = Ends::new(&machine, [1, 2]).script([Step::Pass, Step::Pass, Step::Gains(vec![3])]);
     ends.length = 1;
     ends.parts.insert(2, (5000, A, "begun"));
-    ends.parts.insert(3, (9000, A_ENDS, "ended"));
+    ends.parts.insert(3, (19_000, A_ENDS, "ended"));
     assert_eq!(ends.run(), Ok(()));
     assert_eq!(ends.messages, [(1, "1".into()), (2, "begun".into()), (3, "ended".into())]);
-    // The conversation has a minute, the line five seconds.
-    assert_eq!(ends.waits[..2], [5, 55].map(Duration::from_secs));
+    // The conversation has a minute, the line fifteen seconds.
+    assert_eq!(ends.waits[..2], [15, 45].map(Duration::from_secs));
 
     // With nothing else to send there is nothing else to wait for.
     let machine = booted(|_| ());
@@ -111,7 +111,7 @@ fn a_line_that_does_not_end_goes_out_when_the_journal_is_quiet() {
     ends.parts.insert(2, (5000, A, "begun"));
     assert_eq!(ends.run(), Ok(()));
     assert_eq!(ends.messages, [(2, "begun".into())]);
-    assert_eq!(ends.waits[..2], [5, 60].map(Duration::from_secs));
+    assert_eq!(ends.waits[..2], [15, 60].map(Duration::from_secs));
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_line_that_does_not_end_goes_out_before_an_entry_that_came_later() {
     let mut ends = Ends::new(&machine, 1..=3);
     ends.length = 1;
     ends.parts.insert(1, (5000, A, "begun"));
-    ends.parts.insert(3, (7001, "", "3"));
+    ends.parts.insert(3, (15_001, "", "3"));
     assert_eq!(ends.run(), Ok(()));
     assert_eq!(ends.messages, [(1, "2".into()), (2, "begun".into()), (3, "3".into())]);
 }
@@ -159,7 +159,7 @@ fn many_lines_that_end_at_once_are_confirmed_one_by_one() {
     for (number, fields) in [(1, A), (2, B)] {
         ends.parts.insert(number, (5000, fields, long));
     }
-    ends.parts.insert(3, (8000, "", "3"));
+    ends.parts.insert(3, (15_001, "", "3"));
     let breaks = Err(ProbeError::HungUp);
     ends.ends = [breaks.clone(), breaks.clone(), Ok(Ending::Answered), breaks].into();
     assert_eq!(ends.run(), Ok(()));

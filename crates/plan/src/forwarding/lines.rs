@@ -20,8 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{Entry, MESSAGE_BYTES};
 
-/// The longest time between two parts of a line, in microseconds.
-pub const PAUSE: u64 = 2_000_000;
+/// The longest time between two parts of a line, in microseconds. Parts follow each other at once, but journald may stand
+/// still in between: for more than two seconds while it changed its file, on a busy emulated machine.
+pub const PAUSE: u64 = 10_000_000;
 /// The most lines that are held.
 pub const LINES: usize = 64;
 /// The most bytes of their messages.

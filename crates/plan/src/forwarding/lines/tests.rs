@@ -100,15 +100,16 @@ fn a_line_of_64_kib_is_whole_and_of_a_longer_one_nothing_is_left_out() {
 #[test]
 fn a_line_ends_when_nothing_of_it_has_come_for_a_while() {
     let mut lines = Lines::default();
-    let begun = [part("a", 6, "7", 0, "a1 "), part("b", 6, "8", 1500, "b1 "), part("a", 6, "7", 2000, "a2")];
+    let begun =
+        [part("a", 6, "7", 0, "a1 "), part("b", 6, "8", 9500, "b1 "), part("a", 6, "7", 10_000, "a2")];
     assert!(pass(&mut lines, begun).is_empty());
     // b's pause is over, by anybody's entry; a's is not, to the microsecond.
-    let entry = Entry { monotonic: 4_000_000, ..other(0, "later") };
+    let entry = Entry { monotonic: 20_000_000, ..other(0, "later") };
     assert_eq!(pass(&mut lines, [entry]), ["b1 ", "later"]);
-    let entry = Entry { monotonic: 4_000_001, ..other(0, "later") };
+    let entry = Entry { monotonic: 20_000_001, ..other(0, "later") };
     assert_eq!(pass(&mut lines, [entry]), ["a1 a2", "later"]);
     // Its own continuation comes too late as well.
-    let late = [part("a", 6, "7", 5000, "begun"), last("a", 6, "7", 7001, "ended\n")];
+    let late = [part("a", 6, "7", 25_000, "begun"), last("a", 6, "7", 35_001, "ended\n")];
     assert_eq!(pass(&mut lines, late), ["begun", "ended\n"]);
 }
 
