@@ -19,6 +19,7 @@ mod deviation_powers_off;
 mod foreign_log_server_starts_nothing;
 mod log_router_takes_the_log;
 mod occupied_disk_stops_at_unlock;
+mod overflow_is_counted;
 mod schema_error_stops_at_validate;
 mod small_scratch_disk_stops_at_root;
 mod unknown_name_stops_at_network;

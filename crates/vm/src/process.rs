@@ -8,6 +8,9 @@ use std::io::{self, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{OnceLock, mpsc};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::error::{Error, Result};
 
 /// At most this much of a program's standard error goes into an error message, in bytes.
@@ -138,6 +141,21 @@ impl Service {
     /// The exit status if the process has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
+    }
+
+    /// Asks the process to end (SIGTERM) and waits for it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the process cannot be asked or waited for.
+    pub fn end(&mut self) -> Result<ExitStatus> {
+        let place = format!("process {}", self.child.id());
+        let id = Pid::from_raw(self.child.id() as i32);
+        // It is this child as long as nobody has waited for it; one that has ended cannot be asked.
+        if self.ended().is_none() {
+            kill(id, Signal::SIGTERM)
+                .map_err(|error| Error::Io { place: place.clone(), source: error.into() })?;
+        }
+        self.child.wait().map_err(Error::at(place))
     }
 
     /// Kills the process at once and waits for its end; for cutting a machine's power.

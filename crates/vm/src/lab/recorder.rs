@@ -14,7 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use serde::de::DeserializeOwned;
 
-use super::write;
+use super::{read_text, write};
 use crate::error::{Error, Result};
 use crate::process::Service;
 
@@ -23,6 +23,13 @@ const START: Duration = Duration::from_secs(30);
 
 /// How often an unchanged file is weighed against a server that has died.
 const LIVENESS: Duration = Duration::from_millis(500);
+
+/// Between two looks at the kernel's table of connections.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// States of a socket in that table (`include/net/tcp_states.h`).
+const TIME_WAIT: &str = "06";
+const LISTEN: &str = "0A";
 
 /// What the server says about itself.
 const DIAGNOSTIC: &str = "diagnostic";
@@ -41,13 +48,10 @@ impl Recorder {
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Program`], [`Error::Ended`] when it ends, [`Error::Deadline`] when it does not listen.
-    pub(super) fn start(mut command: Command, folder: &Path, name: &str) -> Result<Self> {
+    pub(super) fn start(command: Command, folder: &Path, name: &str) -> Result<Self> {
         let file = write(&folder.join(name), "")?;
-        let diagnostic = folder.join(DIAGNOSTIC);
-        let stderr = File::create(&diagnostic).map_err(Error::at(&diagnostic))?;
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
         let mut watch = Watch::new(folder)?;
-        let service = Service::start(command)?;
+        let service = launch(command, folder)?;
         let mut server = Self { service, folder: folder.to_owned(), file, port: 0 };
         let deadline = Instant::now() + START;
         let port = folder.join("port");
@@ -60,6 +64,60 @@ impl Recorder {
             server.alive("port of the server", deadline, START)?;
             watch.changed(deadline)?;
         }
+    }
+
+    /// Asks the server to end, and waits for that.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(super) fn stop(&mut self) -> Result<()> {
+        self.service.end().map(drop)
+    }
+
+    /// Starts a server that was stopped, with a command for its old port, and waits until it listens.
+    ///
+    /// # Errors
+    /// As [`Recorder::start`].
+    pub(super) fn go_on(&mut self, command: Command) -> Result<()> {
+        self.service = launch(command, &self.folder)?;
+        self.wait_sockets("port of the server", START, |states| states.iter().any(|state| state == LISTEN))
+    }
+
+    /// Waits until nobody is connected, nor was and has not heard the end of it.
+    ///
+    /// # Errors
+    /// [`Error::Deadline`] when `limit` is over, [`Error::Ended`] when the server has died, [`Error::Io`].
+    pub(super) fn wait_alone(&mut self, limit: Duration) -> Result<()> {
+        let over = |state: &String| state == LISTEN || state == TIME_WAIT;
+        self.wait_sockets("end of a conversation", limit, |states| states.iter().all(over))
+    }
+
+    /// Waits until the sockets of the port are in the wanted states.
+    fn wait_sockets(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        wanted: impl Fn(&[String]) -> bool,
+    ) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        // The kernel tells nobody when a connection of others changes.
+        while !wanted(&self.sockets()?) {
+            self.alive(what, deadline, limit)?;
+            std::thread::sleep(GLANCE);
+        }
+        Ok(())
+    }
+
+    /// The states of all sockets of the port, as the kernel lists them.
+    fn sockets(&self) -> Result<Vec<String>> {
+        let table = read_text(Path::new("/proc/net/tcp"))?;
+        let local = format!(":{:04X}", self.port);
+        let ours = table.lines().skip(1).filter_map(|line| {
+            let mut fields = line.split_whitespace().skip(1);
+            fields.next().filter(|address| address.ends_with(&local))?;
+            fields.nth(1).map(str::to_owned)
+        });
+        Ok(ours.collect())
     }
 
     /// Its port on 127.0.0.1.
@@ -116,6 +174,14 @@ impl Recorder {
         }
         Ok(())
     }
+}
+
+/// Starts a server whose words about itself go to a file of the folder.
+fn launch(mut command: Command, folder: &Path) -> Result<Service> {
+    let diagnostic = folder.join(DIAGNOSTIC);
+    let stderr = File::create(&diagnostic).map_err(Error::at(&diagnostic))?;
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+    Service::start(command)
 }
 
 /// Follows the file: whole lines only, each once.

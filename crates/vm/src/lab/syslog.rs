@@ -4,15 +4,19 @@
 //! the system.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::keys::{Authority, Pair};
 use super::recorder::Recorder;
-use super::{make_folder, write};
+use super::{make_folder, read_text, write};
 use crate::error::Result;
 use crate::process::tied;
+
+/// How the server is configured.
+const CONFIGURATION: &str = "rsyslog.conf";
 
 /// The file that takes every message.
 const MESSAGES: &str = "messages";
@@ -43,6 +47,7 @@ pub struct Message {
 #[derive(Debug)]
 pub struct Syslog {
     server: Recorder,
+    folder: PathBuf,
 }
 
 impl Message {
@@ -63,11 +68,36 @@ impl Syslog {
     pub fn start(folder: &Path, identity: &Pair, clients: &Authority) -> Result<Self> {
         let folder = make_folder(folder.to_owned())?;
         make_folder(folder.join("work"))?;
-        let conf =
-            write(&folder.join("rsyslog.conf"), configuration(&folder, identity, &clients.root.certificate))?;
-        let mut command = tied("rsyslogd");
-        command.arg("-n").arg("-f").arg(conf).arg("-i").arg(folder.join("pid"));
-        Ok(Self { server: Recorder::start(command, &folder, MESSAGES)? })
+        let conf = folder.join(CONFIGURATION);
+        write(&conf, configuration(&folder, identity, &clients.root.certificate))?;
+        Ok(Self { server: Recorder::start(program(&folder), &folder, MESSAGES)?, folder })
+    }
+
+    /// Stops the server; its port is nobody's until it goes on.
+    ///
+    /// # Errors
+    /// `Error::Io`.
+    pub fn stop(&mut self) -> Result<()> {
+        self.server.stop()
+    }
+
+    /// Starts the server again, at the same port; what it takes goes behind the messages that it had.
+    ///
+    /// # Errors
+    /// As [`Syslog::start`].
+    pub fn go_on(&mut self) -> Result<()> {
+        let conf = self.folder.join(CONFIGURATION);
+        let text = read_text(&conf)?.replace("port=\"0\"", &format!("port=\"{}\"", self.port()));
+        write(&conf, text)?;
+        self.server.go_on(program(&self.folder))
+    }
+
+    /// Waits until nobody converses with the server.
+    ///
+    /// # Errors
+    /// `Error::Deadline` when `limit` is over, `Error::Ended` when the server has died, `Error::Io`.
+    pub fn wait_alone(&mut self, limit: Duration) -> Result<()> {
+        self.server.wait_alone(limit)
     }
 
     /// Its port on 127.0.0.1.
@@ -102,6 +132,13 @@ impl Syslog {
     ) -> Result<Message> {
         self.server.wait_for(what, limit, wanted)
     }
+}
+
+/// The program with the configuration in this folder.
+fn program(folder: &Path) -> Command {
+    let mut command = tied("rsyslogd");
+    command.arg("-n").arg("-f").arg(folder.join(CONFIGURATION)).arg("-i").arg(folder.join("pid"));
+    command
 }
 
 /// The server's configuration, in the form of rsyslog 8.2102 and newer.
@@ -209,6 +246,30 @@ mod tests {
             }
         );
         assert_eq!(lines[1].msg, long);
+    }
+
+    #[test]
+    fn a_server_that_goes_on_has_its_port_and_its_messages() {
+        let made = shared();
+        let keys = &made.1;
+        let folder = tempfile::tempdir().unwrap();
+        let mut server = Syslog::start(folder.path(), &keys.logging.server, &keys.logging).unwrap();
+        let port = server.port();
+        for word in ["one", "two"] {
+            let message = frame(&format!("<11>1 - - ours - - - {word}"));
+            send(port, &keys.logging.root, Some(&keys.logging.client), &message).unwrap();
+            server.wait_for("our message", LIMIT, |m| m.msg == word).unwrap();
+            server.wait_alone(LIMIT).unwrap();
+            let connection = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let error = server.wait_alone(Duration::from_millis(100)).unwrap_err();
+            assert!(matches!(error, Error::Deadline { .. }), "{error}");
+            drop(connection);
+            server.wait_alone(LIMIT).unwrap();
+            server.stop().unwrap();
+            assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+            server.go_on().unwrap();
+        }
+        assert_eq!((server.port(), server.lines().unwrap().len()), (port, 2));
     }
 
     #[test]
