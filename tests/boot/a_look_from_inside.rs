@@ -8,13 +8,12 @@
 use countersign_vm::arguments::Drive;
 use countersign_vm::events::{Stage, State};
 use countersign_vm::guest::Next;
-use countersign_vm::lab::contract::archive;
 use countersign_vm::lab::syslog::Message;
-use countersign_vm::lab::world::{DATA_DISK, World};
+use countersign_vm::lab::world::DATA_DISK;
 use countersign_vm::profile::Profile;
 
 use crate::inside::{self, CONTROL_DISK, End, PANIC, SEEN, knock};
-use crate::support::{BOOT, world};
+use crate::support::{BOOT, compose_with, world};
 
 /// The most memory that a daemon of ours may ever have taken, in KiB.
 const PEAK: u32 = 16 << 10;
@@ -52,22 +51,11 @@ volumes:
     )
 }
 
-/// The demo's compose folder with the service that fails.
-fn compose(world: &World) -> String {
-    let file = world.folder().join("compose/docker-compose.yaml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let image = text.lines().find_map(|line| line.trim().strip_prefix("image: ")).unwrap();
-    let folder = world.folder().join("compose-again");
-    std::fs::create_dir(&folder).unwrap();
-    std::fs::write(folder.join("docker-compose.yaml"), text.clone() + &again(image)).unwrap();
-    archive(&folder).unwrap()
-}
-
 #[test]
 fn a_look_from_inside() {
     let mut world = world();
     let mut contract = world.contract();
-    contract.archive = compose(&world);
+    contract.archive = compose_with(&world, again);
     let delivery = world.delivery();
     let medium = world.deliver("contract", &contract.texts(), &delivery).unwrap();
     let data = world.disk("data", DATA_DISK).unwrap();

@@ -3,13 +3,12 @@
 
 use countersign_vm::events::{Event, Stage, State};
 use countersign_vm::guest::Next;
-use countersign_vm::lab::contract::archive;
 use countersign_vm::lab::syslog::Message;
-use countersign_vm::lab::world::{DATA_DISK, World};
+use countersign_vm::lab::world::DATA_DISK;
 use countersign_vm::profile::Profile;
 
 use crate::inside::{self, knock};
-use crate::support::{BOOT, STOP, off, world};
+use crate::support::{BOOT, STOP, compose_with, off, world};
 
 /// The port on which the container waits before it does its deed.
 const DEED: u16 = 8081;
@@ -32,20 +31,11 @@ fn meddler(image: &str) -> String {
     )
 }
 
-/// The demo's compose folder with that container.
-fn compose(world: &World) -> String {
-    let file = world.folder().join("compose/docker-compose.yaml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let image = text.lines().find_map(|line| line.trim().strip_prefix("image: ")).unwrap();
-    std::fs::write(&file, text.clone() + &meddler(image)).unwrap();
-    archive(file.parent().unwrap()).unwrap()
-}
-
 #[test]
 fn deviation_powers_off() {
     let mut world = world();
     let mut contract = world.contract();
-    contract.archive = compose(&world);
+    contract.archive = compose_with(&world, meddler);
     let mut texts = contract.texts();
     texts.workload.push_str("countersign:\n  on-deviation: power-off\n");
     let delivery = world.delivery();

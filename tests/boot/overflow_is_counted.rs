@@ -9,14 +9,13 @@ use std::time::{Duration, Instant};
 
 use countersign_vm::events::{Event, Stage, State};
 use countersign_vm::guest::Next;
-use countersign_vm::lab::contract::archive;
 use countersign_vm::lab::http;
 use countersign_vm::lab::syslog::Message;
-use countersign_vm::lab::world::{DATA_DISK, World};
+use countersign_vm::lab::world::DATA_DISK;
 use countersign_vm::profile::Profile;
 
 use crate::inside::{self, End, knock};
-use crate::support::{BOOT, world};
+use crate::support::{BOOT, compose_with, world};
 
 /// What the engine calls the container.
 const NAME: &str = "compose-flood-1";
@@ -58,20 +57,11 @@ fn flood(image: &str) -> String {
     )
 }
 
-/// The demo's compose folder with that container.
-fn compose(world: &World) -> String {
-    let file = world.folder().join("compose/docker-compose.yaml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let image = text.lines().find_map(|line| line.trim().strip_prefix("image: ")).unwrap();
-    std::fs::write(&file, text.clone() + &flood(image)).unwrap();
-    archive(file.parent().unwrap()).unwrap()
-}
-
 #[test]
 fn overflow_is_counted() {
     let mut world = world();
     let mut contract = world.contract();
-    contract.archive = compose(&world);
+    contract.archive = compose_with(&world, flood);
     let delivery = world.delivery();
     let medium = world.deliver("overflow", &contract.texts(), &delivery).unwrap();
     let data = world.disk("data", DATA_DISK).unwrap();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use countersign_vm::arguments::Run;
 use countersign_vm::events::{Event, Stage, State};
 use countersign_vm::guest::{Guest, Logs, Seen};
-use countersign_vm::lab::contract::{Contract, Medium, volume_passphrase};
+use countersign_vm::lab::contract::{Contract, Medium, archive, volume_passphrase};
 use countersign_vm::lab::keys::Pair;
 use countersign_vm::lab::world::{Artifacts, VOLUME, World};
 use countersign_vm::process::{run, tied};
@@ -82,6 +82,15 @@ pub fn mistyped(world: &mut World, contract: &Contract) -> Contract {
 /// Logs of the run called `name`, kept after it.
 pub fn logs(name: &str) -> Logs {
     Logs::new(work().join("logs"), name)
+}
+
+/// The demo's compose folder, packed, with one more service, made from the name of the demo's image.
+pub fn compose_with(world: &World, service: impl Fn(&str) -> String) -> String {
+    let file = world.folder().join("compose/docker-compose.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let image = text.lines().find_map(|line| line.trim().strip_prefix("image: ")).unwrap();
+    std::fs::write(&file, text.clone() + &service(image)).unwrap();
+    archive(file.parent().unwrap()).unwrap()
 }
 
 /// A boot that was refused: everything that it said.
