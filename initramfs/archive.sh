@@ -10,15 +10,20 @@
 
 [[ -n ${COUNTERSIGN_ARCHIVE_SH:-} ]] && return 0
 COUNTERSIGN_ARCHIVE_SH=1
+# shellcheck source=qemu/lib/tools.sh
+. "${BASH_SOURCE[0]%/*}/../qemu/lib/tools.sh"
+
+ARCHIVE_CPIO=$(tool cpio)
+ARCHIVE_ZSTD=$(tool zstd)
 
 archive() (
   find "$1" -exec touch --no-dereference --date="@$2" {} +
   cd "$1" || exit
   # `sed` drops the line of the folder itself: the kernel has its own root.
   find . | sed -n 's,^\./,,p' | LC_ALL=C sort |
-    cpio --quiet --create --format=newc --owner=0:0 --reproducible
+    "$ARCHIVE_CPIO" --quiet --create --format=newc --owner=0:0 --reproducible
 )
 
 pack() {
-  archive "$1" "$2" | zstd --quiet --threads=1 "-$4" --check --force -o "$3"
+  archive "$1" "$2" | "$ARCHIVE_ZSTD" --quiet --threads=1 "-$4" --check --force -o "$3"
 }

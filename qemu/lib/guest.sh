@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The parts of a guest, each built once per inputs and found again in the cache.
 #
+#   guest_sets ENGINE                                      prints the sets of the lock that a guest is made of
 #   guest_countersignd REPOSITORY                          prints the program
 #   guest_trees ENGINE                                     fetches and unpacks all packages; sets the variables
 #                                                          KERNEL_TREE, INITRAMFS_TREE, OS_TREE
@@ -8,17 +9,18 @@
 #   guest_os REPOSITORY ENGINE COUNTERSIGND [TEST_TREE]    prints a folder: os.img, image.json, dropped
 #   guest_initramfs REPOSITORY ENGINE COUNTERSIGND IMAGE_JSON  prints a folder: base.cpio.zst, contents
 #   guest_busybox                                          prints a static busybox: the demo container's only program
+#   lab_tree                                               prints the unpacked programs of bare guests
 #   verify_reproducible REPOSITORY ENGINE COUNTERSIGND OS_FOLDER INITRAMFS_FOLDER
 #
-# guest_kernel, guest_os and guest_initramfs want guest_trees first. The versions of all packages are in the trees' `packages.lock`.
+# guest_kernel, guest_os and guest_initramfs want guest_trees first. The versions of all packages are in the trees'
+# `packages.lock`.
 
 [[ -n ${COUNTERSIGN_GUEST_SH:-} ]] && return 0
 COUNTERSIGN_GUEST_SH=1
 # shellcheck source=qemu/lib/toolchain.sh
 . "${BASH_SOURCE[0]%/*}/toolchain.sh"
 
-# What the programs of the initramfs are linked against, and those that make file systems.
-INITRAMFS_PACKAGES=(libc6 libgcc-s1 libssl3t64 libcryptsetup12 e2fsprogs xfsprogs btrfs-progs)
+guest_sets() { printf '%s\n' tools rust-s390x sysroot kernel initramfs "guest-$1"; }
 
 guest_countersignd() {
   prepare_s390x
@@ -35,29 +37,20 @@ tree_build() {
 }
 
 tree() {
-  cached "tree-$2" "@$1/packages.lock" "@${BASH_SOURCE[0]%/*}/debian.sh" -- tree_build "$1" "$2"
+  local debs
+  debs=$(debian_set "$1")
+  cached "tree-$1" "@$debs/packages.lock" "@${BASH_SOURCE[0]%/*}/debian.sh" -- tree_build "$debs" "$1"
 }
 
 guest_trees() {
-  local engine=$1 folder debs words=() kernels=()
-  folder=${BASH_SOURCE[0]%/*}/../guest
-  mapfile -t kernels < <(debian_depends "$GUEST_SUITE" "$GUEST_ARCH" linux-image-s390x)
-  debs=$(debian_alone "$GUEST_SUITE" "$GUEST_ARCH" kernel "${kernels[@]}")
-  KERNEL_TREE=$(tree "$debs" kernel)
-  debs=$(debian_set "$GUEST_SUITE" "$GUEST_ARCH" initramfs "${INITRAMFS_PACKAGES[@]}")
-  INITRAMFS_TREE=$(tree "$debs" initramfs)
-  mapfile -t words < <(sed 's/#.*//' "$folder/packages" "$folder/packages-$engine" | awk 'NF { print $1 }')
-  debs=$(debian_set "$GUEST_SUITE" "$GUEST_ARCH" "guest-$engine" "${words[@]}")
-  OS_TREE=$(tree "$debs" "guest-$engine")
+  KERNEL_TREE=$(tree kernel)
+  INITRAMFS_TREE=$(tree initramfs)
+  OS_TREE=$(tree "guest-$1")
 }
 
-busybox_build() { debian_unpack "$1" "$2" busybox-static; }
+guest_busybox() { printf '%s/usr/bin/busybox\n' "$(tree busybox)"; }
 
-guest_busybox() {
-  local debs
-  debs=$(debian_alone "$GUEST_SUITE" "$GUEST_ARCH" busybox busybox-static)
-  printf '%s/usr/bin/busybox\n' "$(cached busybox "@$debs/packages.lock" -- busybox_build "$debs")"
-}
+lab_tree() { tree lab; }
 
 guest_kernel() { printf '%s\n' "$KERNEL_TREE"/boot/vmlinuz-*; }
 
@@ -69,34 +62,77 @@ guest_version() { sed -n 's/^version = "\(.*\)"$/\1/p' "$1/Cargo.toml" | head -n
 guest_os() {
   local repository=$1 engine=$2 countersignd=$3 test_tree=()
   if (($# > 3)); then test_tree=("$4"); fi
+  tools_tree
   cached "os-$engine" "${test_tree[@]/#/@}" \
     "@$repository/qemu/guest" "@$repository/systemd" "@$OS_TREE/packages.lock" "@$countersignd" \
-    "$(mkfs.erofs --version 2>&1 | head -n 1)" "$(guest_version "$repository")" "$(guest_epoch)" -- \
+    "$COUNTERSIGN_TOOLS" "$(guest_version "$repository")" "$(guest_epoch)" -- \
     "$repository/qemu/guest/build" "$engine" "$OS_TREE" "$countersignd" "$(guest_epoch)" \
     "$(guest_version "$repository")" "${test_tree[@]}"
 }
 
 guest_initramfs() {
   local repository=$1 engine=$2 countersignd=$3 image_json=$4
+  tools_tree
   cached "initramfs-$engine" "@$repository/initramfs" "@$KERNEL_TREE/packages.lock" "@$INITRAMFS_TREE/packages.lock" \
-    "@$countersignd" "@$image_json" "$(zstd --version)" -- \
+    "@$countersignd" "@$image_json" "$COUNTERSIGN_TOOLS" -- \
     "$repository/initramfs/build" "$engine" "$KERNEL_TREE" "$INITRAMFS_TREE" "$countersignd" "$image_json"
 }
 
-# Second build from trees unpacked afresh, in memory where there is room: another file system lists its folders in
-# another order.
+# countersignd once more from a copy of the sources, in a folder, a target folder and a cargo home with other names and
+# of other lengths.
+countersignd_again() {
+  local repository=$1 work=$2 copy=$2/sources-in-a-folder-with-a-longer-name home=${CARGO_HOME:-$HOME/.cargo} name
+  mkdir -p "$copy" "$work/cargo-home"
+  (cd "$repository" && cp --recursive Cargo.toml Cargo.lock crates tests "$copy/")
+  # What was downloaded is shared; the path by which the compiler sees it is not.
+  for name in registry config.toml config; do
+    if [[ -e $home/$name ]]; then ln -s "$home/$name" "$work/cargo-home/$name"; fi
+  done
+  (
+    cd "$copy" || exit
+    export CARGO_HOME=$work/cargo-home S390X_TARGET_DIR=$work/target-again
+    cargo_s390x build --quiet --locked --release -p countersign-agent
+  )
+  mv "$work/target-again/$S390X_TARGET/release/countersignd" "$work/countersignd"
+}
+
+# The first file in which two archives or images differ, unpacked by $1; for people.
+first_difference() {
+  local unpack=$1 work=$2
+  shift 2
+  mkdir "$work/first" "$work/second"
+  "$unpack" "$1" "$work/first" && "$unpack" "$2" "$work/second" || return 0
+  diff --recursive --brief --no-dereference "$work/first" "$work/second" | head -n 1
+}
+
+unpack_os() { "$(tool fsck.erofs)" --extract="$2" --overwrite "$1" >/dev/null; }
+unpack_initramfs() { "$(tool zstd)" --quiet --decompress --stdout "$1" | (cd "$2" && "$(tool cpio)" --quiet --extract --make-directories); }
+
+# Second build of everything from trees unpacked afresh, in memory where there is room: another file system lists its
+# folders in another order.
 verify_reproducible() {
-  local repository=$1 engine=$2 countersignd=$3 os=$4 initramfs=$5 work debs name words=()
+  local repository=$1 engine=$2 countersignd=$3 os=$4 initramfs=$5 work name
   work=$(TMPDIR=$([[ -w /dev/shm ]] && echo /dev/shm || echo "${TMPDIR:-/tmp}") mktemp --directory)
-  mapfile -t words < <(sed 's/#.*//' "$repository"/qemu/guest/packages{,"-$engine"} | awk 'NF { print $1 }')
-  debs=$(debian_set "$GUEST_SUITE" "$GUEST_ARCH" "guest-$engine" "${words[@]}")
-  quiet "unpacking the guest OS again" debian_unpack "$debs" "$work/tree"
-  quiet "guest OS again" "$repository/qemu/guest/build" "$engine" "$work/tree" "$countersignd" "$(guest_epoch)" \
-    "$(guest_version "$repository")" "$work/os"
-  quiet "initramfs again" "$repository/initramfs/build" "$engine" "$KERNEL_TREE" "$INITRAMFS_TREE" "$countersignd" \
-    "$work/os/image.json" "$work/initramfs"
-  for name in os.img image.json; do cmp "$os/$name" "$work/os/$name" || die "$name differs between two builds"; done
-  cmp "$initramfs/base.cpio.zst" "$work/initramfs/base.cpio.zst" || die "base.cpio.zst differs between two builds"
+  # shellcheck disable=SC2064  # this folder, now
+  trap "rm -rf '$work'" EXIT
+  quiet "countersignd again" countersignd_again "$repository" "$work"
+  for name in kernel initramfs "guest-$engine"; do
+    quiet "unpacking $name again" debian_unpack "$(debian_set "$name")" "$work/$name"
+  done
+  # The build looks at the date of the kernel's file, which unpacking keeps.
+  quiet "guest OS again" "$repository/qemu/guest/build" "$engine" "$work/guest-$engine" "$work/countersignd" \
+    "$(stat --format=%Y "$work"/kernel/boot/vmlinuz-*)" "$(guest_version "$repository")" "$work/os"
+  quiet "initramfs again" "$repository/initramfs/build" "$engine" "$work/kernel" "$work/initramfs" "$work/countersignd" \
+    "$work/os/image.json" "$work/initramfs-again"
+  cmp "$countersignd" "$work/countersignd" || die "countersignd differs between two builds"
+  cmp "$(guest_kernel)" "$work"/kernel/boot/vmlinuz-* || die "the kernel differs between two builds"
+  cmp "$os/os.img" "$work/os/os.img" ||
+    die "os.img differs between two builds: $(first_difference unpack_os "$work" "$os/os.img" "$work/os/os.img")"
+  cmp "$os/image.json" "$work/os/image.json" || die "image.json differs between two builds"
+  name=base.cpio.zst
+  cmp "$initramfs/$name" "$work/initramfs-again/$name" ||
+    die "$name differs between two builds: $(first_difference unpack_initramfs "$work" "$initramfs/$name" "$work/initramfs-again/$name")"
   rm -rf "$work"
-  note "os.img, image.json and base.cpio.zst are the same, bit for bit"
+  trap - EXIT
+  note "countersignd, kernel, os.img, image.json and base.cpio.zst are the same, bit for bit"
 }

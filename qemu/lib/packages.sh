@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Packages of the machine that builds, boots and tests the guest: installed only where missing.
 #
-#   host_packages [GROUP...]   groups: build boot services tests lint (default: the first three)
+#   host_packages [GROUP...]   groups: build native boot services tests lint (default: the first four)
 #
 # Works as root or through sudo, on Debian 12 and newer and Ubuntu 22.04 and newer. No service that such a
 # package brings is started, and the machine's own services stay as they were.
@@ -15,26 +15,19 @@ COUNTERSIGN_PACKAGES_SH=1
 host_package_list() {
   case $1 in
     build) cat <<'END' ;;
+python3                                  # the set-up's logic: lock, downloads, manifest (qemu/supply)
+ca-certificates                          # https of crates and packages
+debian-archive-keyring                   # signatures of the archive, where the lock is renewed
+gpgv                                     # checks them
+pkg-config                               # finds the guest's C libraries in the sysroot
+jq                                       # image.json
+openssl                                  # keys, contracts and certificates of tests
+END
+    native) cat <<'END' ;;
 gcc                                      # linker and C compiler of build scripts
-gcc-s390x-linux-gnu                      # links countersignd
-libc6-dev-s390x-cross                    # start files and headers of the cross compiler
 libssl-dev                               # native build of the openssl crate
 libcryptsetup-dev                        # native build of libcryptsetup-rs
 libclang-dev                             # bindgen reads libcryptsetup.h
-pkg-config                               # finds both
-patchelf                                 # library path of the unpacked compiler
-curl                                     # rustup and probes of services on loopback
-ca-certificates                          # https of crates and packages
-debian-archive-keyring                   # signature of the guest's packages
-erofs-utils                              # root file system of the guest
-cryptsetup-bin                           # veritysetup: hash tree of that file system
-cpio                                     # the initramfs
-zstd                                     # its compression
-xz-utils                                 # kernel modules come as .ko.xz
-kmod                                     # depmod: which module needs which
-binutils                                 # readelf: which program needs which library
-jq                                       # image.json
-openssl                                  # keys, contracts and certificates of tests
 END
     boot) cat <<'END' ;;
 qemu-user-static                         # s390x programs of the build and the big-endian tests
@@ -42,6 +35,7 @@ genisoimage                              # the contract's disk, label cidata
 e2fsprogs                                # looks into disks after a run
 END
     tests) cat <<'END' ;;
+cryptsetup-bin                           # volumes are made and judged by the program itself
 xfsprogs                                 # file systems of volumes, made by their own programs
 btrfs-progs                              # the same
 libfaketime                              # a month of the daemon in half a minute
@@ -51,9 +45,12 @@ fdisk                                    # sfdisk reads the partition tables tha
 gdisk                                    # sgdisk judges those that we change
 python3-cryptography                     # a second maker of tokens countersign-v1
 iproute2                                 # network namespaces for tests of broken connections
+systemd                                  # journalctl; the unpacked journald stands in its place
+curl                                     # a client of services on loopback
 END
     lint) cat <<'END' ;;
 shellcheck                               # the scripts of the repository
+mypy                                     # the types of qemu/supply
 END
     services) cat <<'END' ;;
 rsyslog                                  # the log server on loopback
@@ -141,7 +138,7 @@ enabled_services() {
 
 host_packages() {
   local groups=("$@") words=() missing=() word enabled
-  ((${#groups[@]})) || groups=(build boot services)
+  ((${#groups[@]})) || groups=(build native boot services)
   command -v apt-get >/dev/null || die "this machine has no apt-get: Debian or Ubuntu is needed"
   local group
   for group in "${groups[@]}"; do
@@ -153,6 +150,8 @@ host_packages() {
     note "nothing missing"
     return 0
   fi
+  ((EUID == 0)) || command -v sudo >/dev/null ||
+    die "to install ${missing[*]}, you have to be root or sudo has to be installed"
   if ! apt-get --quiet --quiet --simulate --no-install-recommends install "${missing[@]}" >/dev/null 2>&1; then
     quiet "apt-get update" as_root apt-get --quiet -o DPkg::Lock::Timeout=300 update
     # Only now is it known which of the alternative names the release has.

@@ -9,14 +9,6 @@ COUNTERSIGN_SYSROOT_SH=1
 # shellcheck source=qemu/lib/debian.sh
 . "${BASH_SOURCE[0]%/*}/debian.sh"
 
-# The release that the guest is made of. Everything in the guest must come from one release.
-GUEST_SUITE=trixie
-GUEST_ARCH=s390x
-
-# libc6-dev: start files and headers. libssl-dev, libcryptsetup-dev: the two C libraries of countersignd.
-# The others are named by libcryptsetup.pc; pkg-config wants to find them.
-SYSROOT_PACKAGES=(libc6-dev libssl-dev libcryptsetup-dev libdevmapper-dev libjson-c-dev libblkid-dev uuid-dev)
-
 sysroot_build() {
   local debs=$1 target=$2 link
   quiet "unpacking the s390x sysroot" debian_unpack "$debs" "$target"
@@ -31,7 +23,7 @@ sysroot_build() {
 
 sysroot_s390x() {
   local debs
-  debs=$(debian_set "$GUEST_SUITE" "$GUEST_ARCH" sysroot "${SYSROOT_PACKAGES[@]}")
+  debs=$(debian_set sysroot)
   cached sysroot "@$debs/packages.lock" "@${BASH_SOURCE[0]}" -- sysroot_build "$debs"
 }
 

@@ -2,15 +2,14 @@
 # Rust for the machine and for the guest.
 #
 #   cargo_host ARG...      cargo for the machine itself
-#   cargo_s390x ARG...     cargo for the guest: target, linker, sysroot and C library variables set
+#   cargo_s390x ARG...     cargo for the guest: compiler, target, linker, sysroot and C library variables set
 #   prepare_s390x          what cargo_s390x needs, fetched now: for those who want to see the progress of it
 #   s390x_target_dir       prints where cargo_s390x puts its results (…/s390x-unknown-linux-gnu/release)
 #
-# Host: the machine's own cargo and rustc when they are new enough, else rustup from the machine's packages,
-# else Debian's compiler (below). Guest: the same compiler where rustup can add the s390x library, else the
-# Rust that Debian carries for its web browser, the only one with a ready-made s390x library on an x86-64
-# machine. It is unpacked into the cache, not installed. COUNTERSIGN_RUST=debian asks for that one, which is
-# also the oldest that the sources promise to build with.
+# Guest: the compiler, linker and libclang of the lock, on every machine, since they decide the program's bytes; build
+# scripts are linked against the C library that was unpacked with them. Host: the machine's own cargo and rustc when they
+# are new enough, else rustup from the machine's packages, else those of the lock. COUNTERSIGN_RUST=locked asks for the
+# last.
 
 [[ -n ${COUNTERSIGN_TOOLCHAIN_SH:-} ]] && return 0
 COUNTERSIGN_TOOLCHAIN_SH=1
@@ -18,12 +17,12 @@ COUNTERSIGN_TOOLCHAIN_SH=1
 . "${BASH_SOURCE[0]%/*}/sysroot.sh"
 # shellcheck source=qemu/lib/packages.sh
 . "${BASH_SOURCE[0]%/*}/packages.sh"
+# shellcheck source=qemu/lib/tools.sh
+. "${BASH_SOURCE[0]%/*}/tools.sh"
 
 # As `rust-version` in Cargo.toml.
-RUST_MINIMUM=1.85
+RUST_MINIMUM=1.95
 S390X_TARGET=s390x-unknown-linux-gnu
-# Debian suite and package suffix of the compiler that is unpacked where nothing else serves.
-WEB_SUITE=bookworm
 
 rust_new_enough() {
   local version
@@ -36,38 +35,9 @@ toolchain_path() {
   if [[ -d $HOME/.cargo/bin && :$PATH: != *:$HOME/.cargo/bin:* ]]; then PATH=$HOME/.cargo/bin:$PATH; fi
 }
 
-web_rust_build() {
-  local host=$1 guest=$2 target=$3 tool
-  quiet "unpacking Debian's Rust" debian_unpack "$host" "$target"
-  quiet "unpacking its s390x library" debian_unpack "$guest" "$target"
-  [[ -d $target/usr/lib/rustlib/$S390X_TARGET/lib ]] || die "Debian's Rust has no library for $S390X_TARGET"
-  # Its libraries must be found by these programs alone: LD_LIBRARY_PATH would reach the linker and the
-  # build scripts, which belong to the machine.
-  for tool in rustc rustdoc cargo; do
-    # shellcheck disable=SC2016  # the loader's own notation
-    patchelf --force-rpath --set-rpath '$ORIGIN/../lib/x86_64-linux-gnu' "$target/usr/bin/$tool"
-  done
-  # LLVM's own search path would keep the programs' from reaching the libraries that it needs: the machine's, of
-  # another release perhaps, would be taken.
-  find "$target/usr/lib/x86_64-linux-gnu" -name 'libLLVM*.so*' -type f -exec patchelf --remove-rpath {} +
-  rm -rf "$target"/usr/share/{doc,man,locale}
-  note "$("$target/usr/bin/rustc" --version), $(size_of "$target")"
-}
-
-# Prints the folder with usr/bin/rustc and usr/bin/cargo.
-web_rust() {
-  local version host guest
-  # Both architectures must carry the same build: amd64 often has a newer one without an s390x counterpart.
-  version=$(debian_version "$WEB_SUITE" s390x libstd-rust-web-dev)
-  guest=$(debian_alone "$WEB_SUITE" s390x rust-s390x "libstd-rust-web-dev=$version")
-  # The C library, compiler and linker are the machine's.
-  host=$(debian_set "$WEB_SUITE" amd64 rust-amd64 "rustc-web=$version" "cargo-web=$version" \
-    "-libc6*" -libc-dev* -libc-bin '-gcc*' '-cpp*' '-binutils*' '-lib*san*' '-libgcc-*-dev' -libgcc-s1 \
-    -linux-libc-dev -libisl* -libmpc* -libmpfr* -libgmp* -libctf* '-libbinutils' -libcc1-0 -libgomp1 \
-    -libgprofng0 -libatomic1 -libitm1 -libquadmath0 -libcrypt* -libnsl* -libtirpc* -rpcsvc-proto -debconf \
-    '-perl*' -libperl*)
-  cached rust-web "@$host/packages.lock" "@$guest/packages.lock" "@${BASH_SOURCE[0]}" -- \
-    web_rust_build "$host" "$guest"
+locked_rust() {
+  tools_tree
+  printf '%s %s\n' "$(tool rustc)" "$(tool cargo)"
 }
 
 # Where rustup cannot download, it takes its time to find that out: it is asked once a day.
@@ -75,13 +45,15 @@ rustup_worth_asking() {
   command -v rustup >/dev/null && [[ -z $(find "$(cache_root)/rustup-refused" -mmin -1440 2>/dev/null) ]]
 }
 
-# Prints "RUSTC CARGO" for the machine itself.
+# Prints "RUSTC CARGO" for the machine itself, as absolute paths.
 host_rust() {
-  local web
+  if [[ -n ${COUNTERSIGN_HOST_RUST:-} ]]; then
+    printf '%s\n' "$COUNTERSIGN_HOST_RUST"
+    return
+  fi
   toolchain_path
-  if [[ ${COUNTERSIGN_RUST:-} == debian ]]; then
-    web=$(web_rust)
-    printf '%s %s\n' "$web/usr/bin/rustc" "$web/usr/bin/cargo"
+  if [[ ${COUNTERSIGN_RUST:-} == locked ]]; then
+    locked_rust
     return
   fi
   if rust_new_enough rustc && rust_new_enough cargo; then
@@ -98,38 +70,11 @@ host_rust() {
     fi
     touch "$(cache_root)/rustup-refused"
   fi
-  web=$(web_rust)
-  printf '%s %s\n' "$web/usr/bin/rustc" "$web/usr/bin/cargo"
+  locked_rust
 }
 
-has_s390x_library() {
-  local folder
-  folder=$("$1" --print target-libdir --target "$S390X_TARGET" 2>/dev/null) && compgen -G "$folder/libstd-*.rlib" >/dev/null
-}
-
-# Prints the compiler for the guest: $1 when it has or gets the s390x library, else Debian's.
-guest_rustc() {
-  local rustc=$1 web
-  toolchain_path
-  if has_s390x_library "$rustc"; then
-    printf '%s\n' "$rustc"
-    return
-  fi
-  if rustup_worth_asking; then
-    if quiet "rustup target add $S390X_TARGET" timeout 180 rustup target add "$S390X_TARGET" &&
-      has_s390x_library "$rustc"; then
-      printf '%s\n' "$rustc"
-      return
-    fi
-    note "rustup cannot add the s390x library: Debian's compiler serves instead"
-    touch "$(cache_root)/rustup-refused"
-  fi
-  web=$(web_rust)
-  printf '%s\n' "$web/usr/bin/rustc"
-}
-
-# A compiler of rustup is a name to be found in PATH, one that was unpacked a path.
-rustdoc_of() { if [[ $1 == */* ]]; then printf '%s/rustdoc\n' "${1%/*}"; else printf 'rustdoc\n'; fi; }
+# A rustdoc lies beside its compiler.
+rustdoc_of() { printf '%s/rustdoc\n' "${1%/*}"; }
 
 cargo_host() {
   local found
@@ -141,20 +86,41 @@ cargo_host() {
 # Outside the checkout, so that a fresh clone finds its dependencies built.
 s390x_target_dir() { printf '%s/target-s390x/%s/release\n' "$(cache_root)" "$S390X_TARGET"; }
 
+# Build scripts and macros run while the guest's program is built. They load libclang, so they take the C library, the
+# loader and the linker that were unpacked with it, not the machine's.
+script_linker_build() {
+  local tools=$1 libraries=$1/usr/lib/x86_64-linux-gnu
+  cat >"$2/script-linker" <<END
+#!/bin/sh
+exec '$tools/usr/bin/x86_64-linux-gnu-gcc-14' --sysroot='$tools' -B'$tools/usr/bin' \
+  -Wl,--dynamic-linker='$tools/usr/lib64/ld-linux-x86-64.so.2' -Wl,--disable-new-dtags -Wl,-rpath,'$libraries' "\$@"
+END
+  chmod +x "$2/script-linker"
+}
+
+script_linker() {
+  printf '%s/script-linker\n' \
+    "$(cached script-linker "$COUNTERSIGN_TOOLS" "@${BASH_SOURCE[0]}" -- script_linker_build "$COUNTERSIGN_TOOLS")"
+}
+
 # Sets the variables of a cross build in the calling shell; what belongs to the target alone carries its name,
 # so that build scripts for the machine are not misled.
 s390x_environment() {
-  local root=$1 multiarch=usr/lib/s390x-linux-gnu target_dir=$2
+  local root=$1 multiarch=usr/lib/s390x-linux-gnu target_dir=$2 tools=$COUNTERSIGN_TOOLS linker
   local name=${S390X_TARGET//-/_} cargo_home=${CARGO_HOME:-$HOME/.cargo}
+  linker=$(script_linker)
   export CARGO_TARGET_DIR=$target_dir
   export CARGO_BUILD_TARGET=$S390X_TARGET
-  export "CARGO_TARGET_${name^^}_LINKER=s390x-linux-gnu-gcc"
+  export "CARGO_TARGET_${name^^}_LINKER=$tools/usr/bin/s390x-linux-gnu-gcc"
+  export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER=$linker
+  export LIBCLANG_PATH=$tools/usr/lib/llvm-19/lib
   # No path of this machine in the program: it is the same wherever it is built.
   export "CARGO_TARGET_${name^^}_RUSTFLAGS=-Clink-arg=--sysroot=$root -Clink-arg=-Wl,--build-id=none \
 --remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=$target_dir=/target"
   export "CARGO_TARGET_${name^^}_RUNNER=qemu-s390x-static -E LD_LIBRARY_PATH=$root/$multiarch"
   export QEMU_LD_PREFIX=$root
-  export "CC_$name=s390x-linux-gnu-gcc"
+  export "CC_$name=$tools/usr/bin/s390x-linux-gnu-gcc"
+  export "AR_$name=$tools/usr/bin/s390x-linux-gnu-ar"
   export "CFLAGS_$name=--sysroot=$root -I$root/usr/include -I$root/usr/include/s390x-linux-gnu"
   export "PKG_CONFIG_ALLOW_CROSS_$name=1"
   export "PKG_CONFIG_SYSROOT_DIR_$name=$root"
@@ -162,23 +128,22 @@ s390x_environment() {
   export "${name^^}_OPENSSL_LIB_DIR=$root/$multiarch"
   export "${name^^}_OPENSSL_INCLUDE_DIR=$root/usr/include"
   export "BINDGEN_EXTRA_CLANG_ARGS_$name=--target=s390x-linux-gnu --sysroot=$root \
+-resource-dir=$tools/usr/lib/llvm-19/lib/clang/19 \
 -I$root/usr/include -I$root/usr/include/s390x-linux-gnu"
 }
 
 prepare_s390x() {
-  local found
-  found=$(host_rust)
-  guest_rustc "${found% *}" >/dev/null
+  tools_tree
   sysroot_s390x >/dev/null
 }
 
 cargo_s390x() {
-  local found rustc root
-  found=$(host_rust)
-  rustc=$(guest_rustc "${found% *}")
+  local root
+  tools_tree
   root=$(sysroot_s390x)
   (
-    s390x_environment "$root" "$(cache_root)/target-s390x"
-    RUSTC=$rustc RUSTDOC=$(rustdoc_of "$rustc") exec "${found#* }" "$@"
+    s390x_environment "$root" "${S390X_TARGET_DIR:-$(cache_root)/target-s390x}"
+    RUSTC=$COUNTERSIGN_TOOLS/usr/bin/rustc RUSTDOC=$COUNTERSIGN_TOOLS/usr/bin/rustdoc \
+      exec "$COUNTERSIGN_TOOLS/usr/bin/cargo" "$@"
   )
 }

@@ -4,6 +4,7 @@
     ensure [--renew] SET...  prints the lock whose files are all to be had
     renew [--check] [--allow-removal]
                              the program behind `qemu/lock`, which explains it
+    adopt FOLDER PLACE       programs unpacked in FOLDER run with their own libraries once that lies at PLACE
 
 Progress goes to standard error, results to standard output. `COUNTERSIGN_LOCK` names another lock.
 """
@@ -64,8 +65,8 @@ def run(arguments: list[str]) -> int:
     verb, options = (arguments[0] if arguments else ""), arguments[1:]
     flags = {word for word in options if word.startswith("-")}
     names = [word for word in options if not word.startswith("-")]
-    allowed = {"fetch": set(), "ensure": {"--renew"}, "renew": {"--check", "--allow-removal"}}.get(verb)
-    if allowed is None or flags - allowed or (verb == "renew" and names):
+    allowed = {"fetch": set(), "ensure": {"--renew"}, "renew": {"--check", "--allow-removal"}, "adopt": set()}.get(verb)
+    if allowed is None or flags - allowed or (verb == "renew" and names) or (verb == "adopt" and len(names) != 2):
         print((__doc__ or "").strip(), file=sys.stderr)
         return 2
     # Each verb's modules only now: a fetch of what is there should cost nothing.
@@ -73,6 +74,11 @@ def run(arguments: list[str]) -> int:
         from .verbs import fetch
 
         fetch(names)
+        return 0
+    if verb == "adopt":
+        from .closure import adopt
+
+        adopt(Path(names[0]), Path(names[1]))
         return 0
     if verb == "ensure":
         from .verbs import ensure

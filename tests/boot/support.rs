@@ -137,11 +137,11 @@ pub fn off(mut guest: Guest, look: Look) -> Refused {
 pub fn capsule(boot: &Refused, key: &Path) -> serde_json::Value {
     let program = std::env::var_os("COUNTERSIGN_PROGRAM").unwrap_or_default();
     assert!(!program.is_empty(), "expected COUNTERSIGN_PROGRAM to name the program countersign");
-    let mut open = tied(&program.to_string_lossy());
+    let mut open = tied(&program);
     open.args(["open", "--key"]).arg(key).arg(boot.look.logs.serial());
     let text = run(open, b"").unwrap();
     let transcript: serde_json::Value = serde_json::from_slice(&text).unwrap();
-    let mut timeline = tied(&program.to_string_lossy());
+    let mut timeline = tied(&program);
     timeline.args(["timeline", "-"]);
     let table = String::from_utf8(run(timeline, &text).unwrap()).unwrap();
     let [stage, code] = ["stage", "code"].map(|name| transcript["failure"][name].as_str().unwrap());

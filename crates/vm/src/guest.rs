@@ -16,6 +16,7 @@ use crate::error::{Error, Result, require};
 use crate::events::{Event, Lines};
 use crate::process::{Service, tied};
 use crate::profile::Profile;
+use crate::programs;
 
 mod memory;
 mod monitor;
@@ -24,9 +25,6 @@ pub use monitor::Monitor;
 
 /// So many of the last console lines go into an error message.
 const TAIL: usize = 12;
-
-/// The emulator's program.
-const EMULATOR: &str = "qemu-system-s390x";
 
 /// Where a run leaves its traces.
 #[derive(Debug, Clone)]
@@ -114,7 +112,7 @@ impl Guest {
         let folder = tempfile::tempdir().map_err(Error::at(std::env::temp_dir()))?;
         let socket = folder.path().join("qmp");
         let listener = UnixListener::bind(&socket).map_err(Error::at(&socket))?;
-        let mut command = tied(EMULATOR);
+        let mut command = tied(programs::emulator()?);
         command.args(arguments::arguments(profile, run, &socket)?);
         let mut guest = Self::spawn(command, logs)?;
         match Monitor::accept(&listener, &mut guest.service)? {

@@ -11,6 +11,7 @@
 //! | [`demo`] | the main job once through, told and judged |
 //! | [`mod@bench`] | what the design says is to be measured, measured |
 //! | [`process`] | programs that end when the harness ends |
+//! | [`programs`] | where programs lie |
 //! | [`report`] | what the run stream says, for a person |
 //!
 //! It never links Countersign's own parsing, sealing or key derivation: contracts are made by the documented openssl
@@ -28,6 +29,7 @@ pub mod guest;
 pub mod lab;
 pub mod process;
 pub mod profile;
+pub mod programs;
 pub mod report;
 
 pub use error::Error;

@@ -4,7 +4,9 @@
 //! with us even when we are killed, and a [`Service`] also kills it when dropped, by its id. The kernel ties that
 //! signal to the *thread* that started the child, hence one thread that lives as long as the harness starts them all.
 
+use std::ffi::OsStr;
 use std::io::{self, Read, Write};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{OnceLock, mpsc};
 
@@ -12,18 +14,20 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::error::{Error, Result};
+use crate::programs;
 
 /// At most this much of a program's standard error goes into an error message, in bytes.
 const DIAGNOSTIC: usize = 2048;
 
-/// A command for `program` that dies with the harness. Add its arguments; leave the environment's `PATH` as it is: it
-/// also holds the folders of servers, which an ordinary user's lacks.
+/// A command for `program` that dies with the harness: a path, or a name that [`programs`] knows. Add its arguments;
+/// leave the environment's `PATH` as it is: it leads to the system's own programs alone.
 #[must_use]
-pub fn tied(program: &str) -> Command {
-    let mut command = Command::new("setpriv");
-    let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/bin:/bin".into());
-    command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
-    command.args(["--pdeathsig", "KILL", "--", program]);
+pub fn tied(program: impl AsRef<OsStr>) -> Command {
+    let program = program.as_ref();
+    let found = program.to_str().map_or_else(|| program.into(), programs::path);
+    let mut command = Command::new(programs::path("setpriv"));
+    command.env("PATH", programs::SEARCH);
+    command.args(["--pdeathsig", "KILL", "--"]).arg(found);
     command
 }
 
@@ -178,8 +182,10 @@ impl Drop for Service {
 
 /// The program that a [`tied`] command runs in the end, for messages; its arguments may hold test secrets.
 fn name(command: &Command) -> String {
-    let program = if command.get_program() == "setpriv" { command.get_args().nth(3) } else { None };
-    program.unwrap_or(command.get_program()).to_string_lossy().into_owned()
+    let tied = Path::new(command.get_program()).file_name() == Some(OsStr::new("setpriv"));
+    let program = if tied { command.get_args().nth(3) } else { None };
+    let path = Path::new(program.unwrap_or(command.get_program()));
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 fn drain(stream: Option<impl Read>) -> Vec<u8> {

@@ -39,6 +39,12 @@ fn syslog_ng(path: &str) -> PathBuf {
     Path::new(&std::env::var_os("COUNTERSIGN_SYSLOG_NG").unwrap_or_else(|| "/nowhere".into())).join(path)
 }
 
+/// The folder of syslog-ng's modules; its name is the version.
+fn modules() -> PathBuf {
+    let folders = fs::read_dir(syslog_ng("usr/lib/syslog-ng")).unwrap().map(|entry| entry.unwrap().path());
+    folders.filter(|path| path.is_dir()).find(|path| path.join("libsyslogformat.so").exists()).unwrap()
+}
+
 /// A record as the server wrote it down.
 #[derive(Debug, Deserialize)]
 pub struct Record {
@@ -134,16 +140,14 @@ log {{ source(guests); destination(records); flags(flow-control); }};
                 command.args(["-n", "-iNONE", "-f"]).arg(self.path("conf"));
             }
             Kind::SyslogNg => {
-                let libraries = ["usr/lib/x86_64-linux-gnu", "usr/lib/syslog-ng"].map(syslog_ng);
-                let libraries = std::env::join_paths(libraries).unwrap();
-                command.env("LD_LIBRARY_PATH", libraries).args(["--foreground", "--no-caps", "--cfgfile"]);
+                command.args(["--foreground", "--no-caps", "--cfgfile"]);
                 command.arg(self.path("conf"));
                 for (option, name) in
                     [("--persist-file", "persist"), ("--pidfile", "pid"), ("--control", "control")]
                 {
                     command.arg(option).arg(self.path(name));
                 }
-                command.arg("--module-path").arg(syslog_ng("usr/lib/syslog-ng/3.38"));
+                command.arg("--module-path").arg(modules());
             }
         }
         command.stdout(Stdio::null()).stderr(File::create(self.path("diagnostic")).unwrap());

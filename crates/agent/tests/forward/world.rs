@@ -26,9 +26,8 @@ const STATE: &str = "/run/countersign/forward.json";
 pub const CONSOLE: &str = "/run/console";
 /// The bound of the guest's journal.
 const BOUND: &str = "256M";
-/// Programs of systemd and their common library, where an unpacked package and the machine have them.
-const JOURNAL: [&str; 3] =
-    ["usr/lib/systemd/systemd-journald", "usr/bin/journalctl", "usr/lib/x86_64-linux-gnu/systemd"];
+/// Programs of systemd, where an unpacked package and the machine have them; the unpacked ones find their own libraries.
+const JOURNAL: [&str; 2] = ["usr/lib/systemd/systemd-journald", "usr/bin/journalctl"];
 
 /// A child that is killed when dropped, and with the thread that started it.
 pub struct Process(pub Child);

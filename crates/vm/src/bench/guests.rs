@@ -15,6 +15,7 @@ use crate::lab::material;
 use crate::lab::world::World;
 use crate::process::{run, text, tied};
 use crate::profile::Profile;
+use crate::programs;
 
 /// The code that says that everything has started.
 const STARTED: &str = "HPL10001I";
@@ -202,7 +203,7 @@ impl Machine {
         let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         let mut date = tied("date");
         date.args(["--utc", "+%Y-%m-%dT%H:%M:%SZ"]);
-        let mut emulator = tied("qemu-system-s390x");
+        let mut emulator = tied(programs::emulator()?);
         emulator.arg("--version");
         Ok(Self {
             time: text(date, b"")?,
