@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -146,7 +147,13 @@ def _one(
             answer = str(error)
             sites.answered(place.site)
         except transport.Failed as error:
-            answer = str(error)
+            came = target.stat().st_size if target.is_file() else 0
+            if re.match("[0-9]{3} ", str(error)):
+                answer = str(error)
+            elif came:
+                answer = f"broke off after {came} of {package.size} bytes: {error}"
+            else:
+                answer = f"no answer: {error}"
             sites.failed(place.site)
         if answer is None:
             return package

@@ -173,9 +173,11 @@ class PrivateApt:
 
     def resolve(self, words: tuple[str, ...]) -> list[tuple[str, str]]:
         """(name, version) of all that is needed to have these packages, no recommendations."""
-        answer = self._run("apt-get", "--quiet", "--quiet", "--yes", "--print-uris", "install", *words)
+        answer = self._run("apt-get", "--quiet", "--yes", "--print-uris", "install", *words)
         if answer.returncode:
-            raise Unresolvable((answer.stdout + answer.stderr).strip())
+            # Between its general remarks apt says what it lacks.
+            _, _, unmet = answer.stdout.partition("unmet dependencies:\n")
+            raise Unresolvable((unmet + answer.stderr).strip("\n"))
         names = re.findall(r"^'[^']*' ([^_ ]+)_([^_ ]+)_\S+ [0-9]+ ", answer.stdout, re.MULTILINE)
         return [(name, unquote(version)) for name, version in names]
 

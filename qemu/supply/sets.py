@@ -49,7 +49,7 @@ class Set:
 def read(path: Path) -> dict[str, Set]:
     """All sets by name, in the order of the file."""
     parser = configparser.ConfigParser(
-        interpolation=None, delimiters=("=",), inline_comment_prefixes=("#",), default_section="\n", empty_lines_in_values=False
+        interpolation=None, delimiters=("=",), inline_comment_prefixes=("#",), default_section="\n"
     )
     try:
         with path.open(encoding="utf-8") as file:
