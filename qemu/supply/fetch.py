@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 import shutil
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -54,31 +56,43 @@ class _Sites:
             return self.failures.get(site, 0) >= PATIENCE
 
 
-class _NoSpace(Refusal):
-    pass
-
-
 def bring(packages: Iterable[Package], store: Store, moment: str) -> list[Missing]:
     """Makes the files present in the store; returns those that are nowhere. The caller holds the store's lock."""
     wanted = {package.sha256: package for package in packages}
     absent = [package for package in wanted.values() if not store.has(package)]
+    for package in wanted.values():
+        if package not in absent:
+            store.use(package)
     if not absent:
         return []
+    size = sum(package.size for package in absent)
+    if size > shutil.disk_usage(store.debs).free:
+        raise _no_space(store, size)
+    nowhere = {package.sha256: Missing(package, [(f"cache {store.debs}", "not there")]) for package in absent}
     fresh = store.fresh()
     try:
-        nowhere = {package.sha256: Missing(package, [(f"cache {store.debs}", "not there")]) for package in absent}
         for folder in places.folders():
-            for package in [missing.package for missing in nowhere.values()]:
-                if (answer := _from_folder(folder, package, store, fresh)) is None:
-                    del nowhere[package.sha256]
+            for missing in list(nowhere.values()):
+                if (answer := _from_folder(folder, missing.package, store, fresh)) is None:
+                    del nowhere[missing.package.sha256]
                 else:
-                    nowhere[package.sha256].asked.append((str(folder), answer))
+                    missing.asked.append((f"folder {folder}", answer))
         if nowhere:
             _download(nowhere, store, moment, fresh)
+    except transport.NoSpace:
+        raise _no_space(store, sum(missing.package.size for missing in nowhere.values())) from None
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     store.prune()
     return list(nowhere.values())
+
+
+def _no_space(store: Store, size: int) -> Refusal:
+    free = shutil.disk_usage(store.debs).free
+    return Refusal(
+        f"no space in {store.folder}: packages of {human_size(size)} are to be fetched, {human_size(free)} are free. "
+        f"Make room there, or set COUNTERSIGN_CACHE to a folder that has it"
+    )
 
 
 def _from_folder(folder: Path, package: Package, store: Store, fresh: Path) -> str | None:
@@ -89,41 +103,30 @@ def _from_folder(folder: Path, package: Package, store: Store, fresh: Path) -> s
     try:
         shutil.copyfile(found, copy)
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise transport.NoSpace from None
         return error.strerror or str(error)
     return store.keep(package, copy)
 
 
 def _download(nowhere: dict[str, Missing], store: Store, moment: str, fresh: Path) -> None:
+    """Removes from `nowhere` what comes."""
     mirror = places.mirror()
-    missing = list(nowhere.values())
+    # The largest first: the last one to come would else be waited for alone.
+    missing = sorted(nowhere.values(), key=lambda one: -one.package.size)
     size = sum(one.package.size for one in missing)
-    free = shutil.disk_usage(store.debs).free
-    if size > free:
-        raise _no_space(store, size, free)
     note(f"fetching {len(missing)} packages, {human_size(size)}")
     progress = Progress("fetched", len(missing), size)
-    sites = _Sites()
+    work = partial(_one, mirror=mirror, moment=moment, store=store, fresh=fresh, sites=_Sites())
     pool = ThreadPoolExecutor(SIDE_BY_SIDE)
     try:
-        # The largest first: the last one to come would else be waited for alone.
-        missing.sort(key=lambda one: -one.package.size)
-        work = partial(_one, mirror=mirror, moment=moment, store=store, fresh=fresh, sites=sites)
         for future in as_completed([pool.submit(work, one) for one in missing]):
             if (package := future.result()) is not None:
                 del nowhere[package.sha256]
                 progress.add(package.size)
-    except transport.NoSpace:
-        raise _no_space(store, size - progress.done_size, shutil.disk_usage(store.debs).free) from None
     finally:
         pool.shutdown(cancel_futures=True)
         progress.end()
-
-
-def _no_space(store: Store, size: int, free: int) -> Refusal:
-    return Refusal(
-        f"no space in {store.folder}: the packages need {human_size(size)}, {human_size(free)} are free. "
-        f"Make room there, or set COUNTERSIGN_CACHE to a folder that has it"
-    )
 
 
 def _one(
@@ -144,7 +147,13 @@ def _one(
             answer = str(error)
             sites.answered(place.site)
         except transport.Failed as error:
-            answer = str(error)
+            came = target.stat().st_size if target.is_file() else 0
+            if re.match("[0-9]{3} ", str(error)):
+                answer = str(error)
+            elif came:
+                answer = f"broke off after {came} of {package.size} bytes: {error}"
+            else:
+                answer = f"no answer: {error}"
             sites.failed(place.site)
         if answer is None:
             return package
@@ -152,12 +161,12 @@ def _one(
     return None
 
 
-def refusal(nowhere: list[Missing], sets: Iterable[str]) -> Refusal:
+def refusal(nowhere: list[Missing], lock: str) -> Refusal:
     """Names every file that is missing and every place that was asked."""
-    count = f"{len(nowhere)} locked package{'s are' if len(nowhere) > 1 else ' is'} nowhere to be had"
+    count = f"{len(nowhere)} packages of {lock} are" if len(nowhere) > 1 else f"a package of {lock} is"
     listing = "\n".join(str(missing) for missing in nowhere)
     return Refusal(
-        f"{count} (sets {', '.join(sets)}):\n{listing}\n"
-        f"Renew the lock (qemu/lock), or put the files into a folder and name it in COUNTERSIGN_DEBS, "
+        f"{count} nowhere to be had:\n{listing}\n"
+        f"Renew the lock with qemu/lock; or put the files into a folder and name it in COUNTERSIGN_DEBS; "
         f"or name an archive of past states in COUNTERSIGN_DEBIAN_SNAPSHOT"
     )

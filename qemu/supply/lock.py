@@ -64,6 +64,11 @@ class Package:
         return (self.architecture, self.name, self.version)
 
     @property
+    def place(self) -> str:
+        """The field ARCHIVE and the path."""
+        return f"{self.archive if self.moment is None else f'{self.archive}@{self.moment}'} {self.path}"
+
+    @property
     def identity(self) -> str:
         """The line of `packages.lock` in a set's folder: what the file is, not where it was."""
         return f"{self.name} {self.version} {self.architecture} {self.sha256}"
@@ -75,15 +80,11 @@ class Package:
 
     def line(self) -> str:
         """The line of the lock."""
-        archive = self.archive if self.moment is None else f"{self.archive}@{self.moment}"
-        return (
-            f"{self.name} {self.version} {self.architecture} {archive} {self.path} {self.size} {self.sha256} "
-            f"{','.join(self.sets)}"
-        )
+        return f"{self.name} {self.version} {self.architecture} {self.place} {self.size} {self.sha256} {','.join(self.sets)}"
 
     def in_sets(self, sets: tuple[str, ...]) -> Package:
         """The same file, held by these sets."""
-        return replace(self, sets=tuple(sorted(sets)))
+        return replace(self, sets=tuple(sorted(set(sets))))
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,8 @@ def set_listing(packages: list[Package]) -> str:
 
 def _refuse(path: str, number: int, found: str) -> Refusal:
     return Refusal(
-        f"{path}:{number}: {found}. The lock is written by qemu/lock and not by hand: "
-        f"restore the file (git checkout), or run qemu/lock to renew it"
+        f"{path}:{number}: {found}. The lock is not edited by hand: restore the file (git checkout), "
+        f"then qemu/lock renews it"
     )
 
 

@@ -91,20 +91,23 @@ def _apt_sites() -> list[tuple[str, str]]:
 
 def mirror() -> Mirror:
     """The mirror that the machine's apt uses, else what the environment names, else what debootstrap carries."""
-    sites = _apt_sites()
+    told_main, told_security = (
+        os.environ.get(f"COUNTERSIGN_DEBIAN_{name}", "").rstrip("/") for name in ("MIRROR", "SECURITY")
+    )
+    sites = [] if told_main else _apt_sites()
     main = [site for label, site in sites if label != "Debian-Security"]
     security = [site for label, site in sites if label == "Debian-Security"]
-    if told := os.environ.get("COUNTERSIGN_DEBIAN_MIRROR"):
-        main = [told.rstrip("/")]
+    if told_main:
+        main = [told_main]
     if not main and _DEBOOTSTRAP.is_file():
         match = re.search(r'^DEF_MIRROR="(.*)"$', _DEBOOTSTRAP.read_text(encoding="utf-8"), re.MULTILINE)
         main = [match[1].rstrip("/")] if match else []
-    if not main:
+    snapshot = os.environ.get("COUNTERSIGN_DEBIAN_SNAPSHOT", "").rstrip("/")
+    if not main and not snapshot:
         raise Refusal("no Debian archive known: install debootstrap or set COUNTERSIGN_DEBIAN_MIRROR")
-    if told := os.environ.get("COUNTERSIGN_DEBIAN_SECURITY"):
-        security = [told.rstrip("/")]
-    elif not security or os.environ.get("COUNTERSIGN_DEBIAN_MIRROR"):
+    if told_security:
+        security = [told_security]
+    elif not security:
         # Mirrors keep the security archive beside the main one.
         security = [f"{site}-security" for site in main if site.endswith("/debian")]
-    snapshot = os.environ.get("COUNTERSIGN_DEBIAN_SNAPSHOT", "").rstrip("/")
     return Mirror(tuple(dict.fromkeys(main)), tuple(dict.fromkeys(security)), snapshot or None)

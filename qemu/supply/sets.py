@@ -49,7 +49,7 @@ class Set:
 def read(path: Path) -> dict[str, Set]:
     """All sets by name, in the order of the file."""
     parser = configparser.ConfigParser(
-        interpolation=None, delimiters=("=",), inline_comment_prefixes=("#",), default_section="\n", empty_lines_in_values=False
+        interpolation=None, delimiters=("=",), inline_comment_prefixes=("#",), default_section="\n"
     )
     try:
         with path.open(encoding="utf-8") as file:
@@ -79,7 +79,7 @@ def _set(path: Path, name: str, values: dict[str, str]) -> Set:
     words = values.get("packages", "").split()
     without = values.get("without", "").split()
     for included in values.get("include", "").split():
-        for line in _lines(path.parent / included, refuse):
+        for line in _lines(path.parent / included):
             if line.startswith("-"):
                 without.append(line[1:])
             else:
@@ -92,7 +92,7 @@ def _set(path: Path, name: str, values: dict[str, str]) -> Set:
     )  # fmt: skip
 
 
-def _lines(path: Path, refuse: object) -> list[str]:
+def _lines(path: Path) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -120,6 +120,6 @@ def check(lock: Lock, sets: dict[str, Set], lock_path: str, sets_path: str) -> N
     for name, one in sets.items():
         if name not in locked:
             raise Refusal(f"{lock_path}: set {name} of {sets_path} has no line: {advice}")
-        for package in one.packages:
-            if package not in locked[name]:
-                raise Refusal(f"{lock_path}: {package}, which set {name} of {sets_path} asks for, has no line: {advice}")
+        for wanted in one.packages:
+            if wanted not in locked[name]:
+                raise Refusal(f"{lock_path}: {wanted}, which set {name} of {sets_path} asks for, has no line: {advice}")

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,20 +45,16 @@ class Store:
         self.debs = folder / "debs"
         self.sets = folder / "sets"
 
-    def open(self) -> None:
-        """Makes the folders."""
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """One run at a time; another waits and then finds what the first has brought."""
         self.debs.mkdir(parents=True, exist_ok=True)
         self.sets.mkdir(exist_ok=True)
-
-    @contextmanager
-    def exclusive(self, what: str) -> Iterator[None]:
-        """One run at a time; another waits and then finds what the first has brought."""
-        self.open()
-        with (self.folder / f".lock-{what}").open("w") as file:
+        with (self.debs / ".lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                note(f"waiting for another run that fetches {what}")
+                note("waiting for another run that fetches packages")
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
@@ -96,7 +92,11 @@ class Store:
         """Where the folder of a set is or would be."""
         return self.sets / f"{name}-{set_digest(packages)}"
 
-    def damaged(self, packages: list[Package]) -> list[Package]:
+    def use(self, package: Package) -> None:
+        """A file that is used is not removed for its age."""
+        os.utime(self.path(package))
+
+    def damaged(self, packages: Iterable[Package]) -> list[Package]:
         """Removes and returns those whose file is no longer what it was when it came."""
         bad = [package for package in packages if self.has(package) and digest_of(self.path(package)) != package.sha256]
         for package in bad:
@@ -108,15 +108,14 @@ class Store:
         target = self.set_folder(name, packages)
         fresh = Path(tempfile.mkdtemp(prefix=".fresh-", dir=self.sets))
         for package in packages:
-            os.utime(self.path(package))
             os.link(self.path(package), fresh / package.file_name)
         (fresh / "packages.lock").write_text(set_listing(packages), encoding="utf-8")
         fresh.chmod(0o755)
-        try:
-            fresh.rename(target)
-        except OSError:
-            # Another run was quicker.
+        if target.is_dir():
+            # Another run has made it while this one waited.
             shutil.rmtree(fresh)
+        else:
+            fresh.rename(target)
         return target
 
     def prune(self) -> None:
@@ -129,5 +128,5 @@ class Store:
                 shutil.rmtree(folder, ignore_errors=True)
         for file in self.debs.iterdir():
             state = file.lstat()
-            if state.st_nlink == 1 and state.st_mtime < limit and file.is_file():
+            if state.st_nlink == 1 and state.st_mtime < limit and file.is_file() and file.name != ".lock":
                 file.unlink()

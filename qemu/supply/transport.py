@@ -1,7 +1,7 @@
 """One file from one address, through apt's own transport (`apt-helper`).
 
-So the machine's settings for apt hold here too: proxies, certificates, time-outs (`Acquire::http::Timeout`), retries,
-names that only apt can resolve. What comes is judged by the caller.
+So the machine's settings for apt hold here too: proxies, certificates, time-outs (`Acquire::http::Timeout`), retries
+(`Acquire::Retries`). What comes is judged by the caller.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from .report import Refusal, log
 
 _HELPER = "/usr/lib/apt/apt-helper"
 _NO_SPACE = re.compile(r"\(28: |No space left on device")
+_NOT_THERE = re.compile(r"(403|404|410) |.*No such file or directory")
 
 
 class NoSpace(Exception):
@@ -22,7 +23,7 @@ class NoSpace(Exception):
 
 
 class NotThere(Exception):
-    """The place answered that it has no such file."""
+    """The place answered that it does not have the file."""
 
 
 class Failed(Exception):
@@ -31,22 +32,23 @@ class Failed(Exception):
 
 def get(address: str, target: Path) -> None:
     """Writes what lies at the address into the target, or raises one of the above."""
+    # For `file:` apt would make a link, which is not what the cache may hold.
+    address = re.sub(r"^file:", "copy:", address)
+    command = [_HELPER, "-o", "APT::Sandbox::User=root", "download-file", address, str(target)]
     try:
         answer = subprocess.run(
-            [_HELPER, "-o", "APT::Sandbox::User=root", "-o", "Acquire::AllowRedirect=true", "download-file", address, str(target)],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
             env={**os.environ, "LC_ALL": "C"},
         )  # fmt: skip
     except OSError as error:
-        raise Refusal(f"{_HELPER} cannot be started ({error.strerror}): this machine has no apt; Debian or Ubuntu is needed") from error
+        raise Refusal(f"{_HELPER} cannot be started ({error.strerror}): Debian or Ubuntu is needed") from error
     if answer.returncode == 0:
         return
-    log(f"download of {address}", answer.stdout + answer.stderr)
     said = answer.stdout + answer.stderr
+    log(f"download of {address}", said)
     if _NO_SPACE.search(said):
         raise NoSpace
-    reasons = re.findall(r"^(?:E: Failed to fetch \S+ +|  )(\S.*)$", said, re.MULTILINE)
-    reason = re.sub(r" \[IP: .*\]", "", reasons[-1]).strip() if reasons else said.strip().splitlines()[-1]
-    if re.match(r"(403|404|410) |File not found", reason):
-        raise NotThere(reason)
-    raise Failed(reason)
+    reasons = re.findall(r"^E: Failed to fetch \S+ +(\S.*)$", said, re.MULTILINE) or said.strip().splitlines() or ["no reason"]
+    # Which of its addresses the site answered from tells nobody anything.
+    reason = " ".join(re.sub(r" ?\[IP: .*?\]", "", reasons[0]).split())
+    raise NotThere(reason) if _NOT_THERE.match(reason) else Failed(reason)
