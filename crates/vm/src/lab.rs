@@ -23,7 +23,7 @@ use crate::profile::checkout;
 
 /// A script that holds a party's documented steps, `qemu/party/<name>`, as a command tied to the harness.
 fn party(name: &str) -> std::process::Command {
-    crate::process::tied(&checkout().join("qemu/party").join(name).to_string_lossy())
+    crate::process::tied(checkout().join("qemu/party").join(name))
 }
 
 fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<PathBuf> {
