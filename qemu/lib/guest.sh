@@ -5,22 +5,27 @@
 #   guest_countersignd REPOSITORY                          prints the program
 #   guest_trees ENGINE                                     fetches and unpacks all packages; sets the variables
 #                                                          KERNEL_TREE, INITRAMFS_TREE, OS_TREE
+#   guest_material REPOSITORY ENGINE                       sets MATERIAL: packages and crates with their licences
 #   guest_kernel                                           prints the kernel
+#   guest_manifest REPOSITORY ENGINE OS_FOLDER INITRAMFS COUNTERSIGND given|built
+#                                                          writes bill of materials and manifest; prints the manifest
 #   guest_os REPOSITORY ENGINE COUNTERSIGND [TEST_TREE]    prints a folder: os.img, image.json, dropped
 #   guest_initramfs REPOSITORY ENGINE COUNTERSIGND IMAGE_JSON  prints a folder: base.cpio.zst, contents
 #   guest_busybox                                          prints a static busybox: the demo container's only program
 #   lab_tree                                               prints the unpacked programs of bare guests
 #   verify_reproducible REPOSITORY ENGINE COUNTERSIGND OS_FOLDER INITRAMFS_FOLDER
 #
-# guest_kernel, guest_os and guest_initramfs want guest_trees first. The versions of all packages are in the trees'
+# guest_kernel, guest_os and guest_initramfs want guest_trees and guest_material first. The versions of all packages are in the trees'
 # `packages.lock`.
 
 [[ -n ${COUNTERSIGN_GUEST_SH:-} ]] && return 0
 COUNTERSIGN_GUEST_SH=1
 # shellcheck source=qemu/lib/toolchain.sh
 . "${BASH_SOURCE[0]%/*}/toolchain.sh"
+# shellcheck source=qemu/lib/bill.sh
+. "${BASH_SOURCE[0]%/*}/bill.sh"
 
-guest_sets() { printf '%s\n' tools rust-s390x sysroot kernel initramfs "guest-$1"; }
+guest_sets() { printf '%s\n' tools rust-s390x sysroot kernel initramfs "guest-$1" licences sbom; }
 
 guest_countersignd() {
   prepare_s390x
@@ -48,6 +53,27 @@ guest_trees() {
   OS_TREE=$(tree "guest-$1")
 }
 
+guest_material() {
+  local repository=$1 engine=$2 entry parts=()
+  for entry in "guest-os guest-$engine" 'initramfs initramfs' 'kernel kernel' 'countersignd rust-s390x' 'build tools' \
+    'build sysroot' 'build licences'; do
+    parts+=("${entry% *}=debian-13=$(debian_set "${entry#* }")")
+  done
+  MATERIAL=$(image_material "$repository" "${parts[@]}")
+}
+
+guest_manifest() {
+  local repository=$1 engine=$2 os=$3 initramfs=$4 countersignd=$5 given=() state=committed lock
+  [[ $6 == built ]] || given=(--countersignd-given)
+  lock=$(debian_lock)
+  cmp --quiet "$lock" "$DEBIAN_QEMU/debian.lock" || state=renewed
+  countersignd_notices "$MATERIAL" "$countersignd"
+  image_bill "$repository" "$MATERIAL" "$(debian_set sbom)" --engine "$engine" \
+    --version "$(guest_version "$repository")" --epoch "$(guest_epoch)" --lock "$lock" --lock-state "$state" \
+    --kernel "$(guest_kernel)" --initramfs "$initramfs" --os-image "$os/os.img" --image-json "$os/image.json" \
+    --countersignd "$countersignd" "${given[@]}" --tools "$(debian_set tools)"
+}
+
 guest_busybox() { printf '%s/usr/bin/busybox\n' "$(tree busybox)"; }
 
 lab_tree() { tree lab; }
@@ -64,9 +90,10 @@ guest_os() {
   if (($# > 3)); then test_tree=("$4"); fi
   tools_tree
   cached "os-$engine" "${test_tree[@]/#/@}" \
-    "@$repository/qemu/guest" "@$repository/systemd" "@$OS_TREE/packages.lock" "@$countersignd" \
+    "@$repository/qemu/guest" "@$repository/systemd" "@$OS_TREE/packages.lock" "@$INITRAMFS_TREE/packages.lock" \
+    "@$repository/initramfs/programs" "@$countersignd" "$MATERIAL" \
     "$COUNTERSIGN_TOOLS" "$(guest_version "$repository")" "$(guest_epoch)" -- \
-    "$repository/qemu/guest/build" "$engine" "$OS_TREE" "$countersignd" "$(guest_epoch)" \
+    "$repository/qemu/guest/build" "$engine" "$OS_TREE" "$INITRAMFS_TREE" "$MATERIAL" "$countersignd" "$(guest_epoch)" \
     "$(guest_version "$repository")" "${test_tree[@]}"
 }
 
@@ -120,7 +147,7 @@ verify_reproducible() {
     quiet "unpacking $name again" debian_unpack "$(debian_set "$name")" "$work/$name"
   done
   # The build looks at the date of the kernel's file, which unpacking keeps.
-  quiet "guest OS again" "$repository/qemu/guest/build" "$engine" "$work/guest-$engine" "$work/countersignd" \
+  quiet "guest OS again" "$repository/qemu/guest/build" "$engine" "$work/guest-$engine" "$work/initramfs" "$MATERIAL" "$work/countersignd" \
     "$(stat --format=%Y "$work"/kernel/boot/vmlinuz-*)" "$(guest_version "$repository")" "$work/os"
   quiet "initramfs again" "$repository/initramfs/build" "$engine" "$work/kernel" "$work/initramfs" "$work/countersignd" \
     "$work/os/image.json" "$work/initramfs-again"

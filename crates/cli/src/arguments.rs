@@ -376,4 +376,6 @@ pub enum Subject {
     Transcript,
     /// The answer of `timeline --format json`.
     Timeline,
+    /// The build manifest beside an image.
+    BuildManifest,
 }
