@@ -202,7 +202,11 @@ class Refused(Fetching):
     def test_a_mirror_that_never_answers(self) -> None:
         over = threading.Event()
         self.addCleanup(over.set)
-        self.server.answers["/debian/"] = lambda handler: over.wait() and None
+
+        def never(handler: Handler) -> None:
+            over.wait()
+
+        self.server.answers["/debian/"] = never
         self.apt.write_text(self.apt.read_text().replace('Timeout "60"', 'Timeout "1"'))
         self.refused(f"{self.main()}: no answer: APT", f"{self.security()}: 404 Not Found")
 
