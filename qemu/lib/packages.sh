@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Packages of the machine that builds, boots and tests the guest: installed only where missing.
 #
-#   host_packages [GROUP...]   groups: build native boot services tests lint (default: the first four)
+#   host_packages [GROUP...]   groups: build native boot services tests lint fresh (default: the first four)
 #
 # Works as root or through sudo, on Debian 12 and newer and Ubuntu 22.04 and newer. No service that such a
 # package brings is started, and the machine's own services stay as they were.
@@ -52,6 +52,12 @@ END
     lint) cat <<'END' ;;
 shellcheck                               # the scripts of the repository
 mypy                                     # the types of qemu/supply
+END
+    fresh) cat <<'END' ;;
+mmdebstrap                               # the bare system
+debian-archive-keyring                   # signature of its packages
+zstd                                     # its tarball
+git                                      # what is tested there
 END
     services) cat <<'END' ;;
 rsyslog                                  # the log server on loopback
