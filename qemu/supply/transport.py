@@ -15,7 +15,7 @@ from .report import Refusal, log
 
 _HELPER = "/usr/lib/apt/apt-helper"
 _NO_SPACE = re.compile(r"\(28: |No space left on device")
-_NOT_THERE = re.compile(r"(403|404|410) |.*No such file or directory")
+_NOT_THERE = re.compile(r"(403|404|410) |no such file")
 
 
 class NoSpace(Exception):
@@ -51,4 +51,6 @@ def get(address: str, target: Path) -> None:
     reasons = re.findall(r"^E: Failed to fetch \S+ +(\S.*)$", said, re.MULTILINE) or said.strip().splitlines() or ["no reason"]
     # Which of its addresses the site answered from tells nobody anything.
     reason = " ".join(re.sub(r" ?\[IP: .*?\]", "", reasons[0]).split())
+    if "No such file or directory" in reason:
+        reason = "no such file"
     raise NotThere(reason) if _NOT_THERE.match(reason) else Failed(reason)

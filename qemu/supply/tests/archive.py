@@ -220,7 +220,7 @@ class Case(unittest.TestCase):
         self.apt = self.folder / "apt.conf"
         self.apt.write_text(
             'Dir::Etc::main "/dev/null";\nDir::Etc::parts "/dev/null";\nAcquire::Retries "0";\n'
-            'Acquire::http::Timeout "60";\nAcquire::http::Proxy "DIRECT";\n'
+            'Acquire::http::Timeout "600";\nAcquire::http::Proxy "DIRECT";\n'
         )
         self.environment = {
             "PATH": os.environ["PATH"],
