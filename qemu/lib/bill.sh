@@ -101,7 +101,8 @@ image_bill() {
   version=$(option_of --version "$@")
   epoch=$(option_of --epoch "$@")
   library=$(sbom_library "$sbom_debs")
-  sbom=$(cached "sbom-$engine" "@$material" "@$os/kept" "@$os/kept-initramfs" "@$countersignd" "$version" "$epoch" \
+  # The material's name is the digest of all that it was made from.
+  sbom=$(cached "sbom-$engine" "$(basename "$material")" "@$os/kept" "@$os/kept-initramfs" "@$countersignd" "$version" "$epoch" \
     "@$sbom_debs/packages.lock" "@$BILL_FOLDER/supply/bill" -- \
     sbom_build "$material" "$os" "$countersignd" "$library" "$engine" "$version" "$epoch")
   cp --no-preserve=mode "$sbom/sbom.cdx.json" "$os/.sbom.new.$$"

@@ -19,7 +19,7 @@ CARGO_DENY_VERSION=0.20.2
 cargo_deny_build() {
   local work
   work=$(mktemp --directory)
-  # Optimised it would take longer to build than all its runs of a year would save.
+  # Not optimised: 3 min 14 s of processor time instead of 8 min 37 s to build it, and 3 s instead of 1 s for a run.
   quiet "cargo install cargo-deny $CARGO_DENY_VERSION" cargo_host install --quiet --locked --no-default-features \
     --profile dev --config 'profile.dev.debug=false' --target-dir "$work" --root "$1" "cargo-deny@$CARGO_DENY_VERSION"
   rm -rf "$work"
