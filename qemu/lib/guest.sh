@@ -53,13 +53,19 @@ guest_trees() {
   OS_TREE=$(tree "guest-$1")
 }
 
-guest_material() {
-  local repository=$1 engine=$2 entry parts=()
-  for entry in "guest-os guest-$engine" 'initramfs initramfs' 'kernel kernel' 'countersignd rust-s390x' 'build tools' \
+# The parts of an image and the sets that they are made of, as image_material takes them.
+guest_parts() {
+  local entry
+  for entry in "guest-os guest-$1" 'initramfs initramfs' 'kernel kernel' 'countersignd rust-s390x' 'build tools' \
     'build sysroot' 'build licences'; do
-    parts+=("${entry% *}=debian-13=$(debian_set "${entry#* }")")
+    printf '%s=debian-13=%s\n' "${entry% *}" "$(debian_set "${entry#* }")"
   done
-  MATERIAL=$(image_material "$repository" "${parts[@]}")
+}
+
+guest_material() {
+  local parts=()
+  mapfile -t parts < <(guest_parts "$2")
+  MATERIAL=$(image_material "$1" "${parts[@]}")
 }
 
 guest_manifest() {
