@@ -187,7 +187,9 @@ fn the_schema_of_a_contract_is_usable() {
     assert!(!validator.is_valid(&full));
     full["env"] = "a token or text".into();
     assert!(validator.is_valid(&full));
-    for subject in ["workload", "env", "check", "explain", "facts", "transcript", "timeline", "build-manifest"] {
+    for subject in
+        ["workload", "env", "check", "explain", "facts", "transcript", "timeline", "build-manifest"]
+    {
         let schema: Value = serde_json::from_str(&desk.answer(0, &format!("schema {subject}"), b"")).unwrap();
         jsonschema::draft202012::new(&schema).unwrap();
     }
