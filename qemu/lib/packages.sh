@@ -44,6 +44,8 @@ xorriso                                  # a second maker of contract disks
 fdisk                                    # sfdisk reads the partition tables that we write
 gdisk                                    # sgdisk judges those that we change
 python3-cryptography                     # a second maker of tokens countersign-v1
+gnupg                                    # signs the small archives on which qemu/lock is tried
+binutils                                 # readelf, beside our own reader of headers
 python3-jsonschema                       # judges manifests and bills of materials by their schemas
 iproute2                                 # network namespaces for tests of broken connections
 systemd                                  # journalctl; the unpacked journald stands in its place
