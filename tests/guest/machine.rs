@@ -172,12 +172,11 @@ impl Report for Machine {
         self.count(|counts| {
             if text == "countersign: stage=unlock state=start" {
                 counts.unlock = Some((now, now));
-            } else if text.starts_with("countersign: stage=unlock ")
-                || text.starts_with("countersign: stage=root ")
+            } else if (text.starts_with("countersign: stage=unlock ")
+                || text.starts_with("countersign: stage=root "))
+                && let Some((_, end)) = counts.unlock.as_mut().filter(|(start, end)| start == end)
             {
-                if let Some((_, end)) = counts.unlock.as_mut().filter(|(start, end)| start == end) {
-                    *end = now;
-                }
+                *end = now;
             }
             counts.lines.push(text.to_owned());
         });

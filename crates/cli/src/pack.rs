@@ -39,11 +39,11 @@ pub fn run(options: &Pack, out: &mut dyn Write) -> Result<Answer> {
     }
     // The plain contract is signed first, so that a key which is not the named one is noticed before it is sealed in.
     let plain = plain(&folder)?;
-    if let Some(key) = &key {
-        if let Err(reason) = sign::signed(plain.as_bytes(), key)? {
-            note(&reason);
-            return Ok(Answer::No);
-        }
+    if let Some(key) = &key
+        && let Err(reason) = sign::signed(plain.as_bytes(), key)?
+    {
+        note(&reason);
+        return Ok(Answer::No);
     }
     let mut contract = match &options.cert {
         None => plain,

@@ -250,7 +250,8 @@ impl<'p> Tape<'p> {
         if self.len > MAX_BYTES {
             return Err(ArchiveError::TooLarge);
         }
-        let ended = self.len % 512 == 0 && self.last.len() == END && self.last.iter().all(|byte| *byte == 0);
+        let ended =
+            self.len.is_multiple_of(512) && self.last.len() == END && self.last.iter().all(|byte| *byte == 0);
         let followed = !self.stream.get_ref().is_empty();
         if self.broken || followed || !ended { Err(ArchiveError::Stream) } else { Ok(()) }
     }

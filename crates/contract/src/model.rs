@@ -119,10 +119,10 @@ impl Contract {
         warn_overridden(&workload, &env, "env", Code::EnvironmentOverridden, &mut warnings);
         warn_overridden(&workload, &env, "auths", Code::CredentialsOverridden, &mut warnings);
         let signing_key = env.text("signingKey").map(str::to_owned);
-        if let (Some(text), Some(value)) = (&signing_key, env.child("signingKey")) {
-            if let Err(error) = countersign_crypto::signature::SigningKey::parse(text) {
-                refusals.push(Refusal::SigningKey(value.place(), error));
-            }
+        if let (Some(text), Some(value)) = (&signing_key, env.child("signingKey"))
+            && let Err(error) = countersign_crypto::signature::SigningKey::parse(text)
+        {
+            refusals.push(Refusal::SigningKey(value.place(), error));
         }
         let host_keys = machine::host_keys(&env, &mut refusals);
         let unsupported = unsupported::find(&workload, &env);

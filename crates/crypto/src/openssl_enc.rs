@@ -47,7 +47,7 @@ pub(crate) fn decrypt(body: &[u8], passphrase: &[u8]) -> Result<Option<SectionTe
 
 /// Whether it looks like a body; everybody can see that without a key.
 pub(crate) fn has_form(body: &[u8]) -> bool {
-    body.len() >= HEADER_LEN + BLOCK_LEN && body.len() % BLOCK_LEN == 0 && body.starts_with(MAGIC)
+    body.len() >= HEADER_LEN + BLOCK_LEN && body.len().is_multiple_of(BLOCK_LEN) && body.starts_with(MAGIC)
 }
 
 /// Encrypts a text, the author's side of [`decrypt`].

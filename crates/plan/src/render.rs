@@ -261,13 +261,13 @@ fn registries(contract: &Contract, files: &mut Vec<File>) -> Result<Registries, 
 fn compose_folder(contract: &Contract, archive: Archive, files: &mut Vec<File>) {
     let environment = dotenv::render(archive.file(".env"), contract.environment().into_iter());
     for (path, item) in archive.into_items() {
-        if let Item::File { mut content, executable } = item {
-            if path != ".env" {
-                let mode = if executable { 0o755 } else { 0o644 };
-                // Moved, not copied: there may be 64 MiB of it.
-                let content = SecretBytes::new(std::mem::take(&mut *content));
-                files.push(File { path: format!("{COMPOSE_FOLDER}/{path}"), mode, content });
-            }
+        if let Item::File { mut content, executable } = item
+            && path != ".env"
+        {
+            let mode = if executable { 0o755 } else { 0o644 };
+            // Moved, not copied: there may be 64 MiB of it.
+            let content = SecretBytes::new(std::mem::take(&mut *content));
+            files.push(File { path: format!("{COMPOSE_FOLDER}/{path}"), mode, content });
         }
     }
     files.push(secret(format!("{COMPOSE_FOLDER}/.env"), environment));

@@ -129,12 +129,12 @@ fn tell(options: &Options, profile: &Profile, world: &mut World, out: &mut impl 
         ["first boot", "second boot"].into_iter().zip(boots.iter().map(|b| b.timings.clone())).collect();
     say(out, &format!("\nTime of every stage\n{}", indent(&report::table(&runs))))?;
 
-    if options.keep {
-        if let Some(boot) = boots.last() {
-            say(out, &format!("\nThe guest stays up; try {} and press Enter to end it", boot.url))?;
-            // A closed standard input ends it as well.
-            let _ = std::io::stdin().lock().read_line(&mut String::new());
-        }
+    if options.keep
+        && let Some(boot) = boots.last()
+    {
+        say(out, &format!("\nThe guest stays up; try {} and press Enter to end it", boot.url))?;
+        // A closed standard input ends it as well.
+        let _ = std::io::stdin().lock().read_line(&mut String::new());
     }
     for boot in &mut boots {
         boot.guest.cut_power()?;

@@ -58,12 +58,12 @@ pub fn timings(history: &[Seen], started: Instant) -> Vec<Timing> {
         .map(|&wanted| {
             let mut timing = Timing { stage: wanted, state: None, ms: None, at_ms: None };
             for seen in history {
-                if let Event::Stage { stage, state, ms, .. } = &seen.event {
-                    if *stage == wanted {
-                        timing.state = Some(*state);
-                        timing.ms = *ms;
-                        timing.at_ms = Some(seen.at.duration_since(started).as_millis());
-                    }
+                if let Event::Stage { stage, state, ms, .. } = &seen.event
+                    && *stage == wanted
+                {
+                    timing.state = Some(*state);
+                    timing.ms = *ms;
+                    timing.at_ms = Some(seen.at.duration_since(started).as_millis());
                 }
             }
             timing

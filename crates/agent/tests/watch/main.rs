@@ -145,7 +145,7 @@ fn a_month_takes_no_more_than_a_day() {
     let mut after = |what: &str, code: &str, count: usize| {
         until(what, || {
             looks += 1;
-            if looks % 25 == 0 {
+            if looks.is_multiple_of(25) {
                 daemon.signal(Signal::SIGUSR1);
                 writer.write("container", b"HPL13000I");
             }

@@ -46,10 +46,11 @@ pub fn warnings(contract: &Contract, now: i64) -> Vec<Finding> {
     }
     // One that is over was refused before; here is the one that will be.
     let signing = contract.signing_key().and_then(|key| SigningKey::parse(key).ok());
-    if let Some((begin, end)) = signing.and_then(|key| Some((key.not_before()?, key.not_after()?))) {
-        if begin <= now && now <= end {
-            look(contract.place_of(&env.child("signingKey")), begin, end);
-        }
+    if let Some((begin, end)) = signing.and_then(|key| Some((key.not_before()?, key.not_after()?)))
+        && begin <= now
+        && now <= end
+    {
+        look(contract.place_of(&env.child("signingKey")), begin, end);
     }
     found.dedup();
     found

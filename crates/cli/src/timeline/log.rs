@@ -30,10 +30,10 @@ pub(super) fn read(text: &str) -> Timeline {
     let mut reader = Reader { timeline: Timeline::new(Origin::FirstStage), clock: 0, time: None, open: None };
     for line in text.lines().filter(|line| line.len() <= LINE) {
         if line.starts_with('{') {
-            if let Ok(record) = serde_json::from_str::<Record>(line) {
-                if record.app == "countersignd" {
-                    reader.line(time(&record.time), &record.msg);
-                }
+            if let Ok(record) = serde_json::from_str::<Record>(line)
+                && record.app == "countersignd"
+            {
+                reader.line(time(&record.time), &record.msg);
             }
         } else if let Some((time, message)) = message(line) {
             reader.line(time, message);
@@ -112,11 +112,12 @@ impl Reader {
     fn line(&mut self, time: Option<i64>, message: &str) {
         if let Some(at) = message.find(MARKER) {
             self.stage(time, &message[at + MARKER.len()..]);
-        } else if let Some((code, text)) = code(message) {
-            if code.ends_with('W') && !(self.timeline.stages.is_empty() && self.open.is_none()) {
-                self.pass(time);
-                self.timeline.mark(self.clock, code, text);
-            }
+        } else if let Some((code, text)) = code(message)
+            && code.ends_with('W')
+            && !(self.timeline.stages.is_empty() && self.open.is_none())
+        {
+            self.pass(time);
+            self.timeline.mark(self.clock, code, text);
         }
     }
 

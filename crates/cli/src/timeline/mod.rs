@@ -182,19 +182,19 @@ impl From<Transcript> for Timeline {
                 timeline.mark(warning.at_ms, code, text);
             }
         }
-        if let Some(failure) = transcript.failure {
-            if let Some(stage) = Stage::find(&failure.stage) {
-                // The record holds when it failed, not when it began: from the end of the stage before.
-                let began = timeline.stages.iter().map(|bar| bar.started_ms + bar.ms).max().unwrap_or(0);
-                timeline.bar(Bar {
-                    stage,
-                    state: State::Failed,
-                    started_ms: began.min(failure.at_ms),
-                    ms: failure.at_ms.saturating_sub(began),
-                    code: code(&format!("{} ", failure.code)).map(|(code, _)| code.to_owned()),
-                    facts: Vec::new(),
-                });
-            }
+        if let Some(failure) = transcript.failure
+            && let Some(stage) = Stage::find(&failure.stage)
+        {
+            // The record holds when it failed, not when it began: from the end of the stage before.
+            let began = timeline.stages.iter().map(|bar| bar.started_ms + bar.ms).max().unwrap_or(0);
+            timeline.bar(Bar {
+                stage,
+                state: State::Failed,
+                started_ms: began.min(failure.at_ms),
+                ms: failure.at_ms.saturating_sub(began),
+                code: code(&format!("{} ", failure.code)).map(|(code, _)| code.to_owned()),
+                facts: Vec::new(),
+            });
         }
         timeline
     }

@@ -231,10 +231,9 @@ fn syslog_server(
         )),
         (Some(cert), Some(_)) => {
             if let (Some(leaf), Some(parsed)) = (chain.as_ref().and_then(|chain| chain.first()), &parsed_key)
+                && !leaf.belongs_to(parsed)
             {
-                if !leaf.belongs_to(parsed) {
-                    refusals.push(Refusal::ClientPair(cert.place()));
-                }
+                refusals.push(Refusal::ClientPair(cert.place()));
             }
         }
     }

@@ -300,11 +300,11 @@ fn is_strong(seed: &str) -> bool {
 }
 
 fn warn_weak(section: &Reader<'_>, warnings: &mut Vec<Finding>) {
-    if let Some(seed) = section.child("seed") {
-        if !seed.as_text().is_some_and(is_strong) {
-            let message = "a seed of 15 letters, digits or punctuation characters is expected since 2026";
-            warn(Code::ShortSeed, seed.place(), message, warnings);
-        }
+    if let Some(seed) = section.child("seed")
+        && !seed.as_text().is_some_and(is_strong)
+    {
+        let message = "a seed of 15 letters, digits or punctuation characters is expected since 2026";
+        warn(Code::ShortSeed, seed.place(), message, warnings);
     }
 }
 

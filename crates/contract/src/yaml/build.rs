@@ -81,11 +81,11 @@ fn checked_text<'b>(bytes: &'b [u8], origin: &Origin) -> Result<&'b str, Refusal
         let line = line.trim();
         !line.is_empty() && !line.starts_with('#')
     });
-    if let Some((number, line)) = first {
-        if line.starts_with('%') {
-            let mark = Mark { line: count(number + 1), column: 1 };
-            return Err(Refusal::Directive(place(Some(mark))));
-        }
+    if let Some((number, line)) = first
+        && line.starts_with('%')
+    {
+        let mark = Mark { line: count(number + 1), column: 1 };
+        return Err(Refusal::Directive(place(Some(mark))));
     }
     Ok(text)
 }

@@ -74,10 +74,10 @@ fn is_float(text: &str) -> bool {
 /// A scalar as written in `style`.
 pub(super) fn scalar(text: String, style: Style) -> Data {
     let text = Zeroizing::new(text);
-    if style == Style::Plain {
-        if let Some(data) = resolve(&text) {
-            return data;
-        }
+    if style == Style::Plain
+        && let Some(data) = resolve(&text)
+    {
+        return data;
     }
     Data::Text(text, style)
 }

@@ -66,7 +66,7 @@ pub(super) fn luks2(
 ) -> Result<Accepted, Vec<HeaderFault>> {
     let metadata = &header.metadata;
     let mut faults = Faults::new();
-    faults.require(device_size % SECTOR == 0, Rule::DeviceSize, || Place::Device);
+    faults.require(device_size.is_multiple_of(SECTOR), Rule::DeviceSize, || Place::Device);
     faults.require(!metadata.requirements, Rule::Requirements, || top(&["config", "requirements"]));
     faults.require(!metadata.flags, Rule::ConfigFlags, || top(&["config", "flags"]));
     faults.require(metadata.tokens == 0, Rule::Tokens, || top(&["tokens"]));
@@ -76,7 +76,7 @@ pub(super) fn luks2(
     // The key slots area lies between the second copy and the data.
     let start = 2 * u64::from(header.header_size);
     let end = start.saturating_add(metadata.keyslots_size);
-    let fits = metadata.keyslots_size % BLOCK == 0 && end <= HEADER_LIMIT;
+    let fits = metadata.keyslots_size.is_multiple_of(BLOCK) && end <= HEADER_LIMIT;
     faults.require(fits, Rule::KeyslotsSize, || top(&["config", "keyslots_size"]));
 
     let slots = keyslots(&metadata.keyslots, profile, (start, end), &mut faults);
@@ -248,7 +248,7 @@ fn segment(
     if placed && sectors {
         let rest = device_size - offset;
         // The kernel refuses a part of a sector; so that cryptsetup and we agree, so do we.
-        let whole = rest % SECTOR != 0 || rest % sector_size == 0;
+        let whole = !rest.is_multiple_of(SECTOR) || rest.is_multiple_of(*sector_size);
         faults.require(whole, Rule::DeviceSize, || Place::Device);
         let all = *size == SegmentSize::Dynamic || *size == SegmentSize::Bytes(rest);
         faults.require(all, Rule::SegmentSize, || at("size"));

@@ -115,7 +115,7 @@ pub(super) fn judge(
         faults.add(Rule::Luks1Refused, at("version")());
         return faults.verdict(None);
     }
-    faults.require(device_size % SECTOR == 0, Rule::DeviceSize, || Place::Device);
+    faults.require(device_size.is_multiple_of(SECTOR), Rule::DeviceSize, || Place::Device);
     faults.require(header.cipher == Cipher::AesXtsPlain64, Rule::Luks1Cipher, at("cipher-mode"));
     faults.require(header.hash != Hash::Other, Rule::Luks1Hash, at("hash-spec"));
     let key_size = u64::from(header.key_size);
@@ -154,7 +154,8 @@ pub(super) fn judge(
     let most = if profile.two_keyslots { 2 } else { 1 };
     let counted = (1..=most).contains(&slots.len());
     faults.require(counted, Rule::Luks1SlotCount, at("active"));
-    let placed = payload > 0 && payload % BLOCK == 0 && payload <= HEADER_LIMIT && payload < device_size;
+    let placed =
+        payload > 0 && payload.is_multiple_of(BLOCK) && payload <= HEADER_LIMIT && payload < device_size;
     faults.require(placed, Rule::Luks1Payload, at("payload-offset"));
     faults.verdict(Some(Accepted {
         version: LuksVersion::Luks1,

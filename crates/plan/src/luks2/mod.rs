@@ -209,10 +209,10 @@ fn read_without_primary(bytes: &[u8], fault: HeaderFault) -> Result<Header, Read
             continue;
         }
         seen = true;
-        if let Ok(secondary) = binary::read_copy(bytes, HeaderCopy::Secondary, offset) {
-            if secondary.header_size as usize == offset {
-                return Err(interrupted(HeaderCopy::Secondary, &secondary, fault));
-            }
+        if let Ok(secondary) = binary::read_copy(bytes, HeaderCopy::Secondary, offset)
+            && secondary.header_size as usize == offset
+        {
+            return Err(interrupted(HeaderCopy::Secondary, &secondary, fault));
         }
     }
     if luks1::is_luks1(bytes) {

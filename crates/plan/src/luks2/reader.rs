@@ -151,7 +151,7 @@ fn base64_length(text: &str) -> Option<usize> {
     let body = text.trim_end_matches('=');
     let padding = text.len() - body.len();
     let alphabet = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
-    if text.len() % 4 != 0 || padding > 2 || !body.bytes().all(alphabet) {
+    if !text.len().is_multiple_of(4) || padding > 2 || !body.bytes().all(alphabet) {
         return None;
     }
     Some(text.len() / 4 * 3 - padding)

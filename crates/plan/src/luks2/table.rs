@@ -189,7 +189,7 @@ fn number(word: &str) -> Result<u64, TableFault> {
 
 fn key(word: &str) -> Result<Key, TableFault> {
     let Some(keyring) = word.strip_prefix(':') else {
-        let hexadecimal = word.len() % 2 == 0 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let hexadecimal = word.len().is_multiple_of(2) && word.bytes().all(|byte| byte.is_ascii_hexdigit());
         return if hexadecimal {
             Ok(Key::Inline { bytes: word.len() as u64 / 2 })
         } else {

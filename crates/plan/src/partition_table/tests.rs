@@ -114,7 +114,7 @@ fn sgdisk_finds_no_fault_in_a_grown_table_however_often_it_grew() {
         let end = growth.start + growth.length;
         // The backup takes 33 sectors.
         let left = size - end;
-        assert!(end % MIB == 0 && (33 * 512..MIB + 33 * 512).contains(&left), "{end} of {size}");
+        assert!(end.is_multiple_of(MIB) && (33 * 512..MIB + 33 * 512).contains(&left), "{end} of {size}");
         assert_eq!(disk.growth(), None);
     }
 }

@@ -107,7 +107,7 @@ fn open_scratch(
 
 /// dm-crypt wants whole sectors.
 fn scratch_sector(size: u64) -> u32 {
-    if size % SCRATCH_SECTOR == 0 { SCRATCH_SECTOR as u32 } else { 512 }
+    if size.is_multiple_of(SCRATCH_SECTOR) { SCRATCH_SECTOR as u32 } else { 512 }
 }
 
 /// Works for block devices and files alike.

@@ -72,7 +72,7 @@ impl IntegrityTable {
         device: &str,
     ) -> Result<(), Vec<TableFault>> {
         let room = device_size.saturating_sub(accepted.data_offset()) / SECTOR;
-        let whole = self.length_sectors % (accepted.sector_size() / SECTOR) == 0;
+        let whole = self.length_sectors.is_multiple_of(accepted.sector_size() / SECTOR);
         let checks = [
             (self.start == 0, TableFault::Start),
             (self.length_sectors > 0 && self.length_sectors < room && whole, TableFault::Length),
