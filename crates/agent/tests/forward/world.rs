@@ -167,7 +167,7 @@ impl World {
     pub fn numbered(bound: &str) -> Option<World> {
         let Some(folder) = std::env::var_os("COUNTERSIGN_JOURNALD").filter(|folder| !folder.is_empty())
         else {
-            eprintln!("skipped: needs a journald of systemd 254 or newer, which COUNTERSIGN_JOURNALD does not name");
+            eprintln!("skipped: needs a journald of systemd 254, which COUNTERSIGN_JOURNALD does not name");
             return None;
         };
         World::with_journal(Some(Path::new(&folder)), bound)
