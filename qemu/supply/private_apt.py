@@ -18,6 +18,7 @@ from urllib.parse import unquote
 from .lock import Package
 from .places import Mirror
 from .report import Refusal, log, note
+from .transport import time_out
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
@@ -157,7 +158,7 @@ class PrivateApt:
 
     def update(self) -> None:
         """Fetches the indexes. One that is out of step is told and the rest goes on; one that is not signed is refused."""
-        answer = self._run("apt-get", "--quiet", "update")
+        answer = self._run("apt-get", "--quiet", *time_out(), "update")
         said = [line for line in answer.stderr.splitlines() if line.startswith(("E: ", "W: "))]
         for line in said:
             if _UNSIGNED.search(line):

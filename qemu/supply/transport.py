@@ -1,7 +1,7 @@
 """One file from one address, through apt's own transport (`apt-helper`).
 
-So the machine's settings for apt hold here too: proxies, certificates, time-outs (`Acquire::http::Timeout`), retries
-(`Acquire::Retries`). What comes is judged by the caller.
+So the machine's settings for apt hold here too: proxies, certificates, retries (`Acquire::Retries`), time-outs
+(`Acquire::http::Timeout`; `COUNTERSIGN_DEBIAN_TIMEOUT`, in seconds, goes before it). What comes is judged by the caller.
 """
 
 from __future__ import annotations
@@ -30,11 +30,17 @@ class Failed(Exception):
     """The place did not give the file for another reason; the text is apt's."""
 
 
+def time_out() -> list[str]:
+    """The words that tell apt how long a place may be silent, where the user has said so."""
+    seconds = os.environ.get("COUNTERSIGN_DEBIAN_TIMEOUT")
+    return ["-o", f"Acquire::http::Timeout={seconds}", "-o", f"Acquire::https::Timeout={seconds}"] if seconds else []
+
+
 def get(address: str, target: Path) -> None:
     """Writes what lies at the address into the target, or raises one of the above."""
     # For `file:` apt would make a link, which is not what the cache may hold.
     address = re.sub(r"^file:", "copy:", address)
-    command = [_HELPER, "-o", "APT::Sandbox::User=root", "download-file", address, str(target)]
+    command = [_HELPER, "-o", "APT::Sandbox::User=root", *time_out(), "download-file", address, str(target)]
     try:
         answer = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,

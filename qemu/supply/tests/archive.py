@@ -217,15 +217,15 @@ class Case(unittest.TestCase):
         thread.start()
         self.addCleanup(self._stop, thread)
         # Nothing of the machine's own apt: neither its proxies nor its retries.
-        self.apt = self.folder / "apt.conf"
-        self.apt.write_text(
+        apt = self.folder / "apt.conf"
+        apt.write_text(
             'Dir::Etc::main "/dev/null";\nDir::Etc::parts "/dev/null";\nAcquire::Retries "0";\n'
             'Acquire::http::Timeout "600";\nAcquire::http::Proxy "DIRECT";\n'
         )
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
-            "APT_CONFIG": str(self.apt),
+            "APT_CONFIG": str(apt),
             "COUNTERSIGN_CACHE": str(self.cache),
             "COUNTERSIGN_LOCK": str(self.lock),
             "COUNTERSIGN_SETS": str(self.sets),

@@ -209,7 +209,7 @@ class Refused(Fetching):
             over.wait()
 
         self.server.answers["/debian/"] = never
-        self.apt.write_text(self.apt.read_text().replace('Timeout "600"', 'Timeout "1"'))
+        self.environment["COUNTERSIGN_DEBIAN_TIMEOUT"] = "1"
         # Only the silent one may be cut off, however busy this machine is.
         security = f"file:{self.archive.folder}/debian-security"
         self.environment["COUNTERSIGN_DEBIAN_SECURITY"] = security

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unittest
+from pathlib import Path
 
 from .archive import Case, Handler
 
@@ -16,8 +17,12 @@ class Space(Case):
     def setUp(self) -> None:
         super().setUp()
         self.cache.mkdir()
-        script = f"mount -t tmpfs -o size={SIZE} tmpfs '{self.cache}' && exec \"$@\""
-        self.inside = ("unshare", "--map-root-user", "--mount", "--propagation", "private", "sh", "-ec", script, "sh")
+        script = f"mount -t tmpfs -o size={SIZE} tmpfs '{self.cache}'; s=0; \"$@\" || s=$?; umount '{self.cache}'; exit $s"
+        # Root needs no user namespace, and below a chroot may not make one; there `/` may not be a mount either.
+        user = () if os.geteuid() == 0 else ("--map-root-user",)
+        mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text(encoding="ascii").splitlines()]
+        kind = "private" if "/" in mounts else "unchanged"
+        self.inside = ("unshare", *user, "--mount", "--propagation", kind, "sh", "-ec", script, "sh")
 
     def refused(self, size: str) -> None:
         """Starts the fetch and says what it must say."""
