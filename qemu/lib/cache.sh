@@ -10,7 +10,8 @@
 # missing, CMD is run with a fresh folder as its last argument, which is renamed into place when CMD succeeds:
 # a result is whole or absent. A lock per NAME keeps two runs from building the same thing twice.
 #
-# Never call `cached` as a condition (if, ||, &&): bash would ignore `set -e` inside the build.
+# Never call `cached` as a condition (if, ||, &&): bash would ignore `set -e` inside the build, and what a failed build
+# left behind would be taken for a result. It refuses to be called so.
 
 [[ -n ${COUNTERSIGN_CACHE_SH:-} ]] && return 0
 COUNTERSIGN_CACHE_SH=1
@@ -58,8 +59,21 @@ cache_path() {
 }
 
 cached() {
-  local name=$1 folder result fresh lock
+  local name=$1 folder result fresh lock stopped
   local inputs=()
+  # Also in a shell that somebody types into.
+  local -
+  set -e
+  stopped=$(
+    set +e
+    (
+      set -e
+      false
+      true
+    )
+    printf '%s' $?
+  )
+  ((stopped)) || die "cached $name is called as a condition: a failed build would not be seen"
   shift
   while [[ $1 != -- ]]; do
     inputs+=("$1")

@@ -26,7 +26,9 @@ cargo_deny_build() {
 }
 
 cargo_deny() {
-  printf '%s/bin/cargo-deny\n' "$(cached cargo-deny "$CARGO_DENY_VERSION" -- cargo_deny_build)"
+  local built
+  built=$(cached cargo-deny "$CARGO_DENY_VERSION" -- cargo_deny_build)
+  printf '%s/bin/cargo-deny\n' "$built"
 }
 
 check_dependencies() {

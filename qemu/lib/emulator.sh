@@ -23,9 +23,10 @@ END
 }
 
 emulator() {
-  local tree
+  local tree built
   tools_tree
   tree=$(runnable_tree emulator)
   # The tree's place is in the wrapper.
-  printf '%s/qemu-system-s390x\n' "$(cached emulator "$tree" "@${BASH_SOURCE[0]}" -- emulator_build "$tree")"
+  built=$(cached emulator "$tree" "@${BASH_SOURCE[0]}" -- emulator_build "$tree")
+  printf '%s/qemu-system-s390x\n' "$built"
 }

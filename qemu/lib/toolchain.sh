@@ -99,8 +99,9 @@ END
 }
 
 script_linker() {
-  printf '%s/script-linker\n' \
-    "$(cached script-linker "$COUNTERSIGN_TOOLS" "@${BASH_SOURCE[0]}" -- script_linker_build "$COUNTERSIGN_TOOLS")"
+  local built
+  built=$(cached script-linker "$COUNTERSIGN_TOOLS" "@${BASH_SOURCE[0]}" -- script_linker_build "$COUNTERSIGN_TOOLS")
+  printf '%s/script-linker\n' "$built"
 }
 
 # Sets the variables of a cross build in the calling shell; what belongs to the target alone carries its name,
