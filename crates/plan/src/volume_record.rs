@@ -8,6 +8,9 @@
 //! Not noticed: a whole disk put back as it was, since header and record are then of one time; and, on a volume
 //! without `integrity`, old blocks put back one by one.
 //!
+//! The record also keeps the latest time at which the volume was opened, so that a clock that is set back at power-on is
+//! known for what it is ([`crate::time_floor`]).
+//!
 //! While a header is being replaced, the record names both, the old and the next: whichever the power leaves on the
 //! disk is good. Decides only; who reads and writes it is the boot.
 
@@ -69,6 +72,8 @@ pub struct VolumeRecord {
     header: String,
     /// The header that is to replace it.
     next: Option<String>,
+    /// The latest time at which the volume was opened, seconds since 1970; absent until that is later than `since`.
+    time: Option<i64>,
 }
 
 /// Why a volume is not opened.
@@ -107,7 +112,22 @@ impl VolumeRecord {
             since,
             header: hex(&subject.header),
             next: None,
+            time: None,
         }
+    }
+
+    /// The latest time that the record knows of, seconds since 1970.
+    pub fn last_seen(&self) -> i64 {
+        self.time.unwrap_or(self.since)
+    }
+
+    /// The record of a volume that is opened at `now`; none where it knows of that time or a later one.
+    pub fn seen(&self, now: i64) -> Option<VolumeRecord> {
+        (now > self.last_seen()).then(|| VolumeRecord {
+            generation: self.generation + 1,
+            time: Some(now),
+            ..self.clone()
+        })
     }
 
     /// The bytes of the attribute.
@@ -164,8 +184,9 @@ impl VolumeRecord {
     }
 
     fn text(&self) -> String {
+        let time = self.time.map(|time| format!("time {time}\n")).unwrap_or_default();
         format!(
-            "{TITLE}\nvolume {}\nuuid {}\ngeneration {}\norigin {}\nsince {}\nheader {}\nnext {}\n",
+            "{TITLE}\nvolume {}\nuuid {}\ngeneration {}\norigin {}\nsince {}\nheader {}\nnext {}\n{time}",
             self.volume,
             self.uuid,
             self.generation,
@@ -192,6 +213,10 @@ impl VolumeRecord {
             since: value("since")?.parse().ok()?,
             header: value("header")?.to_owned(),
             next: value("next").map(|next| (next != "none").then(|| next.to_owned()))?,
+            time: match lines.next() {
+                Some(line) => Some(line.strip_prefix("time ")?.parse().ok()?),
+                None => None,
+            },
         };
         (record.text() == text).then_some(record)
     }

@@ -81,3 +81,25 @@ fn old_and_next_header_pass_while_one_replaces_the_other() {
     // Begun again: the first try's header counts no more.
     assert_eq!(between.announcing([4; 32]).judge(subject(2)), Err(RecordFault::OtherHeader));
 }
+
+#[test]
+fn the_latest_time_is_kept_and_an_older_record_has_that_of_its_first_writing() {
+    let first = VolumeRecord::first(subject(1), Origin::Made, 1_000);
+    assert_eq!((first.last_seen(), first.seen(1_000), first.seen(999)), (1_000, None, None));
+    let seen = first.seen(1_001).unwrap();
+    let expected = format!(
+        "countersign volume record 1\nvolume data\nuuid {UUID}\ngeneration 2\norigin made\nsince 1000\n\
+         header {}\nnext none\ntime 1001\n",
+        "01".repeat(32)
+    );
+    assert_eq!((seen.text(), seen.last_seen(), seen.seen(1_001)), (expected, 1_001, None));
+    assert_eq!(opened(&seen.sealed(&key()).unwrap(), &key()), Ok(seen.clone()));
+    // What happens to the header leaves the time alone.
+    assert_eq!(seen.announcing([2; 32]).settled([2; 32]).unwrap().last_seen(), 1_001);
+    for text in ["time 01001\n", "time \n", "time 1001\ntime 1001\n", "tame 1001\n", "\n"] {
+        let text = seen.text().replace("time 1001\n", text);
+        let tag = hex(&key().record_tag(text.as_bytes()).unwrap());
+        let bytes = format!("{text}tag {tag}\n");
+        assert_eq!(opened(bytes.as_bytes(), &key()), Err(RecordFault::Invalid), "{text}");
+    }
+}
