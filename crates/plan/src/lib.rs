@@ -22,6 +22,7 @@ pub mod host;
 pub mod image;
 pub mod interpolate;
 pub mod luks2;
+pub mod mapper;
 pub mod network;
 pub mod partition_table;
 pub mod record;

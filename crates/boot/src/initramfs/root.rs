@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
 use countersign_plan::image::{ImageManifest, RootImage};
+use countersign_plan::mapper;
 use countersign_plan::watch::Mapping;
 use countersign_system::error::SystemError;
 use countersign_system::ports::{Disk, Durability, Filesystem, Initramfs, MountFlags, Verity};
@@ -24,10 +25,6 @@ use super::validate::HostFiles;
 pub(super) const NEW_ROOT: &str = "/sysroot";
 /// Where the erofs image is mounted until the switch; the binds keep it.
 pub(super) const IMAGE: &str = "/image";
-/// The image's mapped device.
-const IMAGE_MAPPING: &str = "os";
-/// The scratch space's.
-const SCRATCH_MAPPING: &str = "scratch";
 /// What scratch space on a disk is.
 const ENCRYPTED: &str = "encrypted";
 /// Folders of the new root, with their modes. `usr` and `etc` come from the image.
@@ -85,9 +82,9 @@ impl Unlocked {
                     .move_mount(&volume.staged, &target)
                     .map_err(|error| Failure::machine(Stage::Root, Code::MountFailed, error))?;
             }
-            host.watch.image = Some(mapping(system, IMAGE_MAPPING).map_err(image)?);
+            host.watch.image = Some(mapping(system, mapper::IMAGE).map_err(image)?);
             host.watch.scratch = match scratch_kind {
-                ENCRYPTED => Some(mapping(system, SCRATCH_MAPPING).map_err(scratch)?),
+                ENCRYPTED => Some(mapping(system, mapper::SCRATCH).map_err(scratch)?),
                 _ => None,
             };
             let summary = Summary::new().with("verity", "yes").with("scratch", scratch_kind);
@@ -123,7 +120,7 @@ pub(super) fn open_image<S: Initramfs>(system: &S, manifest: &ImageManifest) -> 
         let message = format!("expected a disk with the serial number {}", manifest.root.serial);
         Failure::machine(Stage::Root, Code::RootImage, message)
     })?;
-    let device = system.open_verity(&os.path, IMAGE_MAPPING, &verity(&manifest.root)?).map_err(image)?;
+    let device = system.open_verity(&os.path, mapper::IMAGE, &verity(&manifest.root)?).map_err(image)?;
     system.mount(Filesystem::Erofs, &device, Path::new(IMAGE), read_only()).map_err(image)
 }
 
@@ -161,7 +158,7 @@ fn scratch_root<S: Initramfs>(system: &S, disk: Option<&Disk>) -> Result<&'stati
     let flags = MountFlags { nodev: true, ..MountFlags::default() };
     match disk {
         Some(disk) => {
-            let device = system.open_scratch(&disk.path, SCRATCH_MAPPING).map_err(scratch)?;
+            let device = system.open_scratch(&disk.path, mapper::SCRATCH).map_err(scratch)?;
             system.make(Filesystem::Ext4, &device, "scratch", Durability::Scratch).map_err(scratch)?;
             system.mount(Filesystem::Ext4, &device, target, flags).map_err(scratch)?;
             Ok(ENCRYPTED)

@@ -280,6 +280,34 @@ fn blank_with(contract: &Contract) -> Recorder {
 }
 
 #[test]
+fn a_volume_may_be_called_like_the_device_below_another() {
+    let contract = contract()
+        .with_workload("")
+        .with(
+            "volumes:\n  data:\n    mount",
+            "volumes:\n  data_dif:\n    mount: /mnt/dif\n    seed: another-workload-Seed\n  data:\n    mount",
+        )
+        .with_env("  data_dif:\n    seed: another-deployer-Seed\n");
+    let machine = with_volume(&contract, &tagged(header()));
+    machine.attach_disk(parted("/dev/vde", "data_dif", &["metadata", "data"]));
+    machine.put("/dev/vde2", 0, header());
+    machine.knows(header(), &passphrase("another-deployer-Seed", "another-workload-Seed"));
+    put_file_system(&machine, "data_dif.", EXT4);
+    let both = boot(&machine);
+    assert_eq!(both.result, Ok(()), "{}", both.said());
+    let records: serde_json::Value = serde_json::from_str(&both.file("/run/countersign/watch.json")).unwrap();
+    let names: Vec<_> = records["volumes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|volume| [&volume["mapping"]["name"], &volume["below"]["name"]])
+        .filter_map(|name| name.as_str())
+        .collect();
+    assert_eq!(names, ["volume-data", "volume-data_dif", "volume-data_dif."]);
+    assert!(both.stage_lines().contains(&"stage=unlock state=done volumes=2".to_owned()), "{}", both.said());
+}
+
+#[test]
 fn the_daemon_watches_both_devices() {
     let machine = with_volume(&contract(), &tagged(header()));
     let started = boot(&machine);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::machine::{HEADER_SECTORS, map};
 use super::{METADATA, State, uuid};
+use crate::error::Result;
 use crate::ports::INTEGRITY_SUFFIX;
 
 /// Whether the metadata in a header says that its segment has integrity.
@@ -20,7 +21,7 @@ pub(super) fn map_with_integrity(
     header: &[u8],
     name: &str,
     mode: char,
-) -> PathBuf {
+) -> Result<PathBuf> {
     let room = (state.size(device).unwrap_or_default() / 512).saturating_sub(HEADER_SECTORS);
     let sectors = (room - room / 64) / 8 * 8;
     let number = state.number(device).unwrap_or_default();
@@ -28,7 +29,7 @@ pub(super) fn map_with_integrity(
         "0 {sectors} integrity {number} {HEADER_SECTORS} 32 {mode} 7 block_size:4096 journal_sectors:1000 \
          interleave_sectors:32768 buffer_sectors:128 journal_watermark:50 commit_time:10000 fix_padding"
     );
-    let path = map(state, device, &format!("{name}{INTEGRITY_SUFFIX}"), sectors * 512, below);
+    let path = map(state, device, &format!("{name}{INTEGRITY_SUFFIX}"), sectors * 512, below)?;
     let (number, uuid) = (state.number(&path).unwrap_or_default(), uuid(header));
     let table = format!(
         "0 {sectors} crypt capi:authenc(hmac(sha256),xts(aes))-plain64 :96:logon:cryptsetup:{uuid}-d0 0 {number} 0 \

@@ -247,7 +247,7 @@ impl Luks for Recorder {
             return Err(absent("open volume", device));
         }
         if has_integrity(header) {
-            return Ok(map_with_integrity(&mut state, device, header, name, 'J'));
+            return map_with_integrity(&mut state, device, header, name, 'J');
         }
         let sectors = (state.size(device).unwrap_or_default() / 512).saturating_sub(HEADER_SECTORS);
         let number = state.number(device).unwrap_or_default();
@@ -257,7 +257,7 @@ impl Luks for Recorder {
             "0 {sectors} crypt aes-xts-plain64 :64:logon:cryptsetup:{uuid}-d0 0 {number} {HEADER_SECTORS} \
              {count}{discards} sector_size:4096"
         );
-        Ok(map(&mut state, device, name, sectors * 512, table))
+        map(&mut state, device, name, sectors * 512, table)
     }
 
     fn open_unjournalled(
@@ -269,7 +269,7 @@ impl Luks for Recorder {
     ) -> Result<PathBuf> {
         let mut state = self.ask(format!("open {} as {name} without journal", device.display()))?;
         match with.expose() == key(header).expose() {
-            true => Ok(map_with_integrity(&mut state, device, header, name, 'D')),
+            true => map_with_integrity(&mut state, device, header, name, 'D'),
             false => Err(absent("open volume", device)),
         }
     }
@@ -308,13 +308,13 @@ impl Mapper for Recorder {
     fn open_verity(&self, device: &Path, name: &str, verity: &Verity) -> Result<PathBuf> {
         let mut state = self.ask(format!("open image {} as {name}", device.display()))?;
         let size = verity.data_blocks * u64::from(verity.block_size);
-        Ok(map(&mut state, device, name, size, format!("0 {} verity", size / 512)))
+        map(&mut state, device, name, size, format!("0 {} verity", size / 512))
     }
 
     fn open_scratch(&self, device: &Path, name: &str) -> Result<PathBuf> {
         let mut state = self.ask(format!("open scratch {} as {name}", device.display()))?;
         let size = state.size(device).ok_or_else(|| absent("open scratch space", device))?;
-        Ok(map(&mut state, device, name, size, format!("0 {} crypt", size / 512)))
+        map(&mut state, device, name, size, format!("0 {} crypt", size / 512))
     }
 
     fn take_down(&self, folders: &[&Path]) -> Result<()> {
@@ -445,11 +445,15 @@ fn derive(recorder: &Recorder, derivation: &Derivation<'_>) -> std::result::Resu
     }
 }
 
-pub(super) fn map(state: &mut State, device: &Path, name: &str, size: u64, table: String) -> PathBuf {
+/// The kernel has each name once.
+pub(super) fn map(state: &mut State, device: &Path, name: &str, size: u64, table: String) -> Result<PathBuf> {
+    if state.mapped.contains_key(name) {
+        return Err(SystemError::io("map", name, io::ErrorKind::ResourceBusy));
+    }
     let free = |minor: &usize| state.mapped.values().all(|mapped| mapped.minor != *minor);
     let minor = (0..).find(free).unwrap_or_default();
     state.mapped.insert(name.to_owned(), Mapped { minor, device: device.to_owned(), size, table });
-    Path::new("/dev/mapper").join(name)
+    Ok(Path::new("/dev/mapper").join(name))
 }
 
 fn words(flags: MountFlags) -> String {

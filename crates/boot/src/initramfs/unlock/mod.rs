@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use countersign_contract::code::Code;
 use countersign_contract::model::{FileSystem, MountOption, Volume};
 use countersign_contract::schema;
+use countersign_plan::mapper;
 use countersign_plan::volumes::Action;
 use countersign_plan::watch::WatchedVolume;
 use countersign_system::error::SystemError;
@@ -209,5 +210,5 @@ fn flags(volume: &Volume) -> MountFlags {
 
 /// Name of the mapped device below `/dev/mapper`.
 fn mapper_name(volume: &Volume) -> String {
-    format!("volume-{}", volume.name())
+    mapper::volume(volume.name())
 }
