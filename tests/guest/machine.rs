@@ -181,6 +181,10 @@ impl Report for Machine {
             counts.lines.push(text.to_owned());
         });
     }
+
+    fn line_to_owner(&self, severity: Severity, _: &str, console: &str) {
+        self.line(severity, console);
+    }
 }
 
 impl Platform for Machine {

@@ -78,6 +78,11 @@ impl<'s, S: Report + Platform> Log<'s, S> {
         self.system.line(Severity::Info, text);
     }
 
+    /// Says a sentence to the owner; the host reads `console` instead.
+    pub fn say_to_owner(&self, text: &str, console: &str) {
+        self.system.line_to_owner(Severity::Info, text, console);
+    }
+
     /// Says a warning about the contract and remembers it.
     pub fn warn(&mut self, finding: &Finding) {
         self.warn_text(finding.to_string());

@@ -1,5 +1,6 @@
 //! No verb but `open` shows a value of a secret field, and `passphrase` none either: canaries in every one of them, every
-//! rule broken in turn, all output searched, quoted lines of the contract included.
+//! rule broken in turn, all output searched, quoted lines of the contract included. A mount path is planted too: it is
+//! shown where the plan says what the guest would do, and nowhere else.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../../contract/tests/support/mod.rs"]
@@ -13,6 +14,9 @@ use material::Material;
 use serde_json::{Value, json};
 use support::{Desk, archive, compose};
 
+/// Where the volume is mounted: a value of the contract, and no secret.
+const MOUNT: &str = "/mnt/planted-path";
+
 /// A contract with a canary in every field that holds a secret, and none elsewhere.
 fn full(material: &Material) -> Value {
     let text = json!({
@@ -21,7 +25,7 @@ fn full(material: &Material) -> Value {
             "compose": {"archive": archive(&compose())},
             "env": {"NAME": "canary", "port": "canary"},
             "auths": {"r.example": {"username": "reader", "password": "canary"}},
-            "volumes": {"v": {"mount": "/v", "seed": "canary-of-workload", "previousSeed": "canary-before"}},
+            "volumes": {"v": {"mount": MOUNT, "seed": "canary-of-workload", "previousSeed": "canary-before"}},
             "countersign": {"policy": {"unsigned": "accept", "env": ["OTHER", "type"], "log-servers": ["logs.example:6514"]}}
         },
         "env": {
@@ -95,23 +99,31 @@ fn printed(desk: &Desk, arguments: &str) -> String {
     let output = desk.countersign(arguments, b"");
     let printed = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
     assert!(!printed.contains("canary"), "countersign {arguments}: {printed}");
+    // A line of the plan for people, or of the plan in JSON.
+    let plan = |line: &str| {
+        line.starts_with("  volume    v at /") || line.trim() == format!("\"mount\": \"{MOUNT}\",")
+    };
+    let elsewhere = printed.lines().find(|line| line.contains(MOUNT) && !plan(line));
+    assert_eq!(elsewhere, None, "countersign {arguments}: {printed}");
     printed
 }
 
 #[test]
 fn no_broken_rule_shows_a_secret() {
     let (desk, material) = (Desk::new(), Material::new());
+    let mounted = |printed: &str| usize::from(printed.contains(MOUNT));
     let key = material.fill("@key@");
     let full = full(&material);
     let mut places = Vec::new();
     pointers(&full, String::new(), &mut places);
     places.retain(|place| place.matches('/').count() > 1);
     let wrong = [json!(7), json!("a wrong value"), json!({"canary": "canary"}), json!(["canary"])];
-    let (mut refused, mut quoted) = (0, 0);
+    let (mut refused, mut quoted, mut mounts) = (0, 0, 0);
     let mut check = |text: &str| {
         desk.write("contract.yaml", text);
         let printed = printed(&desk, "check --source always contract.yaml");
         assert!(!printed.contains(&key), "{printed}");
+        mounts += mounted(&printed);
         refused += usize::from(printed.contains(": refused at "));
         quoted += usize::from(printed.contains(" | "));
     };
@@ -146,6 +158,8 @@ fn no_broken_rule_shows_a_secret() {
             check(&changed.join("\n"));
         }
     }
+    // No plan is shown of what is refused.
+    assert_eq!(mounts, 0);
     assert!(refused > 250 && quoted > 250, "the mutants break rules: {refused}, {quoted} with their line");
 }
 
@@ -203,6 +217,7 @@ fn no_other_verb_shows_a_secret() {
         printed(&desk, verb);
     }
     // The canaries were there to be found.
+    assert!(desk.answer(0, "check folder", b"").contains(MOUNT));
     let sealed = desk.text("sealed.yaml");
     let token = sealed.lines().nth(1).unwrap().strip_prefix("env: ").unwrap();
     assert!(desk.answer(0, "open --key image.key", token.as_bytes()).contains("canary"));

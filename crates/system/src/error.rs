@@ -40,6 +40,12 @@ impl SystemError {
         SystemError { operation, subject: subject.into(), reason: error.to_string(), kind: error.kind() }
     }
 
+    /// The same about a subject of another name: a path that a contract chose is not repeated.
+    #[must_use]
+    pub fn about(self, subject: impl Into<String>) -> SystemError {
+        SystemError { subject: subject.into(), ..self }
+    }
+
     /// The words of the operating system or the library.
     pub fn reason(&self) -> &str {
         &self.reason

@@ -26,6 +26,9 @@ pub enum Severity {
 pub trait Report {
     /// Writes one line to the console and to the log that is later forwarded.
     fn line(&self, severity: Severity, text: &str);
+    /// Writes one line whose text is for the owner alone to the log that is later forwarded; the console, which the host
+    /// reads, gets `console` instead.
+    fn line_to_owner(&self, severity: Severity, text: &str, console: &str);
 }
 
 /// The machine as a whole.

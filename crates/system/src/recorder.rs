@@ -126,7 +126,10 @@ struct State {
     failures: Vec<(String, io::ErrorKind, Duration)>,
     later_log_server: Option<(Duration, std::result::Result<(), ProbeError>)>,
     asked: Vec<String>,
+    /// What the console shows.
     lines: Vec<(Severity, String)>,
+    /// What goes to the log server: the same, but for what is for the owner alone.
+    logged: Vec<(Severity, String)>,
     files: BTreeMap<PathBuf, (u32, Vec<u8>)>,
     /// What the log server took.
     records: Vec<String>,
@@ -301,6 +304,7 @@ impl Recorder {
         state.mapped.clear();
         state.asked.clear();
         state.lines.clear();
+        state.logged.clear();
         state.files.clear();
         state.running = None;
         state.containers = None;
@@ -312,7 +316,12 @@ impl Recorder {
         self.state().asked.clone()
     }
 
-    /// What was said.
+    /// What goes to the log server, line by line as [`Recorder::lines`].
+    pub fn logged(&self) -> Vec<(Severity, String)> {
+        self.state().logged.clone()
+    }
+
+    /// What was said on the console.
     pub fn lines(&self) -> Vec<(Severity, String)> {
         self.state().lines.clone()
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 use countersign_contract::code::Code;
 use countersign_plan::file::File;
 use countersign_plan::host::HANDOVER;
+use countersign_plan::render::COMPOSE_FOLDER;
 use countersign_plan::transcript::{FILE, Transcript};
 use countersign_system::error::SystemError;
 use countersign_system::ports::Initramfs;
@@ -66,12 +67,20 @@ pub(super) fn write_files<S: Initramfs>(system: &S, files: &[File]) -> Result<()
         } else {
             Path::new(NEW_ROOT).join(file.path.trim_start_matches('/'))
         };
-        if let Some(folder) = path.parent() {
-            system.make_directory(folder, 0o755).map_err(failed)?;
-        }
-        system.write(&path, file.mode, file.content.expose()).map_err(failed)?;
+        let written = match path.parent() {
+            Some(folder) => system.make_directory(folder, 0o755),
+            None => Ok(()),
+        };
+        written
+            .and_then(|()| system.write(&path, file.mode, file.content.expose()))
+            .map_err(|error| failed(unnamed(file, error)))?;
     }
     Ok(())
+}
+
+/// An error about a file; what the files of the archive are called is the workload's own affair.
+fn unnamed(file: &File, error: SystemError) -> SystemError {
+    if file.path.starts_with(COMPOSE_FOLDER) { error.about("a file of the compose folder") } else { error }
 }
 
 fn failed(error: SystemError) -> Failure {

@@ -78,9 +78,10 @@ impl Unlocked {
             let scratch_kind = lay_out(system, by_serial(&disks, &manifest.scratch.serial))?;
             for volume in &volumes {
                 let target = new(volume.mount.trim_start_matches('/'));
-                system
-                    .move_mount(&volume.staged, &target)
-                    .map_err(|error| Failure::machine(Stage::Root, Code::MountFailed, error))?;
+                system.move_mount(&volume.staged, &target).map_err(|error| {
+                    let message = format!("volume {}: {}", volume.name(), error.about("its mount point"));
+                    Failure::machine(Stage::Root, Code::MountFailed, message)
+                })?;
             }
             host.watch.image = Some(mapping(system, mapper::IMAGE).map_err(image)?);
             host.watch.scratch = match scratch_kind {

@@ -85,7 +85,7 @@ const DEVIATIONS: &[Case] = &[
         "an unreadable record",
         |machine| machine.fails("attribute of /mnt/data", io::ErrorKind::Other),
         Code::WatchUnreadable,
-        "volume data: ",
+        "volume data: double its mount point",
     ),
     (
         "a header without a magic",

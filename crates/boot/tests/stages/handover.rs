@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use countersign_boot::stage::Stage;
+use countersign_contract::code::Code;
 use serde_json::Value;
 
 use crate::support::contract::{ENV_VALUE, IMAGE, WORKLOAD_VALUE};
@@ -42,6 +44,19 @@ fn the_files_of_the_handover_have_their_modes_and_content() {
         format!("OWN=1\nFROM_ENV=\"{ENV_VALUE}\"\nFROM_WORKLOAD=\"{WORKLOAD_VALUE}\"\n")
     );
     assert_eq!(boot.file("/sysroot/data1/compose/site/index.html"), "hello\n");
+}
+
+#[test]
+fn a_file_of_the_archive_that_cannot_be_written_is_not_named() {
+    for request in ["write /sysroot/data1/compose/site", "make directory /sysroot/data1/compose/site"] {
+        let machine = machine(&Contract::good());
+        machine.fails(request, std::io::ErrorKind::StorageFull);
+        let boot = boot(&machine);
+        boot.assert_machine(Stage::Handover, Code::HandoverFailed, "a file of the compose folder");
+        for (_, line) in boot.lines.iter().chain(&boot.logged) {
+            assert!(!line.contains("site"), "{line}");
+        }
+    }
 }
 
 #[test]

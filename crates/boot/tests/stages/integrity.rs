@@ -318,10 +318,9 @@ fn the_daemon_watches_both_devices() {
     assert_eq!(below["name"], "volume-data_dif");
     assert!(below["table"].as_str().unwrap().contains(" integrity "), "{below}");
     let check = |machine: &Recorder| {
-        let before = machine.lines().len();
-        assert_eq!(watch(machine, Vec::new()).0.result, Ok(()));
-        let lines = machine.lines().split_off(before);
-        lines.iter().map(|(_, text)| format!("{text}\n")).collect::<String>()
+        let (run, _) = watch(machine, Vec::new());
+        assert_eq!(run.result, Ok(()));
+        run.logged.iter().map(|(_, text)| format!("{text}\n")).collect::<String>()
     };
     let good = "HPL13003I: mount point /mnt/data, volume data: luks encryption and integrity with 1 key slot";
     let said = check(&machine);

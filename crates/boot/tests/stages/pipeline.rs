@@ -222,7 +222,13 @@ fn every_request_that_fails_ends_the_boot_with_its_code() {
         let machine = machine(&Contract::good());
         machine.fails(request, io::ErrorKind::Other);
         let boot = boot(&machine);
-        boot.assert_machine(*stage, *code, request.split(' ').next().unwrap());
+        // A path that the contract chose is not repeated.
+        let words = match *request {
+            "move" => "volume data: double its mount point",
+            "write /sysroot/data1/compose/.env" => "double a file of the compose folder",
+            _ => request.split(' ').next().unwrap(),
+        };
+        boot.assert_machine(*stage, *code, words);
         // What failed is the last thing that was done; what follows is taking a mapping down, forgetting, and then
         // failure mode.
         let at = boot.asked.iter().position(|asked| asked.starts_with(request)).unwrap();
@@ -287,6 +293,7 @@ fn assert_silent_after_failure(boot: &crate::support::machine::Boot) {
     let silent = crate::support::machine::Boot {
         result: Ok(()),
         lines: boot.lines.clone(),
+        logged: boot.logged.clone(),
         asked: boot.asked.clone(),
         files: Default::default(),
     };

@@ -41,6 +41,18 @@ fn a_root_hash_that_is_none_is_the_images_fault() {
 }
 
 #[test]
+fn a_volume_that_cannot_move_in_is_named_and_not_its_path() {
+    let contract = Contract::good().with("mount: /mnt/data", "mount: /srv/planted-path");
+    let machine = machine_with_good_volume(&contract);
+    machine.fails("move /volumes/data", std::io::ErrorKind::NotADirectory);
+    let boot = boot(&machine);
+    boot.assert_machine(Stage::Root, Code::MountFailed, "volume data: ");
+    for (_, line) in boot.lines.iter().chain(&boot.logged) {
+        assert!(!line.contains("planted-path"), "{line}");
+    }
+}
+
+#[test]
 fn volumes_move_in_after_the_image_so_that_they_may_lie_anywhere() {
     let contract = Contract::good().with("mount: /mnt/data", "mount: /srv/deep/down");
     let boot = boot(&machine_with_good_volume(&contract));

@@ -16,7 +16,7 @@ use crate::support::canaries::assert_silent;
 use crate::support::keys::{DAY, keys, run};
 use crate::support::machine::{DATA, GIB, facts, manifest};
 use crate::support::watch::{
-    HOUR, Step, coded, count, demand, pass, started, started_with, watch, watch_with,
+    HOUR, Step, coded, coded_log, count, demand, pass, started, started_with, watch, watch_with,
 };
 use crate::support::{Contract, boot};
 
@@ -70,10 +70,12 @@ fn the_first_check_is_part_of_the_stage_and_says_every_mount_point() {
         [
             "HPL13000I: check 1: checking the encryption of all volumes",
             "HPL13003I: mount point /: encrypted with a throw-away key",
-            "HPL13003I: mount point /mnt/data, volume data: luks encryption with 1 key slot",
+            "HPL13003I: volume data: luks encryption with 1 key slot",
             "HPL13001I: check 1: boot volume and all mounted data volumes are encrypted",
         ]
     );
+    let told = "HPL13003I: mount point /mnt/data, volume data: luks encryption with 1 key slot";
+    assert_eq!(coded_log(&run)[2], told, "the owner is told where");
     assert_eq!(alarm.ready, 1);
     assert_eq!(alarm.status, "1 of 1 containers run; check 1: 0 deviations");
     assert_eq!(run.asked, ["replace /run/countersign/watch-state.json"], "it changes nothing of the machine");
@@ -195,9 +197,21 @@ fn containers_and_their_engine_are_told_once_per_change() {
         show(list("running", 0, 9)),
     ];
     let (run, _) = watch(&machine, steps);
-    let lines: Vec<String> = coded(&run).into_iter().filter(|line| line.starts_with("HPL08")).collect();
+    let only = |lines: Vec<String>| -> Vec<String> {
+        lines.into_iter().filter(|line| line.starts_with("HPL08")).collect()
+    };
     assert_eq!(
-        lines,
+        only(coded(&run)),
+        [
+            "HPL08110W: a container of the workload has ended",
+            "HPL08110W: a container of the workload has ended",
+            "HPL08111W: a container of the workload was started again",
+            "HPL08112W: expected the engine's list of containers",
+        ],
+        "what containers are called is not for the console"
+    );
+    assert_eq!(
+        only(coded_log(&run)),
         [
             "HPL08110W: container compose-1: is gone",
             "HPL08110W: container compose-web-1: ended with exit status 3",

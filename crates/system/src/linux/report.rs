@@ -25,9 +25,12 @@ const MAXIMUM_RECORDS: usize = 16;
 
 impl Report for Linux {
     fn line(&self, severity: Severity, text: &str) {
-        let text = printable(text);
-        append(&self.paths.dev.join("console"), format!("{text}\n").as_bytes());
-        for part in records(&text) {
+        self.line_to_owner(severity, text, text);
+    }
+
+    fn line_to_owner(&self, severity: Severity, text: &str, console: &str) {
+        append(&self.paths.dev.join("console"), format!("{}\n", printable(console)).as_bytes());
+        for part in records(&printable(text)) {
             // Opened anew for each record: the kernel's rate limit counts by open file.
             append(
                 &self.paths.dev.join("kmsg"),
@@ -100,6 +103,19 @@ mod tests {
         assert_eq!(kmsg, "<4>countersignd: countersign: stage=unlock state=done\n");
         assert!(reported(Severity::Info, "a").1.starts_with("<6>"));
         assert!(reported(Severity::Error, "a").1.starts_with("<3>"));
+    }
+
+    #[test]
+    fn what_is_for_the_owner_alone_is_not_on_the_console() {
+        let dev = tempfile::tempdir().unwrap();
+        for name in ["console", "kmsg"] {
+            std::fs::write(dev.path().join(name), "").unwrap();
+        }
+        let machine = Linux::with_paths(Paths { dev: dev.path().into(), ..Paths::default() });
+        machine.line_to_owner(Severity::Info, "mounted at /a\nb", "mounted\nthere");
+        let read = |name| std::fs::read_to_string(dev.path().join(name)).unwrap();
+        assert_eq!(read("console"), "mounted there\n");
+        assert_eq!(read("kmsg"), "<6>countersignd: mounted at /a b\n");
     }
 
     #[test]

@@ -23,7 +23,13 @@ pub(super) const HEADER_SECTORS: u64 = 32768;
 
 impl Report for Recorder {
     fn line(&self, severity: Severity, text: &str) {
-        self.state().lines.push((severity, text.to_owned()));
+        self.line_to_owner(severity, text, text);
+    }
+
+    fn line_to_owner(&self, severity: Severity, text: &str, console: &str) {
+        let mut state = self.state();
+        state.lines.push((severity, console.to_owned()));
+        state.logged.push((severity, text.to_owned()));
     }
 }
 

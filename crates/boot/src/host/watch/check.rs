@@ -37,12 +37,14 @@ pub(super) fn run<S: Watched>(system: &S, log: &mut Log<'_, S>, records: &WatchR
         let found = volume_deviations(system, volume, &mounts);
         if found.is_empty() {
             let WatchedVolume { name, mount, key_slots, below, .. } = volume;
-            log.say(&format!(
-                "{}: mount point {mount}, volume {name}: luks encryption{} with {key_slots} key slot{}",
-                Code::CheckedMount,
+            let code = Code::CheckedMount;
+            let what = format!(
+                "volume {name}: luks encryption{} with {key_slots} key slot{}",
                 if below.is_some() { " and integrity" } else { "" },
                 if *key_slots == 1 { "" } else { "s" }
-            ));
+            );
+            // Where a volume is mounted is for its owner to know.
+            log.say_to_owner(&format!("{code}: mount point {mount}, {what}"), &format!("{code}: {what}"));
         }
         deviations.extend(found);
     }
@@ -88,7 +90,7 @@ fn scratch_mount<S: Watched>(system: &S, scratch: &Mapping, mounts: &[Mount]) ->
 fn record<S: Watched>(system: &S, subject: &str, volume: &WatchedVolume) -> Option<Deviation> {
     match system.attribute(Path::new(&volume.mount), ATTRIBUTE, LIMIT) {
         Ok(found) => inspect::record(subject, volume, found.as_deref()),
-        Err(error) => Some(Deviation::unseen(subject, error)),
+        Err(error) => Some(Deviation::unseen(subject, error.about("its mount point"))),
     }
 }
 

@@ -18,7 +18,7 @@ use countersign_plan::forwarding::ledger::Forwarded;
 use countersign_plan::host::{HANDOVER, HostPlan, Workload};
 use countersign_plan::watch::WatchRecords;
 use countersign_plan::watch::schedule::{Clock, DEMAND_SECONDS, DEMANDS, Demand, Due, State};
-use countersign_plan::watch::workload::Containers;
+use countersign_plan::watch::workload::{Change, Containers};
 use countersign_system::ports::Severity;
 use countersign_system::ports_host::{Alarm, Wake, Watched};
 
@@ -197,8 +197,10 @@ impl<'p> Daemon<'p> {
         match list.and_then(|list| self.containers.update(&list).map_err(str::to_owned)) {
             Ok(changes) => {
                 self.silent = false;
-                for change in changes {
-                    warn(system, change.code, &change.text);
+                for Change { code, text } in changes {
+                    // What a container is called is for its owner to know.
+                    let console = format!("{code}: {}", code.text());
+                    system.line_to_owner(Severity::Warning, &format!("{code}: {text}"), &console);
                 }
             }
             Err(error) => {

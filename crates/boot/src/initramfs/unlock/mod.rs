@@ -53,6 +53,13 @@ pub(super) struct Mounted {
     watched: WatchedVolume,
 }
 
+impl Mounted {
+    /// The volume's name in the contract.
+    pub(super) fn name(&self) -> &str {
+        &self.watched.name
+    }
+}
+
 /// All volumes are open; contract and seeds are gone.
 #[derive(Debug)]
 pub struct Unlocked {

@@ -1,6 +1,6 @@
 //! Secrets that must not turn up where they do not belong.
 
-use super::contract::{DEPLOYER_SEED, ENV_VALUE, PASSWORD, WORKLOAD_SEED, WORKLOAD_VALUE};
+use super::contract::{DEPLOYER_SEED, ENV_VALUE, MOUNT, PASSWORD, WORKLOAD_SEED, WORKLOAD_VALUE};
 use super::keys::{keys, run};
 use super::machine::{Boot, passphrase};
 
@@ -49,9 +49,16 @@ pub fn canaries() -> Vec<Canary> {
 pub fn assert_silent(boot: &Boot) {
     let said = boot.said();
     let asked = boot.asked.join("\n");
+    // Where the good contract mounts its volume: for the owner, and for one line only. Hints have it for an example.
+    let names_mount = |text: &str| text.replace(&format!("such as {MOUNT}"), "").contains(MOUNT);
+    assert!(!names_mount(&said), "the mount point in {said}");
+    for (_, line) in &boot.logged {
+        assert!(!names_mount(line) || line.starts_with("HPL13003I: "), "the mount point in {line}");
+    }
     for Canary { name, bytes, allowed } in canaries() {
         assert!(!said.contains(&bytes), "{name} in {said}");
         assert!(!asked.contains(&bytes), "{name} in {asked}");
+        assert!(!boot.logged.iter().any(|(_, line)| line.contains(&bytes)), "{name} in {:?}", boot.logged);
         for (path, (mode, content)) in &boot.files {
             let path = path.display().to_string();
             if content.windows(bytes.len()).any(|window| window == bytes.as_bytes()) {

@@ -22,6 +22,8 @@ pub const WORKLOAD_SEED: &str = "canary-workload-Seed-1.";
 pub const ENV_VALUE: &str = "canary-value-of-env";
 /// The same from the workload section.
 pub const WORKLOAD_VALUE: &str = "canary-value-of-workload";
+/// Where the volume `data` is mounted.
+pub const MOUNT: &str = "/mnt/data";
 /// Password of the registry.
 pub const PASSWORD: &str = "canary-password";
 /// API key for IBM Cloud Logs.
@@ -73,7 +75,7 @@ env:
   FROM_WORKLOAD: {WORKLOAD_VALUE}
 volumes:
   data:
-    mount: /mnt/data
+    mount: {MOUNT}
     seed: {WORKLOAD_SEED}
 "
         );

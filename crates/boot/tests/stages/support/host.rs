@@ -32,6 +32,8 @@ pub fn verb(machine: &Recorder, verb: Verb) -> Boot {
     files.retain(|path, written| before.get(path) != Some(written));
     let mut boot = Boot {
         result,
+        // Each line is one in both.
+        logged: machine.logged().split_off(lines),
         lines: machine.lines().split_off(lines),
         asked: machine.asked().split_off(asked),
         files,

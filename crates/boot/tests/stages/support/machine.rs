@@ -240,7 +240,10 @@ const REPORT: [&str; 4] = [
 /// What a boot did.
 pub struct Boot {
     pub result: Result<(), Failure>,
+    /// What the console shows, which the host reads.
     pub lines: Vec<(Severity, String)>,
+    /// What goes to the log server.
+    pub logged: Vec<(Severity, String)>,
     pub asked: Vec<String>,
     pub files: std::collections::BTreeMap<PathBuf, Written>,
 }
@@ -248,7 +251,13 @@ pub struct Boot {
 /// Boots.
 pub fn boot(machine: &Recorder) -> Boot {
     let result = initramfs::boot(machine);
-    Boot { result, lines: machine.lines(), asked: machine.asked(), files: machine.files() }
+    Boot {
+        result,
+        lines: machine.lines(),
+        logged: machine.logged(),
+        asked: machine.asked(),
+        files: machine.files(),
+    }
 }
 
 /// Boots a contract on a machine where all else is good, which must be refused: nothing was written.

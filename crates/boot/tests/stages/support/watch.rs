@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use countersign_boot::host::{self, Verb};
 use countersign_contract::code::Code;
+use countersign_system::ports::Severity;
 use countersign_system::ports_host::{Alarm, Wake};
 use countersign_system::recorder::{Facts, Recorder};
 
@@ -77,8 +78,9 @@ pub fn watch_with<'m>(machine: &'m Recorder, steps: Vec<Step<'m>>, hears: bool) 
     let result = host::watch(machine, &mut alarm);
     let mut files = machine.files();
     files.retain(|path, written| before.get(path) != Some(written));
+    let logged = machine.logged().split_off(lines);
     let (lines, asked) = (machine.lines().split_off(lines), machine.asked().split_off(asked));
-    let mut boot = Boot { result, lines, asked, files };
+    let mut boot = Boot { result, lines, logged, asked, files };
     boot.without_transcript();
     (boot, alarm)
 }
@@ -95,9 +97,18 @@ pub fn demand<'m>() -> Step<'m> {
     Box::new(|_| Wake::Demanded)
 }
 
-/// The lines with a code, in order, without those of stages.
+/// The lines with a code that the console shows, in order, without those of stages.
 pub fn coded(boot: &Boot) -> Vec<String> {
-    let lines = boot.lines.iter().map(|(_, text)| text);
+    only_coded(&boot.lines)
+}
+
+/// Those that the log server gets.
+pub fn coded_log(boot: &Boot) -> Vec<String> {
+    only_coded(&boot.logged)
+}
+
+fn only_coded(lines: &[(Severity, String)]) -> Vec<String> {
+    let lines = lines.iter().map(|(_, text)| text);
     lines.filter(|text| text.starts_with("HPL")).cloned().collect()
 }
 
