@@ -3,7 +3,8 @@
 //! machine.
 //!
 //! Beside what every story searches (`inside.rs`) the environments of the containers are written onto a disk of their own,
-//! where the contract's secret belongs: that one proves that the search finds what is there.
+//! where the contract's secret belongs: that one proves that the search finds what is there. All files that lie in memory
+//! are written onto another: the registry's password is in none of them any more.
 
 use countersign_vm::arguments::Drive;
 use countersign_vm::events::{Stage, State};
@@ -12,7 +13,7 @@ use countersign_vm::lab::syslog::Message;
 use countersign_vm::lab::world::DATA_DISK;
 use countersign_vm::profile::Profile;
 
-use crate::inside::{self, CONTROL_DISK, End, PANIC, SEEN, knock};
+use crate::inside::{self, CONTROL_DISK, End, MEMORY_DISK, PANIC, SEEN, knock};
 use crate::support::{BOOT, compose_with, world};
 
 /// The most memory that a daemon of ours may ever have taken, in KiB.
@@ -62,6 +63,7 @@ fn a_look_from_inside() {
     let control = world.disk("control", SEEN).unwrap();
     let mut run = world.run("inside", &world.keys.image, &medium, Some(&data)).unwrap();
     run.drives.push(Drive::writable(&control, CONTROL_DISK));
+    run.drives.push(Drive::writable(world.disk("memory", SEEN).unwrap(), MEMORY_DISK));
     let mut profile = Profile::named("single").unwrap();
     profile.network.as_mut().unwrap().forward.push(PANIC);
 
@@ -109,5 +111,6 @@ fn a_look_from_inside() {
         assert!(peak.is_some_and(|peak| peak <= PEAK), "{name}: {daemon}");
     }
     assert_ne!(world.canaries.search([control.as_path()]).unwrap(), Vec::new(), "the search finds nothing");
+    look.assert_credentials_are_gone(&world);
     look.assert_silent(&world, End::Cut);
 }

@@ -27,6 +27,9 @@ use crate::support::{BOOT, work};
 /// Serial number of a disk onto which the unit writes what holds the contract's secret rightly.
 pub const CONTROL_DISK: &str = "control";
 
+/// Serial number of a disk onto which the unit writes all files that lie in memory.
+pub const MEMORY_DISK: &str = "memory";
+
 /// The port on which the unit waits to be asked.
 const PROBE: u16 = 8090;
 
@@ -151,10 +154,33 @@ impl Look {
         }
 
         let mut searched = vec![self.logs.serial(), self.logs.emulator(), world.syslog.file()];
-        let disks = self.drives.iter().filter(|drive| drive.serial != CONTROL_DISK);
+        let apart = [CONTROL_DISK, MEMORY_DISK];
+        let disks = self.drives.iter().filter(|drive| !apart.contains(&drive.serial.as_str()));
         searched.extend(disks.map(|drive| drive.path.clone()));
         let present = searched.iter().filter(|file| file.exists()).map(PathBuf::as_path);
         assert_eq!(world.canaries.search(present).unwrap(), [], "{name}");
+
+        // A value of the contract that is for its owner's log server, and not for who reads the console.
+        let mut mounts = Canaries::default();
+        for volume in world.contract().volumes.values() {
+            mounts.plant("mount point", &volume.mount);
+        }
+        let console = [self.logs.serial(), self.logs.emulator()].into_iter().filter(|file| file.exists());
+        let console: Vec<PathBuf> = console.collect();
+        let found = mounts.search(console.iter().map(PathBuf::as_path)).unwrap();
+        assert_eq!(found, [], "{name}");
+    }
+
+    /// Of what the contract gave for its registry nothing is left in a file that lies in memory; of the log client's key,
+    /// which the forwarder reads, there is, so the search finds what is there.
+    pub fn assert_credentials_are_gone(&self, world: &World) {
+        let name = self.logs.name();
+        let disk = self.drives.iter().find(|drive| drive.serial == MEMORY_DISK).unwrap();
+        assert!(read(&disk.path).ends_with("\nmemory=complete\n"), "{name}: memory was not looked at");
+        let found =
+            |beginning: &str| world.canaries.named(&[beginning]).search([disk.path.as_path()]).unwrap();
+        assert_ne!(found("client key"), [], "{name}: the search finds nothing");
+        assert_eq!(found("password of the registry"), [], "{name}");
     }
 }
 

@@ -1,9 +1,12 @@
 //! The registry refuses the contract's password: the boot ends at `images`, and its owner reads why at the log server.
+//! The password, which holds the planted one, is in no file that lies in memory any more.
 
+use countersign_vm::arguments::Drive;
 use countersign_vm::events::{Event, Stage, State};
 use countersign_vm::lab::world::DATA_DISK;
 
-use crate::support::{NONE, refused, world};
+use crate::inside::{MEMORY_DISK, SEEN};
+use crate::support::{NONE, refused_run, world};
 
 #[test]
 fn wrong_registry_password_reaches_the_log_server() {
@@ -16,7 +19,9 @@ fn wrong_registry_password_reaches_the_log_server() {
     let medium = world.deliver("password", &contract.texts(), &delivery).unwrap();
     let data = world.disk("data", DATA_DISK).unwrap();
 
-    let boot = refused(&world, "wrong-registry-password", "single", &world.keys.image, &medium, Some(&data));
+    let mut run = world.run("wrong-registry-password", &world.keys.image, &medium, Some(&data)).unwrap();
+    run.drives.push(Drive::writable(world.disk("memory", SEEN).unwrap(), MEMORY_DISK));
+    let boot = refused_run("wrong-registry-password", "single", run);
 
     boot.assert_ended(Stage::Images, 22, &[("code", "HPL06004E")]);
     let begun = |stage| boot.history.iter().any(|event: &Event| event.is_stage(stage, State::Start));
@@ -26,5 +31,6 @@ fn wrong_registry_password_reaches_the_log_server() {
     );
     boot.assert_told_beside_the_journal(&world, "HPL06004E: run program /usr/bin/podman: exit status");
     boot.assert_off_in_time(NONE);
+    boot.look.assert_credentials_are_gone(&world);
     boot.assert_closed_and_silent(&world);
 }

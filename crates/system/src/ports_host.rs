@@ -16,6 +16,9 @@ pub trait Handover {
     fn read_file(&self, path: &Path) -> Result<Vec<u8>>;
     /// Writes a file that other programs of the guest OS read (mode 0644), replacing what was there.
     fn replace_file(&self, path: &Path, content: &[u8]) -> Result<()>;
+    /// Overwrites a file that lies in memory with zeros, where it lies, and removes it. One that is not there is no
+    /// error.
+    fn erase_file(&self, path: &Path) -> Result<()>;
 }
 
 /// The network, configured by systemd-networkd.

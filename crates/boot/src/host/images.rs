@@ -1,7 +1,8 @@
 //! Stage `images`: every image of the plan is pulled by its digest.
 //!
 //! The plan holds pinned references only, so the engine itself compares what it receives with the digest. The
-//! compose program later runs without permission to pull: an image that is not here does not run.
+//! compose program later runs without permission to pull, whatever a `pull_policy` says: an image that is not here does not
+//! run. So nothing needs the credentials any more, and whether the images came or not, their file is erased.
 
 use std::path::Path;
 
@@ -21,12 +22,28 @@ pub(super) fn run<S: Host>(system: &S, log: &mut Log<'_, S>, plan: &HostPlan) ->
         })?;
         let credentials = Path::new(&registries.credentials);
         let authorities = registries.authorities.as_deref().map(Path::new);
-        for (index, image) in plan.images.iter().enumerate() {
-            log.say(&format!("pulling image {} of {}", index + 1, plan.images.len()));
-            system
-                .pull(image, credentials, authorities)
-                .map_err(|error| Failure::machine(Stage::Images, Code::ImagePullFailed, error))?;
-        }
+        let pulled = pull(system, log, &plan.images, credentials, authorities);
+        let erased = system
+            .erase_file(credentials)
+            .map_err(|error| Failure::machine(Stage::Images, Code::HandoverFailed, error));
+        // The first cause is kept.
+        pulled.and(erased)?;
         Ok(((), Summary::new().with("images", plan.images.len())))
     })
+}
+
+fn pull<S: Host>(
+    system: &S,
+    log: &Log<'_, S>,
+    images: &[String],
+    credentials: &Path,
+    authorities: Option<&Path>,
+) -> Result<(), Failure> {
+    for (index, image) in images.iter().enumerate() {
+        log.say(&format!("pulling image {} of {}", index + 1, images.len()));
+        system
+            .pull(image, credentials, authorities)
+            .map_err(|error| Failure::machine(Stage::Images, Code::ImagePullFailed, error))?;
+    }
+    Ok(())
 }

@@ -4,9 +4,10 @@
 //! links in the new root would lead into the initramfs. Nothing is ever replaced. Nothing is flushed: all of it
 //! is in guest memory or on scratch space.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path};
 
 use nix::errno::Errno;
@@ -20,6 +21,8 @@ use crate::ports::Files;
 
 /// Mode of parents that are made on the way, and of mount points.
 pub(super) const DIRECTORY_MODE: u32 = 0o755;
+
+const ZEROS: [u8; 4096] = [0; 4096];
 
 impl Files for Linux {
     fn make_directory(&self, path: &Path, mode: u32) -> Result<()> {
@@ -81,6 +84,24 @@ pub(super) fn write(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Overwrites a file with zeros and removes it. Where files lie in memory (ramfs, tmpfs), writing over one writes over its
+/// pages. One that is not there is no error; a link of that name is one.
+pub(super) fn erase(path: &Path) -> io::Result<()> {
+    // Not truncated: the pages that hold the secret are those that must be overwritten.
+    let mut file = match File::options().write(true).custom_flags(libc::O_NOFOLLOW).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        file => file?,
+    };
+    let mut left = file.metadata()?.len();
+    while left > 0 {
+        let length = left.min(ZEROS.len() as u64);
+        file.write_all(&ZEROS[..length as usize])?;
+        left -= length;
+    }
+    file.sync_data()?;
+    fs::remove_file(path)
+}
+
 /// Opens the directory that holds `path`, and names the last component.
 fn open_parent(path: &Path) -> io::Result<(OwnedFd, &Path)> {
     let names = names(path)?;
@@ -127,8 +148,7 @@ fn invalid() -> io::Error {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use std::fs;
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 
     fn mode(path: &Path) -> u32 {
         fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
@@ -209,6 +229,27 @@ pub(super) mod tests {
             machine.write(Path::new("/"), 0o600, b"").unwrap_err().kind(),
             io::ErrorKind::InvalidInput
         );
+    }
+
+    #[test]
+    fn an_erased_file_is_zeros_where_it_lay_and_gone() {
+        let (_folder, root) = folder();
+        let path = root.join("credentials");
+        for size in [0, 1, 4096, 10_000] {
+            fs::write(&path, vec![7; size]).unwrap();
+            let still_open = File::open(&path).unwrap();
+            erase(&path).unwrap();
+            assert!(!path.exists());
+            let mut left = vec![1; size];
+            still_open.read_exact_at(&mut left, 0).unwrap();
+            assert_eq!((left, still_open.metadata().unwrap().len()), (vec![0; size], size as u64));
+        }
+        // Again, and with somebody else's file behind the name.
+        erase(&path).unwrap();
+        fs::write(root.join("other"), "kept").unwrap();
+        symlink(root.join("other"), &path).unwrap();
+        erase(&path).unwrap_err();
+        assert_eq!(fs::read(root.join("other")).unwrap(), b"kept");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::Linux;
+use super::{Linux, files};
 use crate::error::{Result, SystemError};
 use crate::ports_host::Handover;
 
@@ -41,6 +41,10 @@ impl Handover for Linux {
             fs::rename(&new, path)
         };
         replace().map_err(|e| SystemError::io("write file", path.display().to_string(), e))
+    }
+
+    fn erase_file(&self, path: &Path) -> Result<()> {
+        files::erase(path).map_err(|e| SystemError::io("erase file", path.display().to_string(), e))
     }
 }
 

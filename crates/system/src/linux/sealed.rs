@@ -4,13 +4,13 @@
 //! kernel unpacked it from is the kernel's to free, which overwrites it; the part with the key is not compressed
 //! (`initramfs/add-key`), since buffers of decompression are freed as they are, and ends with a page.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read};
 
 use countersign_crypto::secret::SecretBytes;
 use zeroize::Zeroizing;
 
-use super::Linux;
+use super::{Linux, files};
 use crate::error::{Result, SystemError};
 use crate::ports::Sealed;
 
@@ -37,19 +37,8 @@ impl Sealed for Linux {
 
     fn forget_image_key(&self) -> Result<()> {
         let path = self.paths.configuration.join(IMAGE_KEY);
-        let forget = || {
-            // Not truncated: the pages that hold the key are those that must be overwritten.
-            let mut file = match OpenOptions::new().write(true).open(&path) {
-                // It was forgotten before.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-                file => file?,
-            };
-            let size = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-            file.write_all(&vec![0; size])?;
-            file.sync_data()?;
-            fs::remove_file(&path)
-        };
-        forget().map_err(|e| SystemError::io("forget image key", path.display().to_string(), e))
+        // One that is not there was forgotten before.
+        files::erase(&path).map_err(|e| SystemError::io("forget image key", path.display().to_string(), e))
     }
 }
 
@@ -69,6 +58,7 @@ fn read(path: &std::path::Path) -> io::Result<Zeroizing<Vec<u8>>> {
 mod tests {
     use super::super::Paths;
     use super::*;
+    use std::fs;
     use std::os::unix::fs::FileExt;
 
     #[test]

@@ -29,6 +29,11 @@ impl Handover for Recorder {
         state.files.insert(path.to_owned(), (READABLE, content.to_vec()));
         Ok(())
     }
+
+    fn erase_file(&self, path: &Path) -> Result<()> {
+        self.ask(format!("erase {}", path.display()))?.files.remove(path);
+        Ok(())
+    }
 }
 
 impl Network for Recorder {

@@ -12,6 +12,11 @@ pub struct Canary {
 }
 
 impl Canary {
+    /// What it is.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Whether a text holds the secret.
     pub fn is_in(&self, text: &str) -> bool {
         text.contains(&self.bytes)
