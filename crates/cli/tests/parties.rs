@@ -308,6 +308,44 @@ fn dates_are_held_against_the_time() {
 }
 
 #[test]
+fn a_volume_of_which_nothing_says_whether_it_exists_is_noticed() {
+    let desk = Desk::new();
+    desk.answer(0, "new demo", b"");
+    let workload = desk.text("demo/workload.yaml");
+    assert_eq!(desk.report("demo")["findings"], serde_json::json!([]), "new says if-blank");
+    let unsaid = workload.replace("      initialize: if-blank\n", "      discard: false\n");
+    assert_ne!(unsaid, workload);
+    desk.write("demo/workload.yaml", &unsaid);
+    let report = desk.report("demo");
+    assert_eq!(report["verdict"], "boots");
+    let line = unsaid.lines().position(|line| line == "  data:").unwrap() + 2;
+    let expected = serde_json::json!([{
+        "stage": "validate",
+        "code": "HPL05207I",
+        "severity": "info",
+        "section": "workload",
+        "pointer": "/workload/volumes/data",
+        "line": line,
+        "column": 5,
+        "message": "the contract does not say whether the volume exists",
+        "hint": "say initialize: never under countersign.volumes once the volume was made, or if-blank where that is meant",
+    }]);
+    assert_eq!(report["findings"], expected);
+    let text = desk.answer(0, "check demo --source never", b"");
+    let head =
+        format!("\ninfo HPL05207I at validate: /workload/volumes/data (workload line {line}, column 5)\n");
+    assert!(text.starts_with("demo: boots\n") && text.contains(&head), "{text}");
+    assert!(text.contains("  hint: say initialize: never under countersign.volumes"), "{text}");
+    // Either section may say it.
+    let env = desk.text("demo/env.yaml");
+    for said in ["never", "if-blank"] {
+        let own = format!("\ncountersign:\n  volumes:\n    data:\n      initialize: {said}\n");
+        desk.write("demo/env.yaml", env.clone() + &own);
+        assert_eq!(desk.report("demo")["findings"], serde_json::json!([]), "{said}");
+    }
+}
+
+#[test]
 fn facts_say_which_disk_is_which() {
     let desk = Desk::new();
     desk.answer(0, "new demo", b"");

@@ -133,6 +133,41 @@ fn a_blank_partition_called_data_is_made_into_a_volume() {
 }
 
 #[test]
+fn a_volume_that_is_made_is_told_loudly_and_one_that_exists_is_not() {
+    let blank = || disk(DATA, "data", GIB);
+    for machine in [
+        with(&Contract::good(), vec![blank()]),
+        with(&Contract::good(), vec![parted(DATA, "data", &["metadata", "data"])]),
+    ] {
+        let made = boot(&machine);
+        assert_eq!(made.result, Ok(()), "{}", made.said());
+        let warning = "HPL07128W: volume data: the disk is blank, and a new volume is made on it";
+        made.assert_warned(warning);
+        let lines: Vec<&str> = made.lines.iter().map(|(_, line)| line.as_str()).collect();
+        let loud = lines.iter().find(|line| line.starts_with(warning)).unwrap();
+        assert!(loud.ends_with("say initialize: never for a volume that exists"), "{loud}");
+        assert!(made.logged.iter().any(|(_, line)| line == loud), "{loud}");
+        assert!(made.file("/run/countersign/transcript.json").contains(warning));
+        let place = |start: &str| lines.iter().position(|line| line.starts_with(start)).unwrap();
+        assert!(
+            place("HPL07128W") < place("HPL02001I: volume data: ") && place("HPL02001I") < place("HPL02002I")
+        );
+        machine.reboot();
+        let opened = boot(&machine);
+        assert_eq!(opened.result, Ok(()), "{}", opened.said());
+        assert!(
+            !opened.said().contains("HPL07128W") && !opened.said().contains("HPL02001I"),
+            "{}",
+            opened.said()
+        );
+    }
+    // Whoever puts a blank disk in the place of a used volume is told of, and stopped where the contract says so.
+    let machine = with(&Contract::good(), vec![blank()]);
+    machine.fails("partition", io::ErrorKind::Other);
+    boot(&machine).assert_warned("HPL07128W: volume data: ");
+}
+
+#[test]
 fn initialize_never_makes_nothing() {
     let never = "countersign:\n  volumes:\n    data:\n      initialize: never\n";
     for contract in [Contract::good().with_workload(never), Contract::good().with_env(never)] {

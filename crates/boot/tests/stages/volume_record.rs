@@ -104,7 +104,7 @@ fn a_new_volume_has_its_record_before_its_header_makes_it_one() {
     let machine = machine(&Contract::good());
     let boot = boot(&machine);
     assert_eq!(boot.result, Ok(()), "{}", boot.said());
-    assert!(!boot.said().contains("HPL0712"), "{}", boot.said());
+    assert!(!boot.said().contains("HPL07120W"), "{}", boot.said());
     assert!(written(&machine).contains("\nvolume data\n") && written(&machine).contains("\norigin made\n"));
     let place = |request: &str| {
         let found = boot.asked.iter().rposition(|asked| asked.starts_with(request));

@@ -7,6 +7,7 @@
 mod certificates;
 mod excerpt;
 mod facts;
+mod initialize;
 mod plan;
 mod report;
 mod text;
@@ -282,6 +283,7 @@ impl Progress {
         self.add_all(Stage::Validate, contract.warnings());
         self.add_all(Stage::Validate, &unsupported(&contract));
         self.add_all(Stage::Validate, &certificates::warnings(&contract, circumstances.now));
+        self.add_all(Stage::Validate, &initialize::notices(&contract));
         let breach = signer.and_then(|signer| signer.breach(contract.policy()));
         self.add_all(Stage::Validate, breach.as_slice());
         self.add_all(Stage::Validate, contract.policy().breaches());

@@ -114,7 +114,11 @@ codes! {
         "the log service refused a record and takes others; it stays in the guest's journal alone"
         cause "something in the record offends the service: its size, its age, or a rule of the instance"
         remedy "the gap shows in the sequence numbers; look at the limits of the instance";
-        LuksFormatFailed "HPL02002E" LUKS_FORMAT_FAILED Error
+    VolumeEncrypted "HPL02001I" ENCRYPTION_SUCCESS Info
+        "a new volume is encrypted and has its file system"
+        cause "the disk was blank, and the contract does not forbid to make a volume on it"
+        remedy "say initialize: never from now on, so that no blank disk can take the place of this one";
+    LuksFormatFailed "HPL02002E" LUKS_FORMAT_FAILED Error
         "a volume could not be formatted as LUKS2"
         cause "the device failed, is read-only, or is too small"
         remedy "look at the console for the device's error and replace or enlarge the disk";
@@ -254,6 +258,10 @@ codes! {
         "a certificate of the contract is over, has not begun, or ends within 30 days"
         cause "the certificate's dates, held against the time of the check"
         remedy "get a certificate with later dates, and seal and sign the contract again";
+    InitializeUnsaid "HPL05207I" CONTRACT_INITIALIZE_UNSAID Info
+        "the contract does not say whether the volume exists"
+        cause "without initialize, a blank disk is made into a volume, at every boot: also one that takes the place of a used volume"
+        remedy "say initialize: never under countersign.volumes once the volume was made, or if-blank where that is meant";
     ImagePullFailed "HPL06004E" DOCKER_COMMAND Error
         "an image could not be pulled"
         cause "the registry is not reachable, refuses the credentials, or does not have the digest"
@@ -398,6 +406,10 @@ codes! {
         "a volume is not protected against change as the contract says"
         cause "it was made with the other setting of integrity, or the host put another header there; no key was derived from it"
         remedy "name integrity in the contract as it was when the volume was made; if it is named so, do not trust the disk";
+    VolumeMade "HPL07128W" VOLUME_MADE Warning
+        "the disk is blank, and a new volume is made on it; whatever the volume held before is not there"
+        cause "the contract does not say initialize: never, and the disk holds nothing; at the first boot that is as it should be"
+        remedy "if the volume existed before, stop the guest and ask the operator of the host for the disk; say initialize: never for a volume that exists";
     VolumeGrown "HPL07130I" VOLUME_GROWN Info
         "the volume has grown to the size of its disk"
         cause "the disk became larger since the last boot"

@@ -76,6 +76,7 @@ impl MountOption {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct VolumeOptions {
     initialize: Initialize,
+    initialize_said: bool,
     integrity: bool,
     discard: bool,
     label: Option<String>,
@@ -86,6 +87,11 @@ impl VolumeOptions {
     /// Whether a blank disk is formatted: `never` if either section says so.
     pub fn initialize(&self) -> Initialize {
         self.initialize
+    }
+
+    /// Whether a section says anything about that, be it the default.
+    pub fn initialize_said(&self) -> bool {
+        self.initialize_said
     }
 
     /// Whether every sector of the volume has a tag against change: if either section says so.
@@ -145,6 +151,7 @@ pub(super) fn volume_options(workload: &Reader<'_>, env: &Reader<'_>, name: &str
             true => Initialize::Never,
             false => Initialize::IfBlank,
         },
+        initialize_said: both.iter().any(|options| options.text("initialize").is_some()),
         integrity: both.iter().any(|options| options.truth("integrity") == Some(true)),
         discard: !discard.is_empty() && discard.iter().all(|wanted| *wanted),
         label: both.iter().find_map(|options| options.child("mkfs")?.text("label").map(str::to_owned)),

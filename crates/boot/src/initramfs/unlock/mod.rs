@@ -139,18 +139,27 @@ fn make<S: Initramfs>(
         Action::Open { .. } => return Ok(None),
         Action::CreateOnDisk => {
             log.say(&format!("making volume {name} on {}", disk.path.display()));
+            warn_of_new(log, volume);
             let data = create::part(system, volume, disk)?;
             create::create(system, log, volume, &data, &staged)?
         }
         Action::CreateOnPartition { device, metadata } => {
             log.say(&format!("making volume {name} on {device}"));
+            warn_of_new(log, volume);
             if let Some(metadata) = metadata {
                 create::make_metadata(system, volume, &node(metadata))?;
             }
             create::create(system, log, volume, &node(device), &staged)?
         }
     };
+    log.say(&format!("{}: volume {name}: {}", Code::VolumeEncrypted, Code::VolumeEncrypted.text()));
     mounted(system, log, volume, &opened, staged).map(Some)
+}
+
+/// Says that a volume begins empty, and what keeps a blank disk from taking the place of one that is in use.
+fn warn_of_new<S: Initramfs>(log: &mut Log<'_, S>, volume: &Volume) {
+    let code = Code::VolumeMade;
+    log.warn_text(format!("{code}: volume {}: {}; {}", volume.name(), code.text(), code.remedy()));
 }
 
 fn staged(volume: &Volume) -> PathBuf {
