@@ -12,7 +12,7 @@
 //! | `HPL06100`–`HPL06199` | archive | refusals of the compose or play archive |
 //! | `HPL07100`–`HPL07199` | volumes | refusals and warnings by the stage `unlock` |
 //! | `HPL08110`–`HPL08119` | daemon | the workload's containers and their engine |
-//! | `HPL11100`–`HPL11199` | initramfs | locate, unseal, root |
+//! | `HPL11100`–`HPL11199` | initramfs | locate, unseal, root, the clock |
 //! | `HPL12100`–`HPL12199` | signature | unsigned contracts, policy, the end of a contract |
 //! | `HPL13100`–`HPL13109` | network | refusals of network-config |
 //! | `HPL13110`–`HPL13129` | daemon | what the hourly check of the volumes found |

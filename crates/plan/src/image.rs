@@ -21,6 +21,9 @@ pub struct ImageManifest {
     /// When the certificate ends to which contracts for this image are sealed, seconds since 1970. The guest warns.
     #[serde(default)]
     pub certificate_not_after: Option<i64>,
+    /// The newest date of what the image was built from, seconds since 1970: no clock that is right is behind it.
+    #[serde(default)]
+    pub built: Option<i64>,
 }
 
 /// The guest OS: an erofs image with its dm-verity hash tree behind it.
@@ -107,6 +110,9 @@ mod tests {
         let manifest = ImageManifest::parse(GOOD.as_bytes()).unwrap();
         assert_eq!(manifest.root.salt_and_root_hash(), Some((vec![0, 255], vec![10])));
         assert!(!manifest.refuse_unsigned);
+        assert_eq!(manifest.built, None);
+        let text = GOOD.replacen('{', "{\"built\":1764000000,", 1);
+        assert_eq!(ImageManifest::parse(text.as_bytes()).unwrap().built, Some(1_764_000_000));
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub mod render;
 pub mod section;
 pub mod signer;
 pub mod stage;
+pub mod time_floor;
 pub mod transcript;
 pub mod volume_record;
 pub mod volumes;

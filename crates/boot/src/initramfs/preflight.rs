@@ -2,6 +2,7 @@
 
 use countersign_contract::code::Code;
 use countersign_plan::image::ImageManifest;
+use countersign_plan::time_floor::{self, Known};
 use countersign_system::ports::Initramfs;
 
 use crate::failure::Failure;
@@ -32,6 +33,11 @@ pub fn run<S: Initramfs>(system: &S, log: &mut Log<'_, S>) -> Result<Ready, Fail
         let manifest = ImageManifest::parse(&manifest).map_err(|error| {
             incomplete(format!("expected a manifest image.json of this version: {error}"))
         })?;
+        let clock = system.unix_time();
+        let behind = manifest.built.and_then(|built| time_floor::warning(clock, built, Known::Image));
+        if let Some((code, text)) = behind {
+            log.warn_text(format!("{code}: {text}"));
+        }
         let missing = system.missing_programs();
         if !missing.is_empty() {
             let names: Vec<String> = missing.iter().map(|path| path.display().to_string()).collect();

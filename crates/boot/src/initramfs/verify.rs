@@ -7,6 +7,7 @@ use countersign_contract::envelope::SectionTree;
 use countersign_plan::auditor::Auditor;
 use countersign_plan::section;
 use countersign_plan::signer::{self, Signer, SignerRefusal};
+use countersign_plan::time_floor;
 use countersign_plan::watch::schedule::Clock;
 use countersign_plan::watch::{Expiry, Subject, WatchRecords};
 use countersign_system::ports::Initramfs;
@@ -41,7 +42,8 @@ impl Unsealed {
     /// the auditor's key does not open, `HPL11002E` when the latter is none.
     pub fn verify<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Verified, Failure> {
         log.stage(Stage::Verify, |log| {
-            let verified = Clock { unix: system.unix_time(), uptime: system.uptime().as_secs() };
+            let unix = time_floor::later(system.unix_time(), self.parsed.origins.ready.manifest.built);
+            let verified = Clock { unix, uptime: system.uptime().as_secs() };
             let signer = self.signer(verified.unix, log)?;
             let mut watch = WatchRecords::new(verified);
             if let (Signer::Key(fingerprint), Some(not_after)) = (&signer, signer::not_after(&self.env)) {

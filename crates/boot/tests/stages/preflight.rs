@@ -52,6 +52,23 @@ fn a_manifest_of_another_version_is_refused() {
 }
 
 #[test]
+fn a_clock_behind_the_build_date_is_told() {
+    let now = facts().unix_time;
+    for (built, told) in [(now, false), (now + 60, false), (now + 61, true), (now - 1, false)] {
+        let manifest = manifest().replacen('{', &format!("{{\"built\":{built},"), 1).into_bytes();
+        let boot = on(Facts { manifest, ..facts() });
+        assert_eq!(boot.result, Ok(()), "{}", boot.said());
+        assert_eq!(boot.said().contains("HPL11107W"), told, "{}", boot.said());
+        if told {
+            boot.assert_warned(
+                "HPL11107W: the clock is behind the build date of the image by 61 s; dates are",
+            );
+            assert!(boot.file("/run/countersign/transcript.json").contains("HPL11107W"));
+        }
+    }
+}
+
+#[test]
 fn a_module_that_does_not_load_ends_the_boot() {
     let machine = machine_without_volume(&Contract::good(), facts());
     machine.fails("load modules", io::ErrorKind::NotFound);

@@ -154,6 +154,27 @@ fn a_certificate_holds_from_its_first_to_its_last_day() {
             boot.assert_nothing_written();
         }
     }
+    // A clock that is behind the build date of the image is not believed.
+    let built = |built: i64, clock: i64| {
+        let manifest = manifest().replacen('{', &format!("{{\"built\":{built},"), 1).into_bytes();
+        let machine = machine_without_volume(&contract, Facts { unix_time: clock, manifest, ..facts() });
+        machine.attach(DATA, "data", GIB);
+        let boot = boot(&machine);
+        assert!(
+            boot.said().contains("HPL11107W: the clock is behind the build date of the image"),
+            "{}",
+            boot.said()
+        );
+        boot
+    };
+    let ended = built(made + 10 * DAY + 60, made + 60);
+    ended.assert_refused(Stage::Verify, Code::ContractExpired);
+    ended.assert_nothing_written();
+    let boots = built(made + DAY, 0);
+    assert_eq!(boots.result, Ok(()), "{}", boots.said());
+    let records: serde_json::Value =
+        serde_json::from_str(&boots.file("/run/countersign/watch.json")).unwrap();
+    assert_eq!(records["verified"]["unix"], made + DAY, "the daemon goes on from there");
     // A bare key has no dates.
     assert_eq!(at(&Contract::good(), made + 1000 * DAY).result, Ok(()));
 }

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::process::Command;
+use std::time::Duration;
 
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
@@ -9,10 +10,10 @@ use countersign_system::recorder::Recorder;
 
 use crate::support::canaries::assert_silent;
 use crate::support::contract::{DEPLOYER_SEED, WORKLOAD_SEED};
-use crate::support::keys::run;
+use crate::support::keys::{keys, run};
 use crate::support::machine::{
-    DATA, GIB, facts, header, machine_with_good_volume, machine_with_volume, machine_without_volume,
-    passphrase, put_luks1_volume, rotated,
+    DATA, GIB, facts, header, machine_with_good_volume, machine_with_volume, machine_without_volume, parted,
+    passphrase, put_luks1_volume, put_volume, rotated, two_volumes,
 };
 use crate::support::{Contract, boot, machine};
 
@@ -20,7 +21,8 @@ use crate::support::{Contract, boot, machine};
 const VOLUME: &str = "/dev/vdd2";
 
 /// The record of a volume as documented, from its header: HKDF-SHA-256 (RFC 5869) of the volume key, HMAC-SHA-256.
-/// The volume key is the double's. Arguments: header, volume, generation, origin, next header or an empty file.
+/// The volume key is the double's. Arguments: header, volume, generation, origin, next header or an empty file, seconds
+/// since 1970 of the first writing and of the latest opening, or nothing.
 const MAKER: &str = r#"
 import hashlib, hmac, struct, sys
 def digest(path):
@@ -32,23 +34,38 @@ def digest(path):
     for part in (text(168, 40), text(24, 48), text(208, 48), header[4096:size].split(b"\0")[0]):
         said += struct.pack(">Q", len(part)) + part
     return hashlib.sha256(said).hexdigest()
-header, volume, generation, origin, upcoming = sys.argv[1:]
+header, volume, generation, origin, upcoming, since, time = sys.argv[1:]
 uuid = open(header, "rb").read()[168:208].rstrip(b"\0")
 text = f"countersign volume record 1\nvolume {volume}\nuuid {uuid.decode()}\ngeneration {generation}\n" \
-    f"origin {origin}\nsince @\nheader {digest(header)}\nnext {digest(upcoming)}\n".replace("@", "1767225600")
+    f"origin {origin}\nsince @\nheader {digest(header)}\nnext {digest(upcoming)}\n".replace("@", since)
+if time: text += f"time {time}\n"
 key = hashlib.sha256(uuid).hexdigest().encode()
 extracted = hmac.new(bytes(32), key, hashlib.sha256).digest()
 key = hmac.new(extracted, b"countersign volume record 1\x01", hashlib.sha256).digest()
 print(text + "tag " + hmac.new(key, text.encode(), hashlib.sha256).hexdigest())
 "#;
 
+/// A record whose times are those of the double's clock.
 fn record(header: &[u8], volume: &str, generation: u32, origin: &str, next: &[u8]) -> Vec<u8> {
+    record_at(header, volume, generation, origin, next, (facts().unix_time, None))
+}
+
+fn record_at(
+    header: &[u8],
+    volume: &str,
+    generation: u32,
+    origin: &str,
+    next: &[u8],
+    (since, time): (i64, Option<i64>),
+) -> Vec<u8> {
+    let (since, time) = (since.to_string(), time.map(|time| time.to_string()).unwrap_or_default());
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("header"), header).unwrap();
     std::fs::write(folder.path().join("next"), next).unwrap();
     let generation = generation.to_string();
     let mut python = Command::new("python3");
-    python.args(["-c", MAKER, "header", volume, &generation, origin, "next"]).current_dir(folder.path());
+    python.args(["-c", MAKER, "header", volume, &generation, origin, "next", &since, &time]);
+    python.current_dir(folder.path());
     run(&mut python).into_bytes()
 }
 
@@ -59,7 +76,7 @@ fn recorded(contract: &Contract, record: Option<Vec<u8>>) -> Recorder {
     machine
 }
 
-/// The record on the disk, its time as in [`MAKER`].
+/// The record on the disk.
 fn written(machine: &Recorder) -> String {
     let text = String::from_utf8(machine.attribute_on(VOLUME).unwrap()).unwrap();
     assert_eq!(text.lines().filter(|line| line.starts_with("since ")).count(), 1, "{text}");
@@ -223,4 +240,114 @@ fn a_record_that_can_be_neither_read_nor_written_ends_the_boot() {
     machine.fails("set attribute", ErrorKind::StorageFull);
     boot(&machine).assert_machine(Stage::Unlock, Code::VolumeRecordFailed, "volume data: ");
     assert_eq!(machine.attribute_on(VOLUME), None);
+}
+
+const DAY: i64 = 86_400;
+
+/// A contract that ends ten days after the keys were made.
+fn ending() -> Contract {
+    Contract::good().with("@signer.pub@", "@signer.crt@")
+}
+
+#[test]
+fn the_time_of_each_boot_is_kept_in_the_record() {
+    let machine = recorded(&Contract::good(), Some(record(header(), "data", 7, "made", &[])));
+    let began = facts().unix_time;
+    for (days, generation, time) in
+        [(0, 7, None), (2, 8, Some(began + 2 * DAY)), (0, 8, Some(began + 2 * DAY))]
+    {
+        machine.passes(days * DAY, Duration::ZERO);
+        let boot = boot(&machine);
+        assert_eq!(boot.result, Ok(()), "{}", boot.said());
+        assert!(!boot.said().contains("HPL11108W"), "{}", boot.said());
+        let expected = record_at(header(), "data", generation, "made", &[], (began, time));
+        assert_eq!(written(&machine), String::from_utf8(expected).unwrap());
+        machine.reboot();
+    }
+}
+
+#[test]
+fn a_clock_behind_a_volumes_record_is_not_believed_and_told() {
+    let began = facts().unix_time;
+    for (since, time, told) in [
+        (began - DAY, Some(began + 60), false),
+        (began - DAY, Some(began + 61), true),
+        // A record of old has the time of its first writing.
+        (began + 61, None, true),
+    ] {
+        let kept = record_at(header(), "data", 7, "made", &[], (since, time));
+        let machine = recorded(&ending(), Some(kept.clone()));
+        let boot = boot(&machine);
+        assert_eq!(boot.result, Ok(()), "{}", boot.said());
+        assert_eq!(boot.said().contains("HPL11108W"), told, "{}", boot.said());
+        if told {
+            let words = "was last opened by 61 s; dates are judged by ";
+            boot.assert_warned("HPL11108W: volume data: the clock is behind the time at which the volume ");
+            boot.assert_warned(words);
+            assert!(boot.file("/run/countersign/transcript.json").contains("HPL11108W"));
+        }
+        assert_eq!(machine.attribute_on(VOLUME), Some(kept), "a time that is behind is not written");
+        let records: serde_json::Value =
+            serde_json::from_str(&boot.file("/run/countersign/watch.json")).unwrap();
+        assert_eq!(records["verified"]["unix"], time.unwrap_or(since), "the daemon goes on from there");
+    }
+}
+
+#[test]
+fn a_contract_that_had_ended_by_a_volumes_record_is_refused_before_anything_is_changed() {
+    let made = keys().made;
+    for (time, good) in [(made + 10 * DAY - 60, true), (made + 10 * DAY + 60, false)] {
+        let kept = record_at(header(), "data", 7, "made", rotated(), (made, Some(time)));
+        let machine = recorded(&ending(), Some(kept.clone()));
+        let boot = boot(&machine);
+        boot.assert_warned("HPL11108W: volume data: ");
+        if good {
+            assert_eq!(boot.result, Ok(()), "{}", boot.said());
+            continue;
+        }
+        let words = "expected a signing certificate that is valid now";
+        let line = ending().env.lines().position(|line| line.starts_with("signingKey")).unwrap() + 1;
+        boot.assert_place(
+            Stage::Unlock,
+            Code::ContractExpired,
+            &format!("/env/signingKey env {line}:13"),
+            words,
+        );
+        boot.assert_nothing_written();
+        assert_eq!(machine.attribute_on(VOLUME), Some(kept));
+        assert!(boot.reports() && !boot.asked("open scratch"), "{:?}", boot.asked);
+        assert_silent(&boot);
+        // A contract without end is only warned of.
+        machine.reboot();
+    }
+    let kept = record_at(header(), "data", 7, "made", &[], (made, Some(made + 1000 * DAY)));
+    let boot = boot(&recorded(&Contract::good(), Some(kept)));
+    assert_eq!(boot.result, Ok(()), "{}", boot.said());
+    boot.assert_warned("HPL11108W: volume data: ");
+}
+
+#[test]
+fn the_latest_of_all_volumes_counts_and_no_other_is_changed_where_it_ends_the_contract() {
+    let made = keys().made;
+    let contract = two_volumes().with("@signer.pub@", "@signer.crt@");
+    let machine = machine_with_good_volume(&contract);
+    machine.attach_disk(parted("/dev/vde", "more", &["metadata", "data"]));
+    put_volume(&machine, "/dev/vde2", "another-deployer-Seed", "another-workload-Seed");
+    let old = record_at(header(), "data", 1, "made", &[], (made, None));
+    machine.set_attribute_on(VOLUME, Some(old.clone()));
+    let late = record_at(header(), "more", 1, "made", &[], (made, Some(made + 11 * DAY)));
+    machine.set_attribute_on("/dev/vde2", Some(late));
+    let refused = boot(&machine);
+    refused.assert_refused(Stage::Unlock, Code::ContractExpired);
+    refused.assert_warned("HPL11108W: volume more: ");
+    refused.assert_nothing_written();
+    assert_eq!(machine.attribute_on(VOLUME), Some(old));
+    // Within the contract's time, the time of the one is from then on that of the other.
+    let late = record_at(header(), "more", 1, "made", &[], (made, Some(made + 5 * DAY)));
+    machine.reboot();
+    machine.set_attribute_on("/dev/vde2", Some(late));
+    let boots = boot(&machine);
+    assert_eq!(boots.result, Ok(()), "{}", boots.said());
+    let expected = record_at(header(), "data", 2, "made", &[], (made, Some(made + 5 * DAY)));
+    assert_eq!(written(&machine), String::from_utf8(expected).unwrap());
 }

@@ -490,6 +490,14 @@ codes! {
         "the transcript of the boot is complete"
         cause "the workload is started and the first check is over; the digest is that of transcript.json"
         remedy "nothing to do";
+    ClockBehindImage "HPL11107W" CLOCK_BEHIND_IMAGE Warning
+        "the clock is behind the build date of the image"
+        cause "the host, who sets the guest's clock, started the guest with a time that is over; dates are judged by the later time"
+        remedy "ask the operator of the host; nothing is valid for longer by it";
+    ClockBehindVolume "HPL11108W" CLOCK_BEHIND_VOLUME Warning
+        "the clock is behind the time at which the volume was last opened"
+        cause "the host, who sets the guest's clock, set it back, or it was ahead at an earlier boot; dates are judged by the later time"
+        remedy "ask the operator of the host; if the volume's time is wrong, remove trusted.countersign from its root on a rescue machine";
     RootImage "HPL11110E" ROOT_IMAGE Error
         "the guest OS could not be opened"
         cause "its disk is missing or does not have the root hash that is sealed in the initramfs"

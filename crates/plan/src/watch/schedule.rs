@@ -42,6 +42,14 @@ pub struct Clock {
     pub uptime: u64,
 }
 
+impl Clock {
+    /// The time at a later uptime, if nobody sets the clock.
+    pub fn at(self, uptime: u64) -> i64 {
+        let passed = uptime.saturating_sub(self.uptime);
+        self.unix.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX))
+    }
+}
+
 /// What the daemon remembers between two wake-ups.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -147,8 +155,7 @@ impl State {
 
     /// The time that counts, and by how much the clock went back since the last look.
     fn advance(&mut self, clock: Clock) -> (i64, Option<i64>) {
-        let passed = clock.uptime.saturating_sub(self.seen.uptime);
-        let carried = self.seen.unix.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX));
+        let carried = self.seen.at(clock.uptime);
         let now = clock.unix.max(carried);
         self.seen = Clock { unix: now, uptime: clock.uptime.max(self.seen.uptime) };
         let back = carried.saturating_sub(clock.unix);

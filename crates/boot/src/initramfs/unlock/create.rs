@@ -71,6 +71,7 @@ pub(super) fn create<S: Initramfs>(
     volume: &Volume,
     device: &Path,
     staged: &Path,
+    now: i64,
 ) -> Result<Opened, Failure> {
     let not_made = |error| failed(volume, Code::LuksFormatFailed, &error);
     let write = |write: &Write| system.write_disk(device, write.offset, &write.bytes).map_err(not_made);
@@ -92,7 +93,7 @@ pub(super) fn create<S: Initramfs>(
     let opened =
         Opened { device: device.to_owned(), mapped, header, accepted, key, age: Age::Current, repair: None };
     mount(system, volume, &opened, staged)?;
-    record::make(system, volume, &opened, staged)?;
+    record::make(system, volume, &opened, staged, now)?;
     rewrite::first(&opened.header).iter().try_for_each(write)?;
     Ok(opened)
 }

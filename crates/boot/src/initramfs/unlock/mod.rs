@@ -1,8 +1,9 @@
 //! Stage `unlock`: finds each volume's disk, checks it, opens it or makes it, mounts it.
 //!
 //! Nothing is written before every volume has been found and decided about, the guest OS's image has been opened,
-//! and every volume that exists has a header that was accepted and seeds that fit. What is mapped, mounted and written
-//! afterwards is done for one volume after the other, those that exist first.
+//! and every volume that exists has a header that was accepted and seeds that fit. Then those that exist are mapped and
+//! mounted, their records are judged, and the contract is judged by the time that these tell ([`time`]). What is to be
+//! changed on them is changed afterwards, and last the new ones are made, one volume after the other.
 
 mod create;
 mod fill;
@@ -14,6 +15,7 @@ mod probe;
 mod record;
 mod rotate;
 mod seeds;
+mod time;
 mod watched;
 
 use std::fmt::Display;
@@ -26,7 +28,7 @@ use countersign_plan::mapper;
 use countersign_plan::volumes::Action;
 use countersign_plan::watch::WatchedVolume;
 use countersign_system::error::SystemError;
-use countersign_system::ports::{Filesystem, Initramfs, MountFlags};
+use countersign_system::ports::{Disk, Filesystem, Initramfs, MountFlags};
 
 use crate::failure::Failure;
 use crate::log::{Log, Summary};
@@ -38,6 +40,7 @@ use super::validate::HostFiles;
 use find::{Decided, find};
 use keys::Found;
 use open::{Judged, Opened};
+use record::Kept;
 
 /// Where volumes are mounted until the new root exists.
 pub(super) const STAGED: &str = "/volumes";
@@ -80,13 +83,21 @@ impl Attested {
             system.release_memory();
             let decided = find(system, log, contract.volumes(), &host)?;
             open_image(system, &host.manifest)?;
-            // What exists is opened before anything is made: a wrong seed must not leave a new volume behind.
-            let mut volumes = Vec::with_capacity(decided.len());
+            // What exists is opened before anything is changed or made: a wrong seed must not leave a new volume behind.
+            let now = time::now(system, host.watch.verified);
+            let mut reopened = Vec::with_capacity(decided.len());
             for (judged, found) in keys::find(system, log, &decided)? {
-                volumes.push(reopen(system, log, judged, found)?);
+                reopened.push(reopen(system, log, judged, found, now)?);
+            }
+            let seen = reopened.iter().map(|volume| (volume.volume.name(), volume.record.last_seen()));
+            host.watch.verified = time::judge(system, log, &contract, host.watch.verified, seen)?;
+            let now = time::now(system, host.watch.verified);
+            let mut volumes = Vec::with_capacity(decided.len());
+            for volume in reopened {
+                volumes.push(change(system, log, volume, now)?);
             }
             for volume in &decided {
-                volumes.extend(make(system, log, volume)?);
+                volumes.extend(make(system, log, volume, now)?);
             }
             // A mount point inside another volume comes after that volume, or it would be covered.
             volumes.sort_by(|a, b| a.mount.cmp(&b.mount));
@@ -100,21 +111,43 @@ impl Attested {
     }
 }
 
-/// Opens a volume that exists with its key and mounts it; then what is to be changed on it is changed.
-fn reopen<S: Initramfs>(
+/// A volume that exists, mounted, its record judged; nothing on it was changed.
+struct Reopened<'v> {
+    volume: &'v Volume,
+    disk: &'v Disk,
+    staged: PathBuf,
+    opened: Opened,
+    record: Kept,
+}
+
+/// Opens a volume that exists with its key and mounts it.
+fn reopen<'v, S: Initramfs>(
     system: &S,
     log: &mut Log<'_, S>,
-    judged: Judged<'_>,
+    judged: Judged<'v>,
     found: Found,
-) -> Result<Mounted, Failure> {
+    now: i64,
+) -> Result<Reopened<'v>, Failure> {
     let Judged { volume, disk, .. } = judged;
     let staged = staged(volume);
-    let mut opened = open::open(system, log, judged, found)?;
+    let opened = open::open(system, log, judged, found)?;
     probe::file_system(system, volume, &opened.mapped)?;
     mount(system, volume, &opened, &staged)?;
-    let mut record = record::check(system, log, volume, &opened, &staged)?;
+    let record = record::check(system, log, volume, &opened, &staged, now)?;
+    Ok(Reopened { volume, disk, staged, opened, record })
+}
+
+/// Changes on a volume what is to be changed.
+fn change<S: Initramfs>(
+    system: &S,
+    log: &mut Log<'_, S>,
+    reopened: Reopened<'_>,
+    now: i64,
+) -> Result<Mounted, Failure> {
+    let Reopened { volume, disk, staged, mut opened, mut record } = reopened;
     open::repair(system, log, volume, &mut opened)?;
     if !flags(volume).read_only {
+        record.see(now);
         let new = rotate::prepare(system, volume, &opened)?;
         record.settle(system, volume, &opened)?;
         rotate::commit(system, log, volume, &mut opened, &mut record, new)?;
@@ -130,6 +163,7 @@ fn make<S: Initramfs>(
     system: &S,
     log: &mut Log<'_, S>,
     decided: &Decided<'_>,
+    now: i64,
 ) -> Result<Option<Mounted>, Failure> {
     let Decided { volume, disk, action } = decided;
     let name = volume.name();
@@ -141,7 +175,7 @@ fn make<S: Initramfs>(
             log.say(&format!("making volume {name} on {}", disk.path.display()));
             warn_of_new(log, volume);
             let data = create::part(system, volume, disk)?;
-            create::create(system, log, volume, &data, &staged)?
+            create::create(system, log, volume, &data, &staged, now)?
         }
         Action::CreateOnPartition { device, metadata } => {
             log.say(&format!("making volume {name} on {device}"));
@@ -149,7 +183,7 @@ fn make<S: Initramfs>(
             if let Some(metadata) = metadata {
                 create::make_metadata(system, volume, &node(metadata))?;
             }
-            create::create(system, log, volume, &node(device), &staged)?
+            create::create(system, log, volume, &node(device), &staged, now)?
         }
     };
     log.say(&format!("{}: volume {name}: {}", Code::VolumeEncrypted, Code::VolumeEncrypted.text()));

@@ -53,6 +53,19 @@ impl Kept {
         if self.written { Ok(()) } else { self.write(system, volume, opened) }
     }
 
+    /// The latest time at which the volume was opened before.
+    pub(super) fn last_seen(&self) -> i64 {
+        self.record.last_seen()
+    }
+
+    /// Notes that the volume is opened at this time; [`Kept::settle`] writes it.
+    pub(super) fn see(&mut self, now: i64) {
+        if let Some(record) = self.record.seen(now) {
+            self.record = record;
+            self.written = false;
+        }
+    }
+
     /// Whether the file system has yet to get a record, or one that names its header alone.
     pub(super) fn due(&self, opened: &Opened) -> bool {
         !self.written || self.record.settled(opened.accepted.digest()).is_some()
@@ -71,11 +84,12 @@ pub(super) fn make<S: Initramfs>(
     volume: &Volume,
     opened: &Opened,
     staged: &Path,
+    now: i64,
 ) -> Result<(), Failure> {
     if flags(volume).read_only {
         return Ok(());
     }
-    let record = VolumeRecord::first(subject(volume, opened), Origin::Made, system.unix_time());
+    let record = VolumeRecord::first(subject(volume, opened), Origin::Made, now);
     write(system, volume, opened, staged, &record)
 }
 
@@ -86,6 +100,7 @@ pub(super) fn check<S: Initramfs>(
     volume: &Volume,
     opened: &Opened,
     staged: &Path,
+    now: i64,
 ) -> Result<Kept, Failure> {
     let bytes = system
         .attribute(staged, ATTRIBUTE, LIMIT)
@@ -103,7 +118,7 @@ pub(super) fn check<S: Initramfs>(
         None => {
             let code = Code::VolumeRecordMissing;
             log.warn_text(format!("{code}: volume {}: {}", volume.name(), code.text()));
-            VolumeRecord::first(subject, Origin::Found, system.unix_time())
+            VolumeRecord::first(subject, Origin::Found, now)
         }
     };
     Ok(Kept { staged: staged.to_owned(), record, written: bytes.is_some() })
