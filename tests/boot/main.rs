@@ -23,6 +23,7 @@ mod overflow_is_counted;
 mod schema_error_stops_at_validate;
 mod small_scratch_disk_stops_at_root;
 mod unknown_name_stops_at_network;
+mod unsigned_sealed_contract_stops_at_verify;
 mod wrong_image_key_stops_at_unseal;
 mod wrong_registry_password_reaches_the_log_server;
 mod wrong_seed_leaves_the_disk_as_it_was;

@@ -1,13 +1,16 @@
-//! The sections are sealed to another image's key: the boot ends at `unseal`, with the one uniform message.
+//! The sections are sealed to another image's key: the boot ends at `unseal`, with the one uniform message. Tokens
+//! `countersign-v1`; that an old token does not open is said no earlier and no clearer than anything else about it.
 
 use countersign_vm::events::Stage;
+use countersign_vm::lab::contract::{Delivery, Sealing};
 
 use crate::support::{refused, world};
 
 #[test]
 fn wrong_image_key_stops_at_unseal() {
     let mut world = world();
-    let delivery = world.delivery();
+    let delivery =
+        Delivery { workload: Sealing::CountersignV1, env: Sealing::CountersignV1, ..world.delivery() };
     let medium = world.deliver("sealed", &world.contract().texts(), &delivery).unwrap();
 
     let boot = refused(&world, "wrong-image-key", "bare", &world.keys.other_image, &medium, None);

@@ -104,7 +104,8 @@ impl Lab {
         self.deliver(CONTRACT, &[(VOLUME, volume)], &[]);
     }
 
-    /// Delivers a contract with these volumes, its texts edited, as the disk `serial`.
+    /// Delivers a contract with these volumes, its texts edited, as the disk `serial`: readable as a whole, so it needs
+    /// no signature.
     pub fn deliver(&mut self, serial: &str, volumes: &[(&str, &Volume)], edits: &[(Section, &str, &str)]) {
         let mut texts = self.texts(volumes);
         for (section, from, to) in edits {

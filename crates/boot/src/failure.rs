@@ -17,6 +17,8 @@ pub struct Failure {
     pub cause: Box<Cause>,
     /// Further findings of the same stage.
     pub also: Vec<Finding>,
+    /// Told on the console and to nobody else: who else is to be told stands in what must not show.
+    pub console_only: bool,
 }
 
 /// A cause: something in the contract, which has a place, or something about the machine, which has none.
@@ -40,7 +42,17 @@ impl Failure {
             stage,
             cause: Box::new(Cause::Machine { code, message: message.to_string() }),
             also: Vec::new(),
+            console_only: false,
         }
+    }
+
+    /// A refusal for something in an old token that may have been altered: neither what nor where is said, and the
+    /// owner's log server, which stands there too, is left alone.
+    pub fn unsaid(stage: Stage, code: Code, expected: &str) -> Failure {
+        let message = format!(
+            "expected {expected} nothing is said about what an old token holds (countersign check --key says it)"
+        );
+        Failure { console_only: true, ..Failure::machine(stage, code, message) }
     }
 
     /// A refusal of the contract.
@@ -50,14 +62,16 @@ impl Failure {
 
     /// A finding about the contract.
     pub fn finding(stage: Stage, finding: Finding) -> Failure {
-        Failure { stage, cause: Box::new(Cause::Contract(with_hint(finding))), also: Vec::new() }
+        let cause = Box::new(Cause::Contract(with_hint(finding)));
+        Failure { stage, cause, also: Vec::new(), console_only: false }
     }
 
     /// The first of several findings is the cause, the others go along. `None` where there is no finding.
     pub fn findings(stage: Stage, findings: Vec<Finding>) -> Option<Failure> {
         let mut findings = findings.into_iter().map(with_hint);
         let first = findings.next()?;
-        Some(Failure { stage, cause: Box::new(Cause::Contract(first)), also: findings.collect() })
+        let cause = Box::new(Cause::Contract(first));
+        Some(Failure { stage, cause, also: findings.collect(), console_only: false })
     }
 
     /// As [`Failure::findings`], where there must be at least one.

@@ -39,7 +39,8 @@ pub enum Verb {
     /// Archive, seal and sign: one contract from a folder of plain files.
     ///
     /// Reads DIR/workload.yaml and DIR/env.yaml, adds the folder DIR/compose (or DIR/play) as archive to the workload,
-    /// checks the whole, seals both sections, and signs them. What the guest would refuse is not packed.
+    /// checks the whole, seals both sections, and signs them. What the guest would refuse is not packed, so what is
+    /// sealed has to be signed.
     Pack(Pack),
     /// Seal a section, or the auditor's key, to an image: print its token.
     Seal(Seal),
@@ -92,6 +93,17 @@ pub enum Source {
     Never,
 }
 
+/// Which contracts without a signature an image takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Unsigned {
+    /// Those in which nothing is sealed.
+    Plain,
+    /// All of them: its builder said so.
+    Accept,
+    /// None.
+    Refuse,
+}
+
 /// What an encryption certificate is held against.
 #[derive(Debug, Default, Args)]
 pub struct Issuance {
@@ -124,9 +136,9 @@ pub struct Check {
     /// Above the certificate.
     #[command(flatten)]
     pub issuance: Issuance,
-    /// The image takes signed contracts only.
-    #[arg(long)]
-    pub signed_only: bool,
+    /// Which contracts without a signature the image takes, as its image.json says.
+    #[arg(long, value_enum, default_value_t = Unsigned::Plain, value_name = "WHICH")]
+    pub unsigned: Unsigned,
     /// Form of the report.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -164,23 +176,21 @@ pub struct Pack {
     /// Private key to sign with; env.yaml names its public key or certificate as signingKey.
     #[arg(long, value_name = "KEY")]
     pub key: Option<PathBuf>,
-    /// First part of the tokens.
-    #[arg(long, value_enum, default_value_t = Prefix::HyperProtectBasic, conflicts_with = "plain")]
-    pub prefix: Prefix,
+    /// Which guests have to read the tokens.
+    #[arg(long = "for", value_enum, default_value_t = Guest::Countersign, value_name = "GUEST", conflicts_with = "plain")]
+    pub guest: Guest,
     /// File for the contract, readable by its owner only; standard output if absent.
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 
-/// The first part of a token.
+/// Which guests have to read a token; that decides its form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Prefix {
-    /// Read by every generation of guests.
-    HyperProtectBasic,
-    /// Written by some tools since June 2026.
-    ContractBasic,
-    /// Read by Countersign alone: cannot be altered, nor moved to the other section.
-    CountersignV1,
+pub enum Guest {
+    /// Countersign: countersign-v1, which cannot be altered, nor moved to the other section.
+    Countersign,
+    /// HPCR, and Countersign as well: hyper-protect-basic, which can be altered by whoever has it.
+    Hpcr,
 }
 
 /// What a token stands for in a contract.
@@ -204,11 +214,11 @@ pub struct Seal {
     /// Above the certificate.
     #[command(flatten)]
     pub issuance: Issuance,
-    /// First part of the token.
-    #[arg(long, value_enum, default_value_t = Prefix::HyperProtectBasic)]
-    pub prefix: Prefix,
-    /// Where the token will stand; needed for countersign-v1, which is bound to its place.
-    #[arg(long, value_enum, value_name = "SECTION", required_if_eq("prefix", "countersign-v1"))]
+    /// Which guests have to read the token.
+    #[arg(long = "for", value_enum, default_value_t = Guest::Countersign, value_name = "GUEST")]
+    pub guest: Guest,
+    /// Where the token will stand, to which it is bound; not needed with --for hpcr.
+    #[arg(long, value_enum, value_name = "SECTION")]
     pub section: Option<Section>,
     /// Text of the section; standard input if absent.
     #[arg(value_name = "FILE")]

@@ -17,7 +17,8 @@ use crate::{Answer, check, encryption, files, note, seal, sign, time};
 pub fn run(options: &Pack, out: &mut dyn Write) -> Result<Answer> {
     let folder = Folder::read(&options.folder)?;
     let name = options.folder.display().to_string();
-    if let Some(answer) = check::refuse_draft(&folder, time::now(), &name, &mut std::io::stderr())? {
+    let sealed = options.cert.is_some();
+    if let Some(answer) = check::refuse_draft(&folder, sealed, time::now(), &name, &mut std::io::stderr())? {
         return Ok(answer);
     }
     let env = SectionTree::unsealed(SectionName::Env, folder.env())?;
@@ -51,7 +52,8 @@ pub fn run(options: &Pack, out: &mut dyn Write) -> Result<Answer> {
             let Some(recipient) = encryption::recipient(cert, &options.issuance, time::now())? else {
                 return Ok(Answer::No);
             };
-            let token = |text: &str, section| seal::token(text, section, &recipient, options.prefix);
+            seal::note_form(options.guest);
+            let token = |text: &str, section| seal::token(text, section, &recipient, options.guest);
             let workload = token(folder.workload().expose(), sealed::SectionName::Workload)?;
             let env = token(folder.env().expose(), sealed::SectionName::Env)?;
             Zeroizing::new(format!("workload: {workload}\nenv: {env}\n"))

@@ -2,13 +2,13 @@
 
 use std::io::Write;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::ValueEnum;
 use countersign_crypto::sealed::{SealedToken, SectionName};
 use countersign_crypto::section_token::SectionToken;
-use countersign_crypto::token::{self, Recipient, Token, Unopened};
+use countersign_crypto::token::{Prefix, Recipient, Token, Unopened};
 
-use crate::arguments::{Open, Prefix, Seal, Section};
+use crate::arguments::{Guest, Open, Seal, Section};
 use crate::{Answer, encryption, files, note, time};
 
 impl From<Section> for SectionName {
@@ -21,23 +21,42 @@ impl From<Section> for SectionName {
     }
 }
 
+/// What an old token does not do, said to whoever asks for one.
+const UNPROTECTED: &str = "--for hpcr makes old tokens: whoever has one can alter its text, or put it beside another \
+     section, and neither is noticed without a signature; a policy or signingKey in it is not kept by it";
+
 pub fn seal(options: &Seal, out: &mut dyn Write) -> Result<Answer> {
+    let section = match (options.section, options.guest) {
+        (Some(section), _) => SectionName::from(section),
+        // An old token opens wherever it stands.
+        (None, Guest::Hpcr) => SectionName::Env,
+        (None, Guest::Countersign) => {
+            bail!(
+                "expected --section: a token countersign-v1 is bound to where it stands (--for hpcr is not)"
+            )
+        }
+    };
     let Some(recipient) = encryption::recipient(&options.cert, &options.issuance, time::now())? else {
         return Ok(Answer::No);
     };
     let text = files::text(options.file.as_deref())?;
-    // Only a token v1 is bound to a section, and for that one the section was asked for.
-    let section = options.section.map_or(SectionName::Env, SectionName::from);
-    writeln!(out, "{}", token(&text, section, &recipient, options.prefix)?)?;
+    note_form(options.guest);
+    writeln!(out, "{}", token(&text, section, &recipient, options.guest)?)?;
     Ok(Answer::Yes)
 }
 
+/// Says what the tokens do not protect, if they do not.
+pub fn note_form(guest: Guest) {
+    if guest == Guest::Hpcr {
+        note(UNPROTECTED);
+    }
+}
+
 /// The token of a text.
-pub fn token(text: &str, section: SectionName, recipient: &Recipient, prefix: Prefix) -> Result<String> {
-    Ok(match prefix {
-        Prefix::HyperProtectBasic => Token::seal(text, recipient, token::Prefix::HyperProtectBasic)?,
-        Prefix::ContractBasic => Token::seal(text, recipient, token::Prefix::ContractBasic)?,
-        Prefix::CountersignV1 => SealedToken::seal(text, section, recipient)?,
+pub fn token(text: &str, section: SectionName, recipient: &Recipient, guest: Guest) -> Result<String> {
+    Ok(match guest {
+        Guest::Countersign => SealedToken::seal(text, section, recipient)?,
+        Guest::Hpcr => Token::seal(text, recipient, Prefix::HyperProtectBasic)?,
     })
 }
 

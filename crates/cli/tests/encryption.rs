@@ -55,7 +55,7 @@ fn hierarchy() -> Desk {
 
 /// Sealed, or refused with this code; what was said.
 fn seal(desk: &Desk, options: &str, expected: Option<&str>) -> String {
-    let output = desk.countersign(&format!("seal {options} env.yaml"), b"");
+    let output = desk.countersign(&format!("seal {options} --section env env.yaml"), b"");
     let said = String::from_utf8(output.stderr).unwrap();
     match expected {
         None => assert_eq!((output.status.code(), said.as_str()), (Some(0), ""), "{options}"),
@@ -106,10 +106,10 @@ fn the_certificate_is_held_against_what_is_given() {
         assert!(said.contains(words), "{options}: {said}");
     }
     for usage in [
-        "seal --cert image.crt --crl good.crl env.yaml",
-        "seal --cert image.pub --chain signer.crt env.yaml",
-        "seal --cert image.crt --chain env.yaml env.yaml",
-        "seal --cert image.crt --chain signer.crt --crl env.yaml env.yaml",
+        "seal --cert image.crt --crl good.crl --section env env.yaml",
+        "seal --cert image.pub --chain signer.crt --section env env.yaml",
+        "seal --cert image.crt --chain env.yaml --section env env.yaml",
+        "seal --cert image.crt --chain signer.crt --crl env.yaml --section env env.yaml",
     ] {
         assert_eq!(desk.answer(2, usage, b""), "", "{usage}");
     }

@@ -10,6 +10,10 @@ use std::process::Command;
 
 use support::Desk;
 
+/// What is said beside an old token.
+const UNPROTECTED: &str = "countersign: --for hpcr makes old tokens: whoever has one can alter its text, or put it \
+     beside another section, and neither is noticed without a signature; a policy or signingKey in it is not kept by it\n";
+
 const TEXT: &str = "type: env\nnote: \"grüße\"\n";
 
 /// What the openssl program reads from a token.
@@ -28,10 +32,15 @@ fn openssl_opens_what_is_sealed() {
     let desk = Desk::new();
     desk.rsa("image", 100);
     desk.write("env.yaml", TEXT);
-    let token = desk.answer(0, "seal --cert image.crt env.yaml", b"");
-    assert_eq!(opened_by_openssl(&desk, &token, "hyper-protect-basic"), TEXT);
-    let token = desk.answer(0, "seal --cert image.pub --prefix contract-basic", TEXT.as_bytes());
-    assert_eq!(opened_by_openssl(&desk, &token, "contract-basic"), TEXT);
+    for (arguments, input) in [
+        ("seal --for hpcr --cert image.crt env.yaml", ""),
+        ("seal --for hpcr --cert image.pub --section env", TEXT),
+    ] {
+        let sealed = desk.countersign(arguments, input.as_bytes());
+        let token = String::from_utf8(sealed.stdout).unwrap();
+        assert_eq!(opened_by_openssl(&desk, &token, "hyper-protect-basic"), TEXT);
+        assert_eq!(String::from_utf8(sealed.stderr).unwrap(), UNPROTECTED);
+    }
 }
 
 #[test]
@@ -71,8 +80,9 @@ fn a_second_maker_and_we_open_each_others_authenticated_tokens() {
     desk.write("env.yaml", TEXT);
     let sections = ["workload", "env", "attestationPublicKey"];
     for section in sections {
-        let seal = format!("seal --cert image.crt --prefix countersign-v1 --section {section} env.yaml");
-        desk.write("ours", desk.answer(0, &seal, b""));
+        let sealed = desk.countersign(&format!("seal --cert image.crt --section {section} env.yaml"), b"");
+        assert_eq!(sealed.stderr, b"");
+        desk.write("ours", sealed.stdout);
         assert_eq!(second_maker(&desk, &["--open", section, "ours", "image.key"]), TEXT);
         desk.write("theirs", second_maker(&desk, &[section, "env.yaml", "image.crt"]));
         for token in ["ours", "theirs"] {
@@ -91,7 +101,7 @@ fn a_second_maker_and_we_open_each_others_authenticated_tokens() {
             assert_eq!(desk.answer(1, &format!("open --key other.key {token}"), b""), "");
         }
     }
-    assert_eq!(desk.answer(2, "seal --cert image.crt --prefix countersign-v1 env.yaml", b""), "");
+    assert_eq!(desk.answer(2, "seal --cert image.crt env.yaml", b""), "");
     assert_eq!(desk.answer(1, "open --key image.key", b"countersign-v1.AAAA"), "");
 }
 
@@ -100,16 +110,34 @@ fn a_contract_is_packed_into_authenticated_tokens_and_mixed_with_old_ones() {
     let desk = Desk::new();
     desk.rsa("image", 100);
     desk.answer(0, "new demo", b"");
-    let pack = "pack demo --cert image.crt --key demo/signing.key --prefix";
-    let sealed = desk.answer(0, &format!("{pack} countersign-v1"), b"");
-    let old = desk.answer(0, &format!("{pack} hyper-protect-basic"), b"");
+    let pack = "pack demo --cert image.crt --key demo/signing.key";
+    let sealed = desk.countersign(pack, b"");
+    assert_eq!(sealed.stderr, b"");
+    let sealed = String::from_utf8(sealed.stdout).unwrap();
+    assert_eq!(sealed.matches(": countersign-v1.").count(), 2, "{sealed}");
+    let old = desk.countersign(&format!("{pack} --for hpcr"), b"");
+    assert_eq!(String::from_utf8(old.stderr).unwrap(), UNPROTECTED);
+    let old = String::from_utf8(old.stdout).unwrap();
+    assert_eq!(old.matches(": hyper-protect-basic.").count(), 2, "{old}");
     let line =
         |contract: &str, name: &str| contract.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
-    for (workload, env) in [(&sealed, &sealed), (&sealed, &old), (&old, &sealed)] {
+    // The workload demands a signature, the env names the key: neither is kept by an old token.
+    let (demand, key) = ("HPL12108W /workload/countersign/policy", "HPL12108W /env/signingKey");
+    for (workload, env, warned) in [
+        (&sealed, &sealed, vec![]),
+        (&sealed, &old, vec![key]),
+        (&old, &sealed, vec![demand]),
+        (&old, &old, vec![demand, key]),
+    ] {
         let both = format!("{}\n{}\n", line(workload, "workload: "), line(env, "env: "));
         desk.write("contract.yaml", desk.answer(0, "sign --key demo/signing.key -", both.as_bytes()));
         let report = desk.report("contract.yaml --key image.key");
         assert_eq!(report["verdict"], "boots", "{report:#}");
+        let findings = report["findings"].as_array().unwrap().iter();
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let found: Vec<String> =
+            findings.map(|one| format!("{} {}", text(&one["code"]), text(&one["pointer"]))).collect();
+        assert_eq!(found, warned);
     }
     // Moved to the other section; nothing is said about why it does not open.
     let token = |name: &str| line(&sealed, name).split_once(": ").unwrap().1.to_owned();
@@ -138,7 +166,7 @@ fn the_auditors_key_is_checked_sealed_or_not() {
     }
     desk.answer(0, "new demo", b"");
     let contract = desk.answer(0, "pack demo --cert image.crt --key demo/signing.key", b"");
-    let seal = "seal --cert image.crt --prefix countersign-v1 --section attestationPublicKey auditor.pub";
+    let seal = "seal --cert image.crt --section attestationPublicKey auditor.pub";
     let sealed = desk.answer(0, seal, b"");
     let report = |key: &str, options: &str| {
         desk.write("contract.yaml", format!("{contract}attestationPublicKey: {key}\n"));
@@ -254,7 +282,7 @@ fn a_new_folder_is_accepted_and_packed() {
     let report = desk.report("contract.yaml --key other.key");
     assert_eq!((&report["stage"], &report["findings"][0]["code"]), (&"unseal".into(), &"HPL11001E".into()));
     // Another workload, sealed by anybody, under the old signature.
-    let other = desk.answer(0, "seal --cert image.crt demo/workload.yaml", b"");
+    let other = desk.answer(0, "seal --cert image.crt --section workload demo/workload.yaml", b"");
     desk.write("moved.yaml", contract.replace(token, other.trim_end()));
     let report = desk.report("moved.yaml --key image.key");
     assert_eq!((&report["stage"], &report["findings"][0]["code"]), (&"verify".into(), &"HPL12001E".into()));
@@ -377,15 +405,53 @@ fn facts_say_which_disk_is_which() {
 }
 
 #[test]
-fn an_image_that_takes_signed_contracts_only() {
+fn what_is_sealed_has_to_be_signed() {
     let desk = Desk::new();
+    desk.rsa("image", 100);
     desk.answer(0, "new demo", b"");
-    let env = desk.text("demo/env.yaml");
-    let (env, _) = env.split_once("\nsigningKey:").unwrap();
-    desk.write("demo/env.yaml", env);
-    let report = desk.report("demo --signed-only");
-    assert_eq!((&report["stage"], &report["findings"][0]["code"]), (&"verify".into(), &"HPL12102E".into()));
-    // The workload's own policy says the same one stage later.
-    let report = desk.report("demo");
-    assert_eq!((&report["stage"], &report["findings"][1]["code"]), (&"validate".into(), &"HPL12102E".into()));
+    let told = |report: &serde_json::Value, number: usize| {
+        let text = |name: &str| report["findings"][number][name].as_str().unwrap().to_owned();
+        format!("{} at {}: {} {}", report["verdict"], report["stage"], text("code"), text("pointer"))
+    };
+    let first = |report: &serde_json::Value| told(report, 0);
+    // A contract: with and without the image's key, whatever of it is sealed.
+    let contract = desk.answer(0, "pack demo --cert image.crt --key demo/signing.key", b"");
+    let (unsigned, _) = contract.split_once("envWorkloadSignature").unwrap();
+    desk.write("unsigned.yaml", unsigned);
+    let refused = "\"refused\" at \"verify\": HPL12109E /envWorkloadSignature";
+    for arguments in ["unsigned.yaml", "unsigned.yaml --key image.key", "unsigned.yaml --unsigned refuse"] {
+        let report = desk.report(arguments);
+        assert_eq!(first(&report), refused, "{arguments}");
+        let finding = &report["findings"][0];
+        assert_eq!(finding["message"], "expected a signature, because a section is sealed");
+        assert!(
+            finding["hint"].as_str().unwrap().starts_with("name the key as env.signingKey and sign with ")
+        );
+    }
+    // The image accepts it; this one names a key all the same.
+    let report = desk.report("unsigned.yaml --key image.key --unsigned accept");
+    assert_eq!(told(&report, 1), "\"refused\" at \"verify\": HPL12004E /env/signingKey");
+    // A folder is judged as it will be packed; nothing is packed that would be refused.
+    for (name, old, new) in [("env", "\nsigningKey:", "\n# signingKey:"), ("workload", "refuse", "accept")] {
+        let text = desk.text(&format!("demo/{name}.yaml"));
+        assert_eq!(text.matches(old).count(), 1);
+        desk.write(&format!("demo/{name}.yaml"), text.replace(old, new));
+    }
+    let at_the_key = "\"refused\" at \"verify\": HPL12109E /env/signingKey";
+    for arguments in ["demo", "demo --unsigned refuse"] {
+        assert_eq!(first(&desk.report(arguments)), at_the_key, "{arguments}");
+    }
+    for arguments in ["pack demo --cert image.crt", "pack demo --cert image.crt --for hpcr"] {
+        let output = desk.countersign(arguments, b"");
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{arguments}");
+        assert!(String::from_utf8(output.stderr).unwrap().contains("HPL12109E"), "{arguments}");
+    }
+    let accepted = desk.report("demo --unsigned accept");
+    assert_eq!(first(&accepted), "\"boots\" at null: HPL12116W ");
+    assert_eq!(told(&accepted, 1), "\"boots\" at null: HPL12100W /envWorkloadSignature");
+    // Nothing sealed, nothing to steal.
+    desk.answer(0, "pack demo --plain -o plain.yaml", b"");
+    assert_eq!(first(&desk.report("plain.yaml")), "\"boots\" at null: HPL12100W /envWorkloadSignature");
+    let report = desk.report("plain.yaml --unsigned refuse");
+    assert_eq!(first(&report), "\"refused\" at \"verify\": HPL12102E /env/signingKey");
 }

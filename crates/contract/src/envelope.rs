@@ -124,6 +124,26 @@ impl Envelope {
         self.signature.as_deref()
     }
 
+    /// Where the signature stands, or should.
+    pub fn signature_place() -> Place {
+        Place { text: Text::Contract, pointer: Pointer::root().child(SIGNATURE), mark: None }
+    }
+
+    /// Whether anything in the contract is sealed.
+    pub fn is_sealed(&self) -> bool {
+        self.tokens().next().is_some()
+    }
+
+    /// Whether anything in it is an old token, whose text whoever holds it can alter without its key.
+    pub fn is_malleable(&self) -> bool {
+        self.tokens().any(|token| !token.is_authenticated())
+    }
+
+    fn tokens(&self) -> impl Iterator<Item = &SectionToken> {
+        let auditor = self.attestation_public_key().and_then(AttestationKey::token);
+        [self.workload.token(), self.env.token(), auditor].into_iter().flatten()
+    }
+
     /// The strings that a signature is over, workload first; none if a section is a map.
     pub fn signed_strings(&self) -> Option<(&str, &str)> {
         Some((self.workload.raw()?, self.env.raw()?))

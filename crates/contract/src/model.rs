@@ -33,7 +33,7 @@ mod volume;
 
 pub use confidential_containers::{AllowedImages, ConfidentialContainers, SealedSecretKeys};
 pub use credentials::{Credentials, RegistryAuthority};
-pub use extension::{Initialize, MountOption, OnDeviation, VolumeOptions};
+pub use extension::{Initialize, MountOption, OnDeviation, Serial, VolumeOptions};
 pub use images::{ImageRules, Notary};
 pub use key_service::{Grep11, KeyServices, Kms};
 pub use logging::{LogDna, LogRouter, Logging, Server, Syslog, log_server};
@@ -53,6 +53,7 @@ pub struct Contract {
     env: Env,
     volumes: Vec<Volume>,
     on_deviation: OnDeviation,
+    serial: Serial,
     policy: Policy,
     places: Places,
     warnings: Vec<Finding>,
@@ -133,6 +134,7 @@ impl Contract {
         };
         Ok(Contract {
             on_deviation: extension::on_deviation(&workload, &env),
+            serial: extension::serial(&env),
             policy: policy::read(&workload, &env),
             workload: Workload {
                 kind,
@@ -233,6 +235,11 @@ impl Contract {
     /// What a check of the running guest does that finds a deviation.
     pub fn on_deviation(&self) -> OnDeviation {
         self.on_deviation
+    }
+
+    /// Which of two contracts is the newer one.
+    pub fn serial(&self) -> &Serial {
+        &self.serial
     }
 
     /// What the parties demand of each other.

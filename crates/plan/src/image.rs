@@ -15,15 +15,42 @@ pub struct ImageManifest {
     pub root: RootImage,
     /// Scratch space.
     pub scratch: ScratchDisk,
-    /// Refuse contracts without a signature (design section 3, rule 5).
+    /// Which contracts without a signature the image takes (design section 3, rule 6).
     #[serde(default)]
-    pub refuse_unsigned: bool,
+    pub unsigned: Unsigned,
+    /// The older way to say `"unsigned": "refuse"`.
+    #[serde(default)]
+    refuse_unsigned: bool,
     /// When the certificate ends to which contracts for this image are sealed, seconds since 1970. The guest warns.
     #[serde(default)]
     pub certificate_not_after: Option<i64>,
     /// The newest date of what the image was built from, seconds since 1970: no clock that is right is behind it.
     #[serde(default)]
     pub built: Option<i64>,
+}
+
+/// Which contracts without a signature an image takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unsigned {
+    /// Those in which nothing is sealed: they have nothing to steal. The default.
+    #[default]
+    Plain,
+    /// All of them.
+    Accept,
+    /// None.
+    Refuse,
+}
+
+impl Unsigned {
+    /// The word in `image.json`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Unsigned::Plain => "plain",
+            Unsigned::Accept => "accept",
+            Unsigned::Refuse => "refuse",
+        }
+    }
 }
 
 /// The guest OS: an erofs image with its dm-verity hash tree behind it.
@@ -80,7 +107,14 @@ impl ImageManifest {
     /// # Errors
     /// The parser's message: the manifest is the builder's own text and holds no secret.
     pub fn parse(bytes: &[u8]) -> Result<ImageManifest, String> {
-        serde_json::from_slice(bytes).map_err(|error| error.to_string())
+        let mut manifest: ImageManifest = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        if manifest.refuse_unsigned {
+            if manifest.unsigned == Unsigned::Accept {
+                return Err("expected unsigned or refuse_unsigned, found both, and they differ".to_owned());
+            }
+            manifest.unsigned = Unsigned::Refuse;
+        }
+        Ok(manifest)
     }
 }
 
@@ -109,10 +143,32 @@ mod tests {
     fn a_manifest_is_read() {
         let manifest = ImageManifest::parse(GOOD.as_bytes()).unwrap();
         assert_eq!(manifest.root.salt_and_root_hash(), Some((vec![0, 255], vec![10])));
-        assert!(!manifest.refuse_unsigned);
         assert_eq!(manifest.built, None);
         let text = GOOD.replacen('{', "{\"built\":1764000000,", 1);
         assert_eq!(ImageManifest::parse(text.as_bytes()).unwrap().built, Some(1_764_000_000));
+        assert_eq!(manifest.unsigned, Unsigned::Plain);
+    }
+
+    #[test]
+    fn either_way_to_refuse_unsigned_contracts_is_read() {
+        let with = |more: &str| {
+            let text = GOOD.replace("\"scratch\":", &format!("{more},\"scratch\":"));
+            ImageManifest::parse(text.as_bytes()).map(|manifest| manifest.unsigned)
+        };
+        for (text, expected) in [
+            (r#""unsigned":"plain""#, Unsigned::Plain),
+            (r#""unsigned":"accept""#, Unsigned::Accept),
+            (r#""unsigned":"refuse""#, Unsigned::Refuse),
+            (r#""refuse_unsigned":true"#, Unsigned::Refuse),
+            (r#""refuse_unsigned":false"#, Unsigned::Plain),
+            (r#""refuse_unsigned":true,"unsigned":"plain""#, Unsigned::Refuse),
+            (r#""refuse_unsigned":false,"unsigned":"accept""#, Unsigned::Accept),
+        ] {
+            assert_eq!(with(text), Ok(expected), "{text}");
+        }
+        for text in [r#""refuse_unsigned":true,"unsigned":"accept""#, r#""unsigned":"never""#] {
+            assert!(with(text).is_err(), "{text}");
+        }
     }
 
     #[test]

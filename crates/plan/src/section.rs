@@ -6,6 +6,7 @@
 use countersign_contract::code::Code;
 use countersign_contract::envelope::{Section, SectionTree};
 use countersign_contract::model::Contract;
+use countersign_contract::place::{Place, SectionName};
 use countersign_contract::refusal::{Finding, Refusal};
 use countersign_contract::schema;
 use countersign_crypto::secret::{ImageKey, SectionText};
@@ -32,15 +33,27 @@ pub fn open(section: &Section, key: &ImageKey) -> Result<SectionTree, Finding> {
     section.tree(text.as_ref()).map_err(|refusal| Finding::from(&refusal))
 }
 
-/// A warning where the workload section sets conditions that could be taken out again without notice: nothing but an
-/// authenticated token keeps them. A signature does not, for whoever takes them out signs with a key of their own.
-pub fn unprotected_policy(section: &Section, tree: &SectionTree) -> Option<Finding> {
-    let place = tree.policy_place()?;
+/// Warnings where a section sets conditions that could be taken out again without notice: nothing but an authenticated
+/// token keeps them. A signature does not, for whoever takes them out signs with a key of their own, or with none.
+///
+/// In an old token, which looks as if it kept them, every condition is named: a policy, the demand of a signature, the
+/// key that signed. In readable text only a policy that is set for others.
+pub fn unprotected(section: &Section, tree: &SectionTree) -> Vec<Finding> {
     if section.token().is_some_and(SectionToken::is_authenticated) {
-        return None;
+        return Vec::new();
+    }
+    let mut places: Vec<Place> = tree.policy_place().into_iter().collect();
+    if section.is_malleable() {
+        if places.is_empty() {
+            places.extend(tree.signature_demand());
+        }
+        if section.name() == SectionName::Env && matches!(tree.signing_key(), Ok(Some(_))) {
+            places.push(tree.place_of("signingKey"));
+        }
     }
     let code = Code::PolicyUnprotected;
-    Some(Finding::new(code, place, code.text(), Some(code.remedy().to_owned())))
+    let hint = || Some(code.remedy().to_owned());
+    places.into_iter().map(|place| Finding::new(code, place, code.text(), hint())).collect()
 }
 
 /// Both sections against the schema, then as a typed contract.

@@ -9,7 +9,9 @@
 //! without `integrity`, old blocks put back one by one.
 //!
 //! The record also keeps the latest time at which the volume was opened, so that a clock that is set back at power-on is
-//! known for what it is ([`crate::time_floor`]).
+//! known for what it is ([`crate::time_floor`]); and the highest serial of the contracts that have opened the volume
+//! (`env.countersign.serial`), so that a host cannot put an older contract back: a signed one is as good as a newer one
+//! but for its serial. Records of format 1 have neither; what is written is format 2.
 //!
 //! While a header is being replaced, the record names both, the old and the next: whichever the power leaves on the
 //! disk is good. Decides only; who reads and writes it is the boot.
@@ -26,8 +28,15 @@ pub const ATTRIBUTE: &str = "trusted.countersign";
 /// Most bytes of a record; a volume's name has at most 255.
 pub const LIMIT: usize = 1024;
 
-/// The first line: the format and its version.
-const TITLE: &str = "countersign volume record 1";
+/// What the first line begins with; the number of the format follows.
+const TITLE: &str = "countersign volume record ";
+
+/// The two formats: the second has a time and a serial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    First,
+    Second,
+}
 
 /// How a volume came to its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +81,10 @@ pub struct VolumeRecord {
     header: String,
     /// The header that is to replace it.
     next: Option<String>,
-    /// The latest time at which the volume was opened, seconds since 1970; absent until that is later than `since`.
-    time: Option<i64>,
+    /// The latest time at which the volume was opened, seconds since 1970.
+    time: i64,
+    /// The highest serial of the contracts that have opened the volume; none where they had none.
+    serial: Option<u64>,
 }
 
 /// Why a volume is not opened.
@@ -88,6 +99,9 @@ pub enum RecordFault {
     /// Neither the header that the record names nor the one that was to replace it.
     #[error("expected the header that the volume's record names")]
     OtherHeader,
+    /// The contract's serial is below the record's, or missing.
+    #[error("expected a serial that is not below the one that the volume's record keeps")]
+    OlderContract,
 }
 
 impl RecordFault {
@@ -97,6 +111,7 @@ impl RecordFault {
             RecordFault::Invalid => Code::VolumeRecordInvalid,
             RecordFault::OtherVolume => Code::VolumeExchanged,
             RecordFault::OtherHeader => Code::HeaderReplaced,
+            RecordFault::OlderContract => Code::ContractOlder,
         }
     }
 }
@@ -112,20 +127,21 @@ impl VolumeRecord {
             since,
             header: hex(&subject.header),
             next: None,
-            time: None,
+            time: since,
+            serial: None,
         }
     }
 
     /// The latest time that the record knows of, seconds since 1970.
     pub fn last_seen(&self) -> i64 {
-        self.time.unwrap_or(self.since)
+        self.time
     }
 
     /// The record of a volume that is opened at `now`; none where it knows of that time or a later one.
     pub fn seen(&self, now: i64) -> Option<VolumeRecord> {
         (now > self.last_seen()).then(|| VolumeRecord {
             generation: self.generation + 1,
-            time: Some(now),
+            time: now,
             ..self.clone()
         })
     }
@@ -135,7 +151,7 @@ impl VolumeRecord {
     /// # Errors
     /// [`LibraryError`] when OpenSSL fails.
     pub fn sealed(&self, key: &VolumeKey) -> Result<Vec<u8>, LibraryError> {
-        let text = self.text();
+        let text = self.text(Format::Second);
         let tag = hex(&key.record_tag(text.as_bytes())?);
         Ok(format!("{text}tag {tag}\n").into_bytes())
     }
@@ -166,6 +182,24 @@ impl VolumeRecord {
         }
     }
 
+    /// Holds the contract's serial against the record.
+    ///
+    /// # Errors
+    /// [`RecordFault::OlderContract`].
+    pub fn judge_serial(&self, serial: Option<u64>) -> Result<(), RecordFault> {
+        // None is below every number.
+        if serial < self.serial { Err(RecordFault::OlderContract) } else { Ok(()) }
+    }
+
+    /// The record with the contract's serial; none where it has that one, or a higher one.
+    pub fn raised(&self, serial: Option<u64>) -> Option<VolumeRecord> {
+        (serial > self.serial).then(|| VolumeRecord {
+            generation: self.generation + 1,
+            serial,
+            ..self.clone()
+        })
+    }
+
     /// The record while `next` is put in place of the header.
     #[must_use]
     pub fn announcing(&self, next: [u8; 32]) -> VolumeRecord {
@@ -183,10 +217,13 @@ impl VolumeRecord {
         })
     }
 
-    fn text(&self) -> String {
-        let time = self.time.map(|time| format!("time {time}\n")).unwrap_or_default();
-        format!(
-            "{TITLE}\nvolume {}\nuuid {}\ngeneration {}\norigin {}\nsince {}\nheader {}\nnext {}\n{time}",
+    fn text(&self, format: Format) -> String {
+        let number = match format {
+            Format::First => 1,
+            Format::Second => 2,
+        };
+        let mut text = format!(
+            "{TITLE}{number}\nvolume {}\nuuid {}\ngeneration {}\norigin {}\nsince {}\nheader {}\nnext {}\n",
             self.volume,
             self.uuid,
             self.generation,
@@ -194,14 +231,25 @@ impl VolumeRecord {
             self.since,
             self.header,
             self.next.as_deref().unwrap_or("none"),
-        )
+        );
+        if format == Format::Second {
+            let serial = self.serial.map_or_else(|| "none".to_owned(), |serial| serial.to_string());
+            text.push_str(&format!("time {}\nserial {serial}\n", self.time));
+        }
+        text
     }
 
     /// Reads a text that is authentic, so only what [`VolumeRecord::text`] writes is taken.
     fn parse(text: &str) -> Option<VolumeRecord> {
-        let mut lines = text.strip_prefix(TITLE)?.strip_prefix('\n')?.lines();
+        let (number, rest) = text.strip_prefix(TITLE)?.split_once('\n')?;
+        let format = match number {
+            "1" => Format::First,
+            "2" => Format::Second,
+            _ => return None,
+        };
+        let mut lines = rest.lines();
         let mut value = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ');
-        let record = VolumeRecord {
+        let mut record = VolumeRecord {
             volume: value("volume")?.to_owned(),
             uuid: value("uuid")?.to_owned(),
             generation: value("generation")?.parse().ok()?,
@@ -213,12 +261,18 @@ impl VolumeRecord {
             since: value("since")?.parse().ok()?,
             header: value("header")?.to_owned(),
             next: value("next").map(|next| (next != "none").then(|| next.to_owned()))?,
-            time: match lines.next() {
-                Some(line) => Some(line.strip_prefix("time ")?.parse().ok()?),
-                None => None,
-            },
+            time: 0,
+            serial: None,
         };
-        (record.text() == text).then_some(record)
+        record.time = record.since;
+        if format == Format::Second {
+            record.time = value("time")?.parse().ok()?;
+            record.serial = match value("serial")? {
+                "none" => None,
+                serial => Some(serial.parse().ok()?),
+            };
+        }
+        (record.text(format) == text).then_some(record)
     }
 }
 

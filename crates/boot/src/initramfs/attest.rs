@@ -8,6 +8,7 @@
 use countersign_contract::code::Code;
 use countersign_contract::model::Contract;
 use countersign_crypto::digest;
+use countersign_plan::image::Unsigned;
 use countersign_plan::signer::Signer;
 use countersign_system::ports::Initramfs;
 
@@ -40,6 +41,9 @@ impl Validated {
                     record.push_str("Contract is signed\n");
                     record.push_str(&format!("{fingerprint} signingKey\n"));
                 }
+            }
+            if host.manifest.unsigned == Unsigned::Accept {
+                record.push_str("Unsigned sealed contracts are accepted\n");
             }
             record.push_str(&format!("{} root.verity\n", host.manifest.root.root_hash));
             for (name, digest) in &digests {

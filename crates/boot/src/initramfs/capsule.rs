@@ -23,7 +23,7 @@ pub(super) struct Capsule {
 impl Capsule {
     /// None where the contract names no auditor.
     pub(super) fn of(verified: &Verified) -> Option<Capsule> {
-        let auditor = verified.auditor.clone()?;
+        let auditor = verified.sections.as_ref()?.auditor.clone()?;
         Some(Capsule { auditor, version: verified.origins.ready.manifest.version.clone() })
     }
 

@@ -1,8 +1,9 @@
 //! Failure mode: the guest OS comes up once more, only to tell the owner's log server why the boot failed.
 //!
-//! Possible from the moment `env` is open. Its part `logging` is kept aside, unread; it is read, against the schema and
-//! as strictly as ever, only when a later stage has failed. Where that part is not usable, where the guest OS does not
-//! open, or where something cannot be taken down, the console is all there is.
+//! Possible from the moment `env` is open; of an `env` that is an old token from the moment that its signature held, for
+//! which server is asked for, and whether any is, would tell what the token holds. Its part `logging` is kept aside,
+//! unread; it is read, against the schema and as strictly as ever, only when a later stage has failed. Where that part is
+//! not usable, where the guest OS does not open, or where something cannot be taken down, the console is all there is.
 //!
 //! What makes it safe to go on after a check has failed:
 //!
@@ -49,14 +50,15 @@ pub(super) struct FailureMode {
 }
 
 impl FailureMode {
-    pub(super) fn of(unsealed: &Unsealed) -> FailureMode {
+    /// None where `env` holds nothing that can be read.
+    pub(super) fn of(unsealed: &Unsealed) -> Option<FailureMode> {
         let origins = &unsealed.parsed.origins;
-        FailureMode {
+        Some(FailureMode {
             manifest: origins.ready.manifest.clone(),
             hostname: origins.hostname.clone(),
             network: origins.network.clone(),
-            logging: unsealed.env.log_part(),
-        }
+            logging: unsealed.env.as_ref()?.log_part(),
+        })
     }
 
     /// Starts the guest OS; returns where that is not possible, and in tests.

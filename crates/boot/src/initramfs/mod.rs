@@ -37,6 +37,9 @@ pub fn boot<S: Initramfs>(system: &S) -> Result<(), Failure> {
     let result = stages(system, &mut log, &mut failure_mode, &mut capsule);
     if let Err(failure) = &result {
         let forgotten = system.forget_image_key();
+        if failure.console_only {
+            (failure_mode, capsule) = (None, None);
+        }
         if let Some(capsule) = &capsule {
             capsule.say(system, &log, failure);
         }
@@ -57,7 +60,7 @@ fn stages<S: Initramfs>(
 ) -> Result<(), Failure> {
     let unsealed =
         preflight::run(system, log)?.locate(system, log)?.parse(system, log)?.unseal(system, log)?;
-    *failure_mode = Some(FailureMode::of(&unsealed));
+    *failure_mode = FailureMode::of(&unsealed);
     let verified = unsealed.verify(system, log)?;
     *capsule = Capsule::of(&verified);
     verified

@@ -1,7 +1,7 @@
 //! Stage `preflight`: is this the machine that the image expects? And its kernel is closed ([`super::kernel`]).
 
 use countersign_contract::code::Code;
-use countersign_plan::image::ImageManifest;
+use countersign_plan::image::{ImageManifest, Unsigned};
 use countersign_plan::time_floor::{self, Known};
 use countersign_system::ports::Initramfs;
 
@@ -61,12 +61,17 @@ pub fn run<S: Initramfs>(system: &S, log: &mut Log<'_, S>) -> Result<Ready, Fail
         if !secure {
             log.warn_text(format!("{}: {}", Code::NotSecureExecution, Code::NotSecureExecution.text()));
         }
+        let accepts = manifest.unsigned == Unsigned::Accept;
+        if accepts {
+            log.warn_text(format!("{}: {}", Code::UnsignedAccepted, Code::UnsignedAccepted.text()));
+        }
         let summary = Summary::new()
             .with("version", &manifest.version)
             .with("kernel", kernel)
             .with("memory_mib", memory >> 20)
             .with("modules", modules)
             .with("secure_execution", if secure { "yes" } else { "no" });
+        let summary = if accepts { summary.with("unsigned", manifest.unsigned.as_str()) } else { summary };
         Ok((Ready { manifest }, summary))
     })
 }

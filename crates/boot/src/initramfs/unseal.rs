@@ -1,12 +1,13 @@
 //! Stage `unseal`: the `env` section is opened with the image key, for it holds the signing key.
 //!
 //! The workload stays sealed until the signature was verified. Whatever is wrong with a token, the failure is the
-//! same in text and path: an oracle must not learn why.
+//! same in text and path: an oracle must not learn why. An old token can be altered, so of one nothing is said here at
+//! all, not even that it does not open: `verify` has one answer for it.
 
 use countersign_contract::code::Code;
 use countersign_contract::envelope::SectionTree;
 use countersign_crypto::secret::ImageKey;
-use countersign_plan::section;
+use countersign_plan::{section, signer};
 use countersign_system::ports::Initramfs;
 
 use crate::failure::Failure;
@@ -19,7 +20,9 @@ use super::parse::Parsed;
 #[derive(Debug)]
 pub struct Unsealed {
     pub(super) parsed: Parsed,
-    pub(super) env: SectionTree,
+    /// None only where it is an old token: one that does not open or holds no YAML, or one that is of no use and stayed
+    /// closed.
+    pub(super) env: Option<SectionTree>,
     pub(super) key: ImageKey,
 }
 
@@ -27,8 +30,8 @@ impl Parsed {
     /// Runs the stage.
     ///
     /// # Errors
-    /// `HPL11103E` when the image has no usable key, `HPL11001E` when the section does not open, the text refusals
-    /// when what it holds is not YAML.
+    /// `HPL11103E` when the image has no usable key; where `env` is no old token, `HPL11001E` when it does not open and
+    /// the text refusals when what it holds is not YAML.
     pub fn unseal<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Unsealed, Failure> {
         log.stage(Stage::Unseal, |_| {
             let incomplete = |error: String| Failure::machine(Stage::Unseal, Code::ImageIncomplete, error);
@@ -36,8 +39,15 @@ impl Parsed {
             let key = ImageKey::from_pem(pem.expose()).map_err(|error| incomplete(error.to_string()))?;
             let sealed = self.envelope.env();
             let tokens = usize::from(sealed.token().is_some());
-            let env =
-                section::open(sealed, &key).map_err(|finding| Failure::finding(Stage::Unseal, finding))?;
+            let admitted = || signer::admit(&self.envelope, self.origins.ready.manifest.unsigned).is_ok();
+            let env = match sealed.is_malleable() {
+                true if admitted() => section::open(sealed, &key).ok(),
+                true => None,
+                false => Some(
+                    section::open(sealed, &key)
+                        .map_err(|finding| Failure::finding(Stage::Unseal, finding))?,
+                ),
+            };
             Ok((Unsealed { parsed: self, env, key }, Summary::new().with("tokens", tokens)))
         })
     }

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
+use countersign_contract::envelope::SectionTree;
 use countersign_contract::model::{Contract, OnDeviation, Volume, unsupported};
+use countersign_contract::refusal::Finding;
 use countersign_plan::auditor::Auditor;
 use countersign_plan::file::File;
 use countersign_plan::host::HostPlan;
@@ -24,7 +26,10 @@ use crate::log::{Log, Summary};
 use crate::stage::Stage;
 
 use super::kernel;
-use super::verify::Verified;
+use super::verify::{Sections, Verified};
+
+/// What is said of sections in old tokens that nobody signed, whatever is wrong with them.
+const UNUSABLE: &str = "sections that the guest can act on; without signature";
 
 /// What the guest OS gets, and what later stages need to know of the image.
 #[derive(Debug)]
@@ -62,36 +67,27 @@ impl Verified {
     /// # Errors
     /// `HPL05001E` and its finer relatives for the sections, `HPL07015E` for volumes that do not match, `HPL05130E`
     /// for fields that the guest does not act on, `HPL12102E` and `HPL12104E` to `HPL12107E` for the sections' policy,
-    /// `HPL06…` for the archive and its images; `HPL11103E` for an image without the modules of a file system or of
-    /// integrity.
+    /// `HPL06…` for the archive and its images; of sections that were not signed and are in old tokens, `HPL05001E`
+    /// without place for all of these. `HPL11103E` for an image without the modules of a file system or of integrity.
     pub fn validate<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Validated, Failure> {
         log.stage(Stage::Validate, |log| {
-            let Verified { origins, digests: contract_digests, signer, auditor, mut watch, workload, env } =
-                self;
-            let contract = section::contract(workload, env)
-                .map_err(|findings| Failure::refusal_of(Stage::Validate, findings))?;
-            for warning in contract.warnings() {
-                log.warn(warning);
-            }
-            if let Some(failure) = Failure::findings(Stage::Validate, unsupported(&contract)) {
-                return Err(failure);
-            }
-            let breaches = signer.breach(contract.policy()).into_iter();
-            let breaches = breaches.chain(contract.policy().breaches().iter().cloned()).collect();
-            if let Some(failure) = Failure::findings(Stage::Validate, breaches) {
-                return Err(failure);
-            }
+            let Verified { origins, digests: contract_digests, signer, mut watch, sections, veiled } = self;
+            let unsaid = || Failure::unsaid(Stage::Validate, Code::ContractInvalid, UNUSABLE);
+            let Sections { workload, env, auditor } = sections.ok_or_else(unsaid)?;
             let manifest = origins.ready.manifest;
             let guest = Guest {
                 version: &manifest.version,
                 hostname: &origins.hostname,
                 network: origins.network.as_ref(),
             };
-            let Rendered { mut files, plan } =
-                render(&contract, guest).map_err(|refusal| match refusal.finding(&contract) {
-                    Some(finding) => Failure::finding(Stage::Validate, finding),
-                    None => Failure::machine(Stage::Validate, refusal.code(), refusal),
-                })?;
+            // A warning names a field, so of what is not to be told about there is none.
+            let warn = |warning: &Finding| {
+                if !veiled {
+                    log.warn(warning);
+                }
+            };
+            let (contract, Rendered { mut files, plan }) = judge(workload, env, &signer, guest, warn)
+                .map_err(|failure| if veiled { unsaid() } else { failure })?;
             if let Some(auditor) = &auditor {
                 let file = auditor.file();
                 files.push(
@@ -108,6 +104,32 @@ impl Verified {
             Ok((Validated { contract, signer, auditor, digests, host }, summary))
         })
     }
+}
+
+/// Both sections as a contract that the guest can act on, and its plan.
+fn judge(
+    workload: SectionTree,
+    env: SectionTree,
+    signer: &Signer,
+    guest: Guest<'_>,
+    warn: impl FnMut(&Finding),
+) -> Result<(Contract, Rendered), Failure> {
+    let contract = section::contract(workload, env)
+        .map_err(|findings| Failure::refusal_of(Stage::Validate, findings))?;
+    contract.warnings().iter().for_each(warn);
+    if let Some(failure) = Failure::findings(Stage::Validate, unsupported(&contract)) {
+        return Err(failure);
+    }
+    let breaches = signer.breach(contract.policy()).into_iter();
+    let breaches = breaches.chain(contract.policy().breaches().iter().cloned()).collect();
+    if let Some(failure) = Failure::findings(Stage::Validate, breaches) {
+        return Err(failure);
+    }
+    let rendered = render(&contract, guest).map_err(|refusal| match refusal.finding(&contract) {
+        Some(finding) => Failure::finding(Stage::Validate, finding),
+        None => Failure::machine(Stage::Validate, refusal.code(), refusal),
+    })?;
+    Ok((contract, rendered))
 }
 
 /// Loads what the volumes need beyond the modules of every guest, then no module is loaded any more. Not before: what

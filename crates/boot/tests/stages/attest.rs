@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
 
-use crate::support::auditor::{opened_by_openssl, with_auditor};
+use crate::support::auditor::{opened_by_openssl, sealed_key, with_auditor};
 use crate::support::contract::Medium;
-use crate::support::keys::{keys, party, run};
+use crate::support::keys::keys;
 use crate::support::machine::Boot;
 use crate::support::{Contract, Sealed, boot, machine, refused};
 
@@ -102,11 +102,6 @@ fn one_byte_of_the_contract_disk_changes_the_record() {
     let differing: Vec<(&str, &str)> = first.lines().zip(second.lines()).filter(|(a, b)| a != b).collect();
     assert_eq!(differing.len(), 1, "{differing:?}");
     assert!(differing[0].0.ends_with(" /dev/disk/by-label/cidata"));
-}
-
-/// A PEM text, sealed as somebody's section is.
-fn sealed_key(maker: &[&str], name: &str) -> String {
-    run(party(maker[0]).args(&maker[1..]).arg(keys().path(name)).arg(keys().path("image.crt")))
 }
 
 #[test]

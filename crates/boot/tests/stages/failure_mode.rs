@@ -37,7 +37,7 @@ fn each_stage_after_unseal_tells_its_cause_with_place_and_hint() {
     let schema = Contract::good().with("mount: /mnt/data", "mount: data");
     for (machine, stage, code, words) in [
         (
-            machine(&Contract { signer: Some("other-signer.key"), ..Contract::good() }),
+            machine(&Contract { signer: Some("other-signer.key"), ..Contract::good().authenticated() }),
             Stage::Verify,
             Code::SignatureInvalid,
             "HPL12001E /env/signingKey",
@@ -61,8 +61,9 @@ fn each_stage_after_unseal_tells_its_cause_with_place_and_hint() {
 #[test]
 fn the_guest_os_gets_the_cause_the_log_server_and_the_interfaces_alone() {
     let text = "network:\n  ethernets:\n    enc1: {addresses: [192.0.2.7/24]}\n";
+    let network_config = Some(text.into());
     let contract =
-        Contract { signer: Some("other-signer.key"), network_config: Some(text.into()), ..Contract::good() };
+        Contract { signer: Some("other-signer.key"), network_config, ..Contract::good().authenticated() };
     let machine = machine(&contract);
     let boot = boot(&machine);
     let written: Vec<String> = boot.files.keys().map(|path| path.display().to_string()).collect();
@@ -144,8 +145,8 @@ fn without_a_readable_log_server_the_console_is_all() {
     assert_eq!(boot.failure().code(), Code::LogServerNotListed, "{}", boot.said());
     assert!(!boot.reports() && !boot.asked("take down"), "{:?}", boot.asked);
     // A signature that does not fit, and a part that nobody has looked at yet.
-    let unread =
-        Contract { signer: Some("other-signer.key"), ..Contract::good().with("port: 6514", "port: six") };
+    let unread = Contract::good().authenticated().with("port: 6514", "port: six");
+    let unread = Contract { signer: Some("other-signer.key"), ..unread };
     let boot = crate::support::boot(&machine(&unread));
     assert_eq!(boot.failure().stage, Stage::Verify, "{}", boot.said());
     boot.assert_warned("the log server cannot be told: its part of env is not usable");

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::contract::{ENV_VALUE, IMAGE, WORKLOAD_VALUE};
 use crate::support::keys::keys;
-use crate::support::{Contract, boot, machine};
+use crate::support::{Contract, Sealed, boot, machine};
 
 #[test]
 fn the_files_of_the_handover_have_their_modes_and_content() {
@@ -96,7 +96,8 @@ fn the_plan_names_what_the_guest_os_has_to_do() {
 
 #[test]
 fn the_transcript_tells_stages_and_warnings() {
-    let boot = boot(&machine(&Contract::good().unsigned()));
+    let contract = Contract { sealed: Sealed::No, ..Contract::good().unsigned() };
+    let boot = boot(&machine(&contract));
     let transcript: Value = serde_json::from_str(&boot.file("/run/countersign/transcript.json")).unwrap();
     let stages: Vec<&str> = transcript["stages"]
         .as_array()

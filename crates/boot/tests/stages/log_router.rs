@@ -223,7 +223,8 @@ fn the_log_service_is_told_why_a_boot_failed() {
     assert_silent(&report);
 
     // And one of the initramfs: the guest OS comes up for that alone, with what the contract says of the service.
-    let contract = Contract { signer: Some("other-signer.key"), ..Contract::good().with_log_router() };
+    let contract = Contract::good().authenticated().with_log_router();
+    let contract = Contract { signer: Some("other-signer.key"), ..contract };
     let contract =
         own(contract, "    iam-url: https://private.iam.example\n    iam-authorities: @registry.crt@\n");
     let machine = crate::support::machine(&contract);

@@ -13,7 +13,7 @@ const WARNING: &str = "HPL12108W";
 fn with_policy(lines: &str) -> Contract {
     let lines: String = lines.lines().map(|line| format!("    {line}\n")).collect();
     let contract = Contract::good().with_workload(&format!("countersign:\n  policy:\n{lines}"));
-    Contract { authenticated: &["workload"], ..contract }
+    contract.authenticated()
 }
 
 fn boots(contract: &Contract) -> Boot {
@@ -68,15 +68,19 @@ fn an_unsigned_contract_is_refused_by_either_section_and_by_whoever_names_signer
         with_policy(&format!("unsigned: accept\n{signers}")),
     ] {
         boots(&contract);
-        refused(&contract.unsigned()).assert_place(
-            Stage::Validate,
-            Code::UnsignedRefused,
-            "/env/signingKey env 1:1",
-            "expected a signature, because countersign.policy demands one; sign the contract",
-        );
+        // Readable: what is sealed is refused for that, whatever it says.
+        let readable = Contract { sealed: Sealed::No, ..contract.clone().unsigned() };
+        let boot = refused(&readable);
+        boot.assert_refused(Stage::Validate, Code::UnsignedRefused);
+        let words = "expected a signature, because countersign.policy demands one; sign the contract";
+        assert!(boot.sentence().contains("HPL12102E /env/signingKey (contract line "), "{}", boot.sentence());
+        assert!(boot.sentence().contains(words), "{}", boot.sentence());
+        refused(&contract.unsigned()).assert_refused(Stage::Verify, Code::SealedUnsigned);
     }
-    let accepted = boots(&with_policy("unsigned: accept").unsigned());
-    accepted.assert_warned("HPL12100W");
+    let accepting = Contract { sealed: Sealed::No, ..with_policy("unsigned: accept").unsigned() };
+    boots(&accepting).assert_warned("HPL12100W");
+    // It is a demand, and no permission.
+    refused(&with_policy("unsigned: accept").unsigned()).assert_refused(Stage::Verify, Code::SealedUnsigned);
 }
 
 #[test]
@@ -140,17 +144,46 @@ fn every_broken_condition_is_said() {
 }
 
 #[test]
-fn a_policy_that_can_be_taken_out_is_warned_about() {
-    let good = with_policy("env: [FROM_ENV]");
-    assert!(!boots(&good).said().contains(WARNING));
-    for contract in [
-        Contract { authenticated: &[], ..good.clone() },
-        Contract { authenticated: &["env"], ..good.clone() },
-        Contract { sealed: Sealed::EnvOnly, ..good.clone() },
-    ] {
-        boots(&contract).assert_warned("HPL12108W /workload/countersign/policy (");
+fn a_condition_that_can_be_taken_out_is_warned_about() {
+    let warned = |contract: &Contract| -> Vec<String> {
+        let boot = boots(contract);
+        let lines = boot.lines.iter().filter_map(|(_, line)| line.strip_prefix("HPL12108W "));
+        lines.map(|line| line.split(')').next().unwrap().to_owned()).collect()
+    };
+    let place = |text: &str, name: &str| {
+        let (line, found) =
+            text.lines().enumerate().find(|(_, line)| line.trim_start().starts_with(name)).unwrap();
+        // A map begins with its first key, on the next line; a scalar behind its name.
+        match found.find(": ") {
+            Some(at) => format!("line {}, column {}", line + 1, at + 3),
+            None => format!("line {}, column {}", line + 2, found.find(name).unwrap() + 3),
+        }
+    };
+    let conditions = with_policy("env: [FROM_ENV]");
+    let demand = with_policy("unsigned: refuse");
+    let policy = format!("/workload/countersign/policy (workload {}", place(&conditions.workload, "policy:"));
+    let key = format!("/env/signingKey (env {}", place(&conditions.env, "signingKey"));
+    for contract in [&conditions, &demand] {
+        assert_eq!(warned(contract), Vec::<String>::new());
+        let old = Contract { authenticated: &[], ..contract.clone() };
+        assert_eq!(warned(&old), [policy.clone(), key.clone()]);
+        let old = Contract { authenticated: &["env"], ..contract.clone() };
+        assert_eq!(warned(&old), std::slice::from_ref(&policy));
+        let old = Contract { authenticated: &["workload"], ..contract.clone() };
+        assert_eq!(warned(&old), std::slice::from_ref(&key));
     }
-    // Whether a signature is demanded is no condition on somebody else.
-    let contract = Contract { authenticated: &[], ..with_policy("unsigned: refuse") };
-    assert!(!boots(&contract).said().contains(WARNING));
+    // In readable text, which promises nothing, only what is set for others.
+    for (contract, count) in [(&conditions, 1), (&demand, 0)] {
+        let readable = Contract { sealed: Sealed::No, ..contract.clone() };
+        assert_eq!(warned(&readable).len(), count);
+    }
+    let refuse = "countersign:\n  policy:\n    unsigned: refuse\n";
+    let env = Contract { authenticated: &["workload"], ..Contract::good().with_env(refuse) };
+    let policy = format!("/env/countersign/policy (env {}", place(&env.env, "policy:"));
+    assert_eq!(warned(&env), [policy, key]);
+    let accept = Contract { authenticated: &["env"], ..with_policy("unsigned: accept") };
+    assert_eq!(warned(&accept), Vec::<String>::new());
+    boots(&Contract { authenticated: &["env"], ..conditions }).assert_warned(
+        "): a condition stands in a section that can be altered; seal the section as countersign-v1",
+    );
 }

@@ -6,7 +6,7 @@ use countersign_system::recorder::Facts;
 
 use crate::support::keys::{DAY, key_fingerprint, keys};
 use crate::support::machine::{Boot, DATA, GIB, facts, machine_without_volume};
-use crate::support::{Contract, boot};
+use crate::support::{Contract, Sealed, boot};
 
 const WITHIN: i64 = DAY;
 const OVER: i64 = 11 * DAY;
@@ -29,20 +29,21 @@ type Outcome = Result<(), (Stage, Code)>;
 
 const INVALID: Outcome = Err((Stage::Verify, Code::SignatureInvalid));
 const INCOMPLETE: Outcome = Err((Stage::Verify, Code::SignatureIncomplete));
+const UNSIGNED: Outcome = Err((Stage::Verify, Code::SealedUnsigned));
 const EXPIRED: Outcome = Err((Stage::Verify, Code::ContractExpired));
 const MALFORMED: Outcome = Err((Stage::Parse, Code::ContractInvalid));
 
 const ROWS: &[Row] = &[
     (Signature::Fits, WITHIN, Ok(()), Ok(())),
     (Signature::OfAnotherKey, WITHIN, INVALID, INVALID),
-    (Signature::Absent, WITHIN, INCOMPLETE, INCOMPLETE),
+    (Signature::Absent, WITHIN, UNSIGNED, UNSIGNED),
     (Signature::NotBase64, WITHIN, MALFORMED, MALFORMED),
     (Signature::Empty, WITHIN, MALFORMED, MALFORMED),
-    // A bare key has no dates. A certificate out of its dates is said first, whether or not the signature fits.
+    // A bare key has no dates. Those of a certificate count once the signature fits.
     (Signature::Fits, OVER, Ok(()), EXPIRED),
     (Signature::Fits, NOT_BEGUN, Ok(()), EXPIRED),
-    (Signature::OfAnotherKey, OVER, INVALID, EXPIRED),
-    (Signature::Absent, OVER, INCOMPLETE, INCOMPLETE),
+    (Signature::OfAnotherKey, OVER, INVALID, INVALID),
+    (Signature::Absent, OVER, UNSIGNED, UNSIGNED),
 ];
 
 /// The forms of a key or certificate, as lines of the env section.
@@ -58,7 +59,7 @@ fn forms(name: &str) -> Vec<String> {
 }
 
 fn contract(signature: Signature, key: &str) -> Contract {
-    let mut contract = Contract::good().with("signingKey: @signer.pub@\n", key);
+    let mut contract = Contract::good().authenticated().with("signingKey: @signer.pub@\n", key);
     let altered = |new: &str| vec![("envWorkloadSignature: ".to_owned(), new.to_owned())];
     match signature {
         Signature::Fits => {}
@@ -118,7 +119,7 @@ fn a_key_that_is_none_is_said_before_the_signature() {
         for signature in [Signature::Fits, Signature::OfAnotherKey] {
             assert_row(signature, WITHIN, key, Err((Stage::Verify, Code::SigningKeyForm)));
         }
-        assert_row(Signature::Absent, WITHIN, key, INCOMPLETE);
+        assert_row(Signature::Absent, WITHIN, key, UNSIGNED);
     }
 }
 
@@ -127,7 +128,14 @@ fn without_a_key_a_contract_is_unsigned_or_incomplete() {
     for signature in [Signature::Fits, Signature::OfAnotherKey] {
         assert_row(signature, WITHIN, "", INCOMPLETE);
     }
-    let boot = at(&contract(Signature::Absent, ""), WITHIN);
+    assert_row(Signature::Absent, WITHIN, "", UNSIGNED);
+    // In readable text both are what they are.
+    let readable = |key: &str| Contract { sealed: Sealed::No, ..contract(Signature::Absent, key) };
+    for key in forms("signer.pub").iter().chain(&forms("signer.crt")) {
+        let boot = at(&readable(key), WITHIN);
+        boot.assert_refused(Stage::Verify, Code::SignatureIncomplete);
+    }
+    let boot = at(&readable(""), WITHIN);
     assert_eq!(boot.result, Ok(()), "{}", boot.said());
     boot.assert_warned("HPL12100W");
     assert!(boot.stage_lines().contains(&"stage=verify state=done signed=no".to_owned()));

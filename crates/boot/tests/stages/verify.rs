@@ -5,13 +5,18 @@ use countersign_contract::code::Code;
 use countersign_system::recorder::Facts;
 
 use crate::support::keys::{DAY, key_fingerprint, keys};
-use crate::support::machine::{Boot, DATA, GIB, facts, machine_without_volume, manifest};
+use crate::support::machine::{Boot, DATA, GIB, facts, machine_without_volume};
 use crate::support::{Contract, Sealed, boot, machine, refused};
 
 const KEY: &str = "signingKey: @signer.pub@\n";
 
+/// Both sections in tokens about which everything is told.
+fn good() -> Contract {
+    Contract::good().authenticated()
+}
+
 fn with_key(key: &str) -> Contract {
-    Contract::good().with(KEY, key)
+    good().with(KEY, key)
 }
 
 fn at(contract: &Contract, unix_time: i64) -> Boot {
@@ -33,41 +38,14 @@ fn ends(contract: &Contract, code: Code, words: &str) {
 }
 
 #[test]
-fn neither_signature_nor_key_is_accepted_with_a_warning() {
-    let boot = boot(&machine(&Contract::good().unsigned()));
-    assert_eq!(boot.result, Ok(()), "{}", boot.said());
-    boot.assert_warned("HPL12100W: the contract is not signed");
-    assert!(boot.stage_lines().contains(&"stage=verify state=done signed=no".to_owned()));
-    assert!(boot.file("/run/countersign/transcript.json").contains("HPL12100W"));
-}
-
-#[test]
-fn an_image_may_refuse_unsigned_contracts() {
-    let contract = Contract::good().unsigned();
-    let strict = manifest().replacen('{', "{\"refuse_unsigned\":true,", 1);
-    let on = |contract: &Contract| {
-        let facts = Facts { manifest: strict.clone().into_bytes(), ..facts() };
-        let machine = machine_without_volume(contract, facts);
-        machine.attach(DATA, "data", GIB);
-        boot(&machine)
-    };
-    let boot = on(&contract);
-    boot.assert_place(
-        Stage::Verify,
-        Code::UnsignedRefused,
-        "/env/signingKey env 1:1",
-        "a signature is demanded",
-    );
-    boot.assert_nothing_written();
-    assert_eq!(on(&Contract::good()).result, Ok(()));
-}
-
-#[test]
 fn signature_and_key_come_together() {
     let without_key = with_key("");
     ends(&without_key, Code::SignatureIncomplete, "do not come together");
-    let without_signature = Contract { signer: None, ..Contract::good() };
-    ends(&without_signature, Code::SignatureIncomplete, "do not come together");
+    // Readable; what is sealed is refused without signature for that (`unsigned`).
+    let without_signature = Contract { signer: None, sealed: Sealed::No, ..Contract::good() };
+    let boot = refused(&without_signature);
+    boot.assert_refused(Stage::Verify, Code::SignatureIncomplete);
+    assert!(boot.sentence().contains("HPL12004E /env/signingKey (contract line "), "{}", boot.sentence());
 }
 
 #[test]
@@ -89,7 +67,7 @@ fn a_signature_by_public_key_or_certificate_is_verified_and_named() {
 
 #[test]
 fn a_signature_that_does_not_fit_is_refused() {
-    let other_signer = Contract { signer: Some("other-signer.key"), ..Contract::good() };
+    let other_signer = Contract { signer: Some("other-signer.key"), ..good() };
     ends(&other_signer, Code::SignatureInvalid, "sign workload and env again");
     let certificate = Contract { signer: Some("other-signer.key"), ..with_key("signingKey: @signer.crt@\n") };
     ends(&certificate, Code::SignatureInvalid, "sign workload and env again");
@@ -98,7 +76,7 @@ fn a_signature_that_does_not_fit_is_refused() {
     changed.sealed = Sealed::No;
     changed.altered = vec![("/mnt/data".into(), "/mnt/dat2".into())];
     refused(&changed).assert_refused(Stage::Verify, Code::SignatureInvalid);
-    let mut cut = Contract::good();
+    let mut cut = good();
     cut.altered = vec![("envWorkloadSignature: ".into(), "envWorkloadSignature: AAAA".into())];
     ends(&cut, Code::SignatureInvalid, "sign workload and env again");
 }

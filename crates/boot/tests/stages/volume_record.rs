@@ -1,7 +1,6 @@
 //! Stage `unlock`: the record of a volume. Good records are made by Python's own HMAC from the header's bytes.
 
 use std::io::ErrorKind;
-use std::process::Command;
 use std::time::Duration;
 
 use countersign_boot::stage::Stage;
@@ -10,63 +9,32 @@ use countersign_system::recorder::Recorder;
 
 use crate::support::canaries::assert_silent;
 use crate::support::contract::{DEPLOYER_SEED, WORKLOAD_SEED};
-use crate::support::keys::{keys, run};
+use crate::support::keys::keys;
 use crate::support::machine::{
     DATA, GIB, facts, header, machine_with_good_volume, machine_with_volume, machine_without_volume, parted,
     passphrase, put_luks1_volume, put_volume, rotated, two_volumes,
 };
+use crate::support::volume_record::{Kept, record as record_of};
 use crate::support::{Contract, boot, machine};
 
 /// The partition with the container.
 const VOLUME: &str = "/dev/vdd2";
 
-/// The record of a volume as documented, from its header: HKDF-SHA-256 (RFC 5869) of the volume key, HMAC-SHA-256.
-/// The volume key is the double's. Arguments: header, volume, generation, origin, next header or an empty file, seconds
-/// since 1970 of the first writing and of the latest opening, or nothing.
-const MAKER: &str = r#"
-import hashlib, hmac, struct, sys
-def digest(path):
-    header = open(path, "rb").read()
-    if not header: return "none"
-    text = lambda at, length: header[at:at + length].split(b"\0")[0]
-    said = header[16:24]
-    size = struct.unpack(">Q", header[8:16])[0]
-    for part in (text(168, 40), text(24, 48), text(208, 48), header[4096:size].split(b"\0")[0]):
-        said += struct.pack(">Q", len(part)) + part
-    return hashlib.sha256(said).hexdigest()
-header, volume, generation, origin, upcoming, since, time = sys.argv[1:]
-uuid = open(header, "rb").read()[168:208].rstrip(b"\0")
-text = f"countersign volume record 1\nvolume {volume}\nuuid {uuid.decode()}\ngeneration {generation}\n" \
-    f"origin {origin}\nsince @\nheader {digest(header)}\nnext {digest(upcoming)}\n".replace("@", since)
-if time: text += f"time {time}\n"
-key = hashlib.sha256(uuid).hexdigest().encode()
-extracted = hmac.new(bytes(32), key, hashlib.sha256).digest()
-key = hmac.new(extracted, b"countersign volume record 1\x01", hashlib.sha256).digest()
-print(text + "tag " + hmac.new(key, text.encode(), hashlib.sha256).hexdigest())
-"#;
-
-/// A record whose times are those of the double's clock.
+/// A record as it is written today, without a serial, whose times are those of the double's clock.
 fn record(header: &[u8], volume: &str, generation: u32, origin: &str, next: &[u8]) -> Vec<u8> {
-    record_at(header, volume, generation, origin, next, (facts().unix_time, None))
+    record_of(header, volume, generation, origin, next, Kept::now("none"))
 }
 
+/// One with these times of the first writing and of the latest opening.
 fn record_at(
     header: &[u8],
     volume: &str,
     generation: u32,
     origin: &str,
     next: &[u8],
-    (since, time): (i64, Option<i64>),
+    (since, time): (i64, i64),
 ) -> Vec<u8> {
-    let (since, time) = (since.to_string(), time.map(|time| time.to_string()).unwrap_or_default());
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("header"), header).unwrap();
-    std::fs::write(folder.path().join("next"), next).unwrap();
-    let generation = generation.to_string();
-    let mut python = Command::new("python3");
-    python.args(["-c", MAKER, "header", volume, &generation, origin, "next", &since, &time]);
-    python.current_dir(folder.path());
-    run(&mut python).into_bytes()
+    record_of(header, volume, generation, origin, next, Kept::Second { since, time, serial: "none" })
 }
 
 /// A machine with the good volume, which has this record.
@@ -253,9 +221,7 @@ fn ending() -> Contract {
 fn the_time_of_each_boot_is_kept_in_the_record() {
     let machine = recorded(&Contract::good(), Some(record(header(), "data", 7, "made", &[])));
     let began = facts().unix_time;
-    for (days, generation, time) in
-        [(0, 7, None), (2, 8, Some(began + 2 * DAY)), (0, 8, Some(began + 2 * DAY))]
-    {
+    for (days, generation, time) in [(0, 7, began), (2, 8, began + 2 * DAY), (0, 8, began + 2 * DAY)] {
         machine.passes(days * DAY, Duration::ZERO);
         let boot = boot(&machine);
         assert_eq!(boot.result, Ok(()), "{}", boot.said());
@@ -270,12 +236,15 @@ fn the_time_of_each_boot_is_kept_in_the_record() {
 fn a_clock_behind_a_volumes_record_is_not_believed_and_told() {
     let began = facts().unix_time;
     for (since, time, told) in [
-        (began - DAY, Some(began + 60), false),
-        (began - DAY, Some(began + 61), true),
-        // A record of old has the time of its first writing.
-        (began + 61, None, true),
+        (began - DAY, began + 60, false),
+        (began - DAY, began + 61, true),
+        // A record of format 1 has the time of its first writing.
+        (began + 61, began + 61, true),
     ] {
-        let kept = record_at(header(), "data", 7, "made", &[], (since, time));
+        let kept = match since == time {
+            true => record_of(header(), "data", 7, "made", &[], Kept::First { since }),
+            false => record_at(header(), "data", 7, "made", &[], (since, time)),
+        };
         let machine = recorded(&ending(), Some(kept.clone()));
         let boot = boot(&machine);
         assert_eq!(boot.result, Ok(()), "{}", boot.said());
@@ -289,7 +258,7 @@ fn a_clock_behind_a_volumes_record_is_not_believed_and_told() {
         assert_eq!(machine.attribute_on(VOLUME), Some(kept), "a time that is behind is not written");
         let records: serde_json::Value =
             serde_json::from_str(&boot.file("/run/countersign/watch.json")).unwrap();
-        assert_eq!(records["verified"]["unix"], time.unwrap_or(since), "the daemon goes on from there");
+        assert_eq!(records["verified"]["unix"], time, "the daemon goes on from there");
     }
 }
 
@@ -297,7 +266,7 @@ fn a_clock_behind_a_volumes_record_is_not_believed_and_told() {
 fn a_contract_that_had_ended_by_a_volumes_record_is_refused_before_anything_is_changed() {
     let made = keys().made;
     for (time, good) in [(made + 10 * DAY - 60, true), (made + 10 * DAY + 60, false)] {
-        let kept = record_at(header(), "data", 7, "made", rotated(), (made, Some(time)));
+        let kept = record_at(header(), "data", 7, "made", rotated(), (made, time));
         let machine = recorded(&ending(), Some(kept.clone()));
         let boot = boot(&machine);
         boot.assert_warned("HPL11108W: volume data: ");
@@ -320,7 +289,7 @@ fn a_contract_that_had_ended_by_a_volumes_record_is_refused_before_anything_is_c
         // A contract without end is only warned of.
         machine.reboot();
     }
-    let kept = record_at(header(), "data", 7, "made", &[], (made, Some(made + 1000 * DAY)));
+    let kept = record_at(header(), "data", 7, "made", &[], (made, made + 1000 * DAY));
     let boot = boot(&recorded(&Contract::good(), Some(kept)));
     assert_eq!(boot.result, Ok(()), "{}", boot.said());
     boot.assert_warned("HPL11108W: volume data: ");
@@ -333,9 +302,9 @@ fn the_latest_of_all_volumes_counts_and_no_other_is_changed_where_it_ends_the_co
     let machine = machine_with_good_volume(&contract);
     machine.attach_disk(parted("/dev/vde", "more", &["metadata", "data"]));
     put_volume(&machine, "/dev/vde2", "another-deployer-Seed", "another-workload-Seed");
-    let old = record_at(header(), "data", 1, "made", &[], (made, None));
+    let old = record_at(header(), "data", 1, "made", &[], (made, made));
     machine.set_attribute_on(VOLUME, Some(old.clone()));
-    let late = record_at(header(), "more", 1, "made", &[], (made, Some(made + 11 * DAY)));
+    let late = record_at(header(), "more", 1, "made", &[], (made, made + 11 * DAY));
     machine.set_attribute_on("/dev/vde2", Some(late));
     let refused = boot(&machine);
     refused.assert_refused(Stage::Unlock, Code::ContractExpired);
@@ -343,11 +312,11 @@ fn the_latest_of_all_volumes_counts_and_no_other_is_changed_where_it_ends_the_co
     refused.assert_nothing_written();
     assert_eq!(machine.attribute_on(VOLUME), Some(old));
     // Within the contract's time, the time of the one is from then on that of the other.
-    let late = record_at(header(), "more", 1, "made", &[], (made, Some(made + 5 * DAY)));
+    let late = record_at(header(), "more", 1, "made", &[], (made, made + 5 * DAY));
     machine.reboot();
     machine.set_attribute_on("/dev/vde2", Some(late));
     let boots = boot(&machine);
     assert_eq!(boots.result, Ok(()), "{}", boots.said());
-    let expected = record_at(header(), "data", 2, "made", &[], (made, Some(made + 5 * DAY)));
+    let expected = record_at(header(), "data", 2, "made", &[], (made, made + 5 * DAY));
     assert_eq!(written(&machine), String::from_utf8(expected).unwrap());
 }

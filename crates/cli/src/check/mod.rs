@@ -27,13 +27,14 @@ use countersign_plan::auditor::Auditor;
 use countersign_plan::devices::{Wanted, assign};
 use countersign_plan::facts::Facts;
 use countersign_plan::host::HostPlan;
+use countersign_plan::image::Unsigned;
 use countersign_plan::render::{Guest, render};
 use countersign_plan::section;
 use countersign_plan::signer::{self, Signer, SignerRefusal};
 use countersign_plan::stage::Stage;
 use countersign_plan::volumes::{Action, settle};
 
-use crate::arguments::{Check, Format, Source};
+use crate::arguments::{self, Check, Format, Source};
 use crate::folder::Folder;
 use crate::{Answer, encryption, files, time};
 use report::{Report, Reported, Unchecked, Verdict};
@@ -47,8 +48,8 @@ pub struct Circumstances {
     pub now: i64,
     /// The guest's disks.
     pub facts: Option<Facts>,
-    /// The image takes signed contracts only.
-    pub signed_only: bool,
+    /// Which contracts without a signature the image takes.
+    pub unsigned: Unsigned,
     /// What is to be said about the image's encryption certificate.
     pub encryption: Option<Finding>,
 }
@@ -85,7 +86,12 @@ pub fn run(options: &Check, out: &mut dyn Write) -> Result<Answer> {
         Some(cert) => encryption::finding(cert, &options.issuance, now)?,
         None => None,
     };
-    let circumstances = Circumstances { key, now, facts, signed_only: options.signed_only, encryption };
+    let unsigned = match options.unsigned {
+        arguments::Unsigned::Plain => Unsigned::Plain,
+        arguments::Unsigned::Accept => Unsigned::Accept,
+        arguments::Unsigned::Refuse => Unsigned::Refuse,
+    };
+    let circumstances = Circumstances { key, now, facts, unsigned, encryption };
     let name = name(&options.contract);
     let source = match options.source {
         Source::Auto => std::io::stdout().is_terminal(),
@@ -94,7 +100,7 @@ pub fn run(options: &Check, out: &mut dyn Write) -> Result<Answer> {
     };
     if options.contract.is_dir() {
         let folder = Folder::read(&options.contract)?;
-        let judged = draft(&folder, &circumstances);
+        let judged = draft(&folder, true, &circumstances);
         return print(out, options.format, &name, &judged.report, source.then_some(&judged.sources));
     }
     let bytes = files::contract(&options.contract)?;
@@ -115,7 +121,8 @@ pub fn accepted(path: &Path, key: Option<&Path>, now: i64) -> Result<Option<Cont
         Ok(judged.contract)
     };
     if path.is_dir() {
-        return judge(draft(&Folder::read(path)?, &circumstances));
+        // Its files are readable, whatever will be packed of them.
+        return judge(draft(&Folder::read(path)?, false, &circumstances));
     }
     judge(contract(&files::contract(path)?, &circumstances))
 }
@@ -142,9 +149,15 @@ fn print(
     })
 }
 
-/// Checks a folder before it is packed. `None` if it may be, else the report has been printed.
-pub fn refuse_draft(folder: &Folder, now: i64, name: &str, out: &mut dyn Write) -> Result<Option<Answer>> {
-    let Judged { report, .. } = draft(folder, &Circumstances { now, ..Circumstances::default() });
+/// Checks a folder before it is packed, `sealed` or not. `None` if it may be, else the report has been printed.
+pub fn refuse_draft(
+    folder: &Folder,
+    sealed: bool,
+    now: i64,
+    name: &str,
+    out: &mut dyn Write,
+) -> Result<Option<Answer>> {
+    let Judged { report, .. } = draft(folder, sealed, &Circumstances { now, ..Circumstances::default() });
     match report.verdict {
         Verdict::Refused => print(out, Format::Text, name, &report, None).map(Some),
         Verdict::Boots | Verdict::Undecided => Ok(None),
@@ -180,6 +193,15 @@ impl Progress {
     fn add_all<'f>(&mut self, stage: Stage, findings: impl IntoIterator<Item = &'f Finding>) {
         for finding in findings {
             self.add(stage, finding);
+        }
+    }
+
+    /// What the guest says about its image, whatever the contract.
+    fn image(&mut self, circumstances: &Circumstances) {
+        if circumstances.unsigned == Unsigned::Accept {
+            let code = Code::UnsignedAccepted;
+            let finding = Finding::new(code, root(), code.text(), Some(code.remedy().to_owned()));
+            self.add(Stage::Preflight, &finding);
         }
     }
 
@@ -223,13 +245,13 @@ impl Progress {
         match decided {
             Ok(Signer::Nobody) => {
                 let code = Code::Unsigned;
-                let finding =
-                    Finding::new(code, signature_place(), code.text(), Some(code.remedy().to_owned()));
+                let place = Envelope::signature_place();
+                let finding = Finding::new(code, place, code.text(), Some(code.remedy().to_owned()));
                 self.add(Stage::Verify, &finding);
                 Some(Signer::Nobody)
             }
             Ok(signer) => Some(signer),
-            Err(SignerRefusal::Contract(finding)) => {
+            Err(SignerRefusal::Contract(finding) | SignerRefusal::Dates(finding)) => {
                 self.add(Stage::Verify, &finding);
                 None
             }
@@ -349,37 +371,44 @@ fn contract<'t>(bytes: &'t [u8], circumstances: &Circumstances) -> Judged<'t> {
             return Judged { report, sources, contract: None };
         }
     };
+    progress.image(circumstances);
     progress.add_all(Stage::Parse, envelope.warnings());
     progress.add_all(Stage::Unseal, circumstances.encryption.as_slice());
     let key = circumstances.key.as_ref();
     let env = progress.open(Stage::Unseal, envelope.env(), key, &mut sources.env);
-    let signer = match &env {
-        Some(env) => {
-            progress.signer(signer::decide(&envelope, env, circumstances.now, circumstances.signed_only))
-        }
-        None if envelope.env().token().is_some() && key.is_none() => {
-            let reason = "the signing key is in the sealed section env";
-            progress.skip(&signature_place(), reason);
+    let signer = match (&env, signer::admit(&envelope, circumstances.unsigned)) {
+        // Whatever is in it: this can be said without the key.
+        (_, Err(finding)) => {
+            progress.add(Stage::Verify, &finding);
             None
         }
-        None => None,
+        (Some(env), Ok(())) => {
+            progress.signer(signer::decide(&envelope, env, circumstances.now, circumstances.unsigned))
+        }
+        (None, Ok(())) if envelope.env().token().is_some() && key.is_none() => {
+            let reason = "the signing key is in the sealed section env";
+            progress.skip(&Envelope::signature_place(), reason);
+            None
+        }
+        (None, Ok(())) => None,
     };
     let workload = progress.open(Stage::Verify, envelope.workload(), key, &mut sources.workload);
     progress.auditor(&envelope, key);
-    if let Some(workload) = &workload {
-        let warning = section::unprotected_policy(envelope.workload(), workload);
-        progress.add_all(Stage::Verify, warning.as_slice());
+    for (section, tree) in [(envelope.workload(), &workload), (envelope.env(), &env)] {
+        let warnings = tree.as_ref().map(|tree| section::unprotected(section, tree)).unwrap_or_default();
+        progress.add_all(Stage::Verify, &warnings);
     }
     let (contract, plan) = progress.rest(workload, env, signer.as_ref(), circumstances);
     Judged { report: Report::new(progress.findings, progress.unchecked, plan), sources, contract }
 }
 
 /// Checks a folder as `pack` would make a contract of it: places are those in the folder's own files, and the
-/// signature is taken for made if the env section names a key for it.
-fn draft(folder: &Folder, circumstances: &Circumstances) -> Judged<'static> {
+/// signature is taken for made if the env section names a key for it. `sealed` is whether sections will be.
+fn draft(folder: &Folder, sealed: bool, circumstances: &Circumstances) -> Judged<'static> {
     let sources =
         Sources { contract: "", workload: Some(folder.workload_text()), env: Some(folder.env_text()) };
     let mut progress = Progress::default();
+    progress.image(circumstances);
     progress.add_all(Stage::Unseal, circumstances.encryption.as_slice());
     let mut tree = |stage, name, text: Option<&SectionText>| match SectionTree::unsealed(name, text?) {
         Ok(tree) => Some(tree),
@@ -390,31 +419,34 @@ fn draft(folder: &Folder, circumstances: &Circumstances) -> Judged<'static> {
     };
     let env = tree(Stage::Unseal, SectionName::Env, sources.env.as_ref());
     let workload = tree(Stage::Verify, SectionName::Workload, sources.workload.as_ref());
-    let signer = env.as_ref().and_then(|env| progress.signer(draft_signer(env, circumstances)));
+    let signer = env.as_ref().and_then(|env| progress.signer(draft_signer(env, sealed, circumstances)));
     let (contract, plan) = progress.rest(workload, env, signer.as_ref(), circumstances);
     Judged { report: Report::new(progress.findings, progress.unchecked, plan), sources, contract }
 }
 
-fn draft_signer(env: &SectionTree, circumstances: &Circumstances) -> Result<Signer, SignerRefusal> {
+fn draft_signer(
+    env: &SectionTree,
+    sealed: bool,
+    circumstances: &Circumstances,
+) -> Result<Signer, SignerRefusal> {
     let place = env.place_of("signingKey");
     let key = env.signing_key().map_err(|refusal| SignerRefusal::Contract(Finding::from(&refusal)))?;
-    match key {
-        Some(key) => {
+    match (key, circumstances.unsigned) {
+        (Some(key), _) => {
             let key = signer::usable(key, &place, circumstances.now)?;
             key.sha256_fingerprint().map(Signer::Key).map_err(SignerRefusal::Library)
         }
-        None if circumstances.signed_only => {
+        // Where the key should stand: there is no contract yet in which the signature could.
+        (None, Unsigned::Plain | Unsigned::Refuse) if sealed => {
+            Err(SignerRefusal::Contract(signer::unsigned_sealed(place)))
+        }
+        (None, Unsigned::Refuse) => {
             let code = Code::UnsignedRefused;
             let hint = Some(code.remedy().to_owned());
             Err(SignerRefusal::Contract(Finding::new(code, place, code.text(), hint)))
         }
-        None => Ok(Signer::Nobody),
+        (None, _) => Ok(Signer::Nobody),
     }
-}
-
-/// Where the signature stands, or should.
-fn signature_place() -> Place {
-    Place { text: Text::Contract, pointer: Pointer::root().child("envWorkloadSignature"), mark: None }
 }
 
 fn root() -> Place {

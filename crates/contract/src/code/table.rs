@@ -406,6 +406,10 @@ codes! {
         "a volume is not protected against change as the contract says"
         cause "it was made with the other setting of integrity, or the host put another header there; no key was derived from it"
         remedy "name integrity in the contract as it was when the volume was made; if it is named so, do not trust the disk";
+    ContractOlder "HPL07127E" VOLUME_CONTRACT_OLDER Error
+        "the contract is older than one that has opened a volume"
+        cause "env.countersign.serial is below the one that the volume's record keeps, or missing: an older contract was put back"
+        remedy "use the newest contract; to go back to what an older one says, give it a higher serial and sign it again";
     VolumeMade "HPL07128W" VOLUME_MADE Warning
         "the disk is blank, and a new volume is made on it; whatever the volume held before is not there"
         cause "the contract does not say initialize: never, and the disk holds nothing; at the first boot that is as it should be"
@@ -512,7 +516,7 @@ codes! {
         remedy "build the image again";
     SignatureInvalid "HPL12001E" VALIDATE_CONTRACT_SIGNATURE Error
         "the signature of the contract does not fit"
-        cause "a section was changed after signing, or another key signed"
+        cause "a section was changed after signing, or another key signed; where env is an old token also: it does not open, is not valid, or names no usable signingKey, and the guest does not say which"
         remedy "sign workload and env again, exactly as they stand in the contract";
     SignatureIncomplete "HPL12004E" DEPENDENCY_ARGS_MISSING_ERROR Error
         "signature and signing key do not come together"
@@ -559,9 +563,13 @@ codes! {
         cause "workload.countersign.policy.log-authorities does not list the fingerprint of a certificate in env.logging.syslog.server"
         remedy "give only listed certificates; openssl x509 -fingerprint -sha256 gives the fingerprint of one";
     PolicyUnprotected "HPL12108W" CONTRACT_POLICY_UNPROTECTED Warning
-        "the workload's policy stands in a section that can be altered"
-        cause "text without encryption, and tokens other than countersign-v1, can be changed without notice"
-        remedy "seal the workload with countersign seal --prefix countersign-v1 --section workload";
+        "a condition stands in a section that can be altered"
+        cause "text without encryption, and tokens other than countersign-v1, can be changed without notice, and a policy or a signingKey in them taken out"
+        remedy "seal the section as countersign-v1, which countersign pack and seal do unless --for hpcr is given";
+    SealedUnsigned "HPL12109E" CONTRACT_SEALED_UNSIGNED Error
+        "the contract holds a sealed section and no signature"
+        cause "nothing ties a sealed section to what stands beside it: whoever holds it could add a section of their own, and can alter an old token"
+        remedy "name the key as env.signingKey and sign with countersign pack or sign; an image takes it unsigned only if its image.json says unsigned: accept";
     ContractEnding "HPL12110W" CONTRACT_ENDING Warning
         "the contract is going to end"
         cause "the certificate in env.signingKey ends; a guest that is started after that refuses the contract"
@@ -586,6 +594,10 @@ codes! {
         "a revocation list cannot be used"
         cause "no certificate of --chain signed it, or its time is over"
         remedy "fetch the list again from the address in the certificate, and give its issuer with --chain";
+    UnsignedAccepted "HPL12116W" IMAGE_ACCEPTS_UNSIGNED Warning
+        "this image takes sealed contracts without signature"
+        cause "its image.json says unsigned: accept: whoever holds a sealed section can add one of their own, and can alter an old token"
+        remedy "sign contracts, and build the image without unsigned: accept";
     CheckStarted "HPL13000I" VERIFY_DISK_ENCRYPTION Info
         "checking the encryption of all volumes"
         cause "an hour has passed, the guest has started, or somebody asked for it"

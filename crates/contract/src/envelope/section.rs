@@ -133,6 +133,11 @@ impl Section {
         }
     }
 
+    /// Whether it is an old token, whose text whoever holds it can alter without its key.
+    pub fn is_malleable(&self) -> bool {
+        self.token().is_some_and(|token| !token.is_authenticated())
+    }
+
     /// The values of this section: from the unsealed text if it is a token, else from what stands here.
     ///
     /// # Errors
@@ -189,9 +194,18 @@ impl SectionTree {
 
     /// The place of the policy, if it sets conditions on what others write.
     pub fn policy_place(&self) -> Option<Place> {
-        let policy = self.value.get("countersign")?.get("policy")?;
         let conditions = ["signing-keys", "env", "log-servers", "log-authorities"];
-        conditions.iter().any(|name| policy.get(name).is_some()).then(|| Place {
+        self.policy(|policy| conditions.iter().any(|name| policy.get(name).is_some()))
+    }
+
+    /// The place of the policy, if it demands a signature.
+    pub fn signature_demand(&self) -> Option<Place> {
+        self.policy(|policy| policy.get("unsigned").and_then(Value::as_text) == Some("refuse"))
+    }
+
+    fn policy(&self, says: impl FnOnce(&Value) -> bool) -> Option<Place> {
+        let policy = self.value.get("countersign")?.get("policy")?;
+        says(policy).then(|| Place {
             text: self.text,
             pointer: Pointer::section(self.name).child("countersign").child("policy"),
             mark: Some(policy.mark()),

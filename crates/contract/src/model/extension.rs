@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::read::Reader;
+use crate::place::Place;
 
 /// What a check does that finds a volume, mapping or mount not as the start left it, beside reporting it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -113,6 +114,34 @@ impl VolumeOptions {
     pub fn mount_options(&self) -> &BTreeSet<MountOption> {
         &self.mount_options
     }
+}
+
+/// Which of two contracts is the newer one: the deployer's count, and where it stands or should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serial {
+    number: Option<u64>,
+    place: Place,
+}
+
+impl Serial {
+    /// The count; none where the contract has none.
+    pub fn number(&self) -> Option<u64> {
+        self.number
+    }
+
+    /// Where it stands, or should.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
+pub(super) fn serial(env: &Reader<'_>) -> Serial {
+    let field = env.child("countersign").and_then(|own| own.child("serial"));
+    let number = field.as_ref().and_then(|field| u64::try_from(field.value().as_integer()?).ok());
+    let section = env.place();
+    let absent =
+        || Place { pointer: section.pointer.child("countersign").child("serial"), ..section.clone() };
+    Serial { number, place: field.map_or_else(absent, |field| field.place()) }
 }
 
 /// `power-off` if either section says so.

@@ -89,6 +89,22 @@ fn a_deviation_powers_off_if_either_section_says_so() {
 }
 
 #[test]
+fn the_serial_is_the_deployers_and_has_a_place_where_it_is_absent() {
+    for (env, number, mark) in [
+        ("", None, (6, 3)),
+        ("  countersign: {on-deviation: report}\n", None, (6, 3)),
+        ("  countersign: {serial: 9007199254740991}\n", Some(9_007_199_254_740_991), (8, 25)),
+    ] {
+        let contract = contract("", env);
+        let serial = contract.serial();
+        assert_eq!(serial.number(), number, "{env}");
+        let place = serial.place();
+        assert_eq!(place.pointer.as_str(), "/env/countersign/serial");
+        assert_eq!(place.mark.map(|mark| (mark.line, mark.column)), Some(mark), "{env}");
+    }
+}
+
+#[test]
 fn volumes_have_both_parts_and_defaults() {
     let contract = contract(
         "  volumes: {data: {seed: workload-seed-1234}, logs: {seed: other-workload-seed, mount: /var/l, filesystem: xfs}}",

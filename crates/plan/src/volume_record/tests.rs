@@ -21,8 +21,8 @@ fn opened(bytes: &[u8], key: &VolumeKey) -> Result<VolumeRecord, RecordFault> {
 fn the_text_is_as_documented() {
     let record = VolumeRecord::first(subject(0xa1), Origin::Made, 1_767_225_600).announcing([0xb2; 32]);
     let expected = format!(
-        "countersign volume record 1\nvolume data\nuuid {UUID}\ngeneration 2\norigin made\nsince 1767225600\n\
-         header {}\nnext {}\ntag ",
+        "countersign volume record 2\nvolume data\nuuid {UUID}\ngeneration 2\norigin made\nsince 1767225600\n\
+         header {}\nnext {}\ntime 1767225600\nserial none\ntag ",
         "a1".repeat(32),
         "b2".repeat(32)
     );
@@ -48,11 +48,62 @@ fn every_changed_byte_and_every_missing_end_is_refused() {
     assert_eq!(opened(&[0xff; 64], &key()), Err(RecordFault::Invalid));
 }
 
-#[test]
-fn an_authentic_text_of_another_version_is_refused() {
-    let text = VolumeRecord::first(subject(1), Origin::Made, 0).text().replace("record 1", "record 2");
+/// A text under the key.
+fn tagged(text: &str) -> Vec<u8> {
     let tag = hex(&key().record_tag(text.as_bytes()).unwrap());
-    assert_eq!(opened(format!("{text}tag {tag}\n").as_bytes(), &key()), Err(RecordFault::Invalid));
+    format!("{text}tag {tag}\n").into_bytes()
+}
+
+#[test]
+fn both_formats_are_read_and_no_other_text_is() {
+    let record = VolumeRecord::first(subject(1), Origin::Made, 0);
+    let (first, second) = (record.text(Format::First), record.text(Format::Second));
+    assert_eq!(second, first.replace("record 1", "record 2") + "time 0\nserial none\n");
+    for text in [&first, &second] {
+        assert_eq!(opened(&tagged(text), &key()), Ok(record.clone()), "{text}");
+    }
+    let numbered = second.replace("serial none", "serial 18446744073709551615");
+    assert_eq!(opened(&tagged(&numbered), &key()).unwrap().serial, Some(u64::MAX));
+    for text in [
+        first.replace("record 1", "record 2"),
+        second.replace("record 2", "record 1"),
+        second.replace("record 2", "record 3"),
+        second.replace("record 2", "record 02"),
+        second.replace("time 0", "time 01"),
+        second.replace("time 0", "time "),
+        second.replace("time 0\n", ""),
+        second.replace("time 0\n", "time 0\ntime 0\n"),
+        second.replace("time", "tame"),
+        second.replace("serial none", "serial 07"),
+        second.replace("serial none", "serial -1"),
+        second.replace("serial none", "serial "),
+        second.replace("serial none", "serial 18446744073709551616"),
+        second.clone() + "more\n",
+    ] {
+        assert_eq!(opened(&tagged(&text), &key()), Err(RecordFault::Invalid), "{text}");
+    }
+}
+
+#[test]
+fn a_serial_goes_up_and_never_down() {
+    let none = VolumeRecord::first(subject(1), Origin::Made, 0);
+    assert_eq!((none.judge_serial(None), none.raised(None)), (Ok(()), None));
+    let seven = none.raised(Some(7)).unwrap();
+    assert_eq!((seven.generation, seven.serial), (2, Some(7)));
+    assert_eq!(opened(&seven.sealed(&key()).unwrap(), &key()), Ok(seven.clone()));
+    for (serial, verdict) in [
+        (None, Err(RecordFault::OlderContract)),
+        (Some(6), Err(RecordFault::OlderContract)),
+        (Some(7), Ok(())),
+        (Some(8), Ok(())),
+    ] {
+        assert_eq!(seven.judge_serial(serial), verdict, "{serial:?}");
+    }
+    assert_eq!(seven.raised(Some(7)), None);
+    assert_eq!(seven.raised(None), None);
+    assert_eq!(seven.raised(Some(8)).unwrap().serial, Some(8));
+    // A change of the header keeps it.
+    assert_eq!(seven.announcing([2; 32]).settled([2; 32]).unwrap().serial, Some(7));
 }
 
 #[test]
@@ -83,23 +134,19 @@ fn old_and_next_header_pass_while_one_replaces_the_other() {
 }
 
 #[test]
-fn the_latest_time_is_kept_and_an_older_record_has_that_of_its_first_writing() {
+fn the_latest_time_is_kept_and_a_first_record_has_that_of_its_writing() {
     let first = VolumeRecord::first(subject(1), Origin::Made, 1_000);
     assert_eq!((first.last_seen(), first.seen(1_000), first.seen(999)), (1_000, None, None));
     let seen = first.seen(1_001).unwrap();
-    let expected = format!(
-        "countersign volume record 1\nvolume data\nuuid {UUID}\ngeneration 2\norigin made\nsince 1000\n\
-         header {}\nnext none\ntime 1001\n",
-        "01".repeat(32)
-    );
-    assert_eq!((seen.text(), seen.last_seen(), seen.seen(1_001)), (expected, 1_001, None));
+    let lines = seen.text(Format::Second);
+    assert!(lines.contains("\ngeneration 2\n") && lines.contains("\nsince 1000\n"), "{lines}");
+    assert!(lines.ends_with("\ntime 1001\nserial none\n"), "{lines}");
+    assert_eq!((seen.last_seen(), seen.seen(1_001)), (1_001, None));
     assert_eq!(opened(&seen.sealed(&key()).unwrap(), &key()), Ok(seen.clone()));
-    // What happens to the header leaves the time alone.
-    assert_eq!(seen.announcing([2; 32]).settled([2; 32]).unwrap().last_seen(), 1_001);
-    for text in ["time 01001\n", "time \n", "time 1001\ntime 1001\n", "tame 1001\n", "\n"] {
-        let text = seen.text().replace("time 1001\n", text);
-        let tag = hex(&key().record_tag(text.as_bytes()).unwrap());
-        let bytes = format!("{text}tag {tag}\n");
-        assert_eq!(opened(bytes.as_bytes(), &key()), Err(RecordFault::Invalid), "{text}");
-    }
+    // What happens to the header leaves the time alone, and so does a serial.
+    let later = seen.announcing([2; 32]).settled([2; 32]).unwrap().raised(Some(1)).unwrap();
+    assert_eq!((later.last_seen(), later.since), (1_001, 1_000));
+    // A record of format 1 was last written when it says that it was first written.
+    let old = tagged(&first.text(Format::First));
+    assert_eq!(opened(&old, &key()).unwrap().last_seen(), 1_000);
 }

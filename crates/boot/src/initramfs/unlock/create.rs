@@ -20,8 +20,9 @@ use crate::failure::Failure;
 use crate::log::Log;
 
 use super::open::{self, Opened};
+use super::record::{self, Kept};
 use super::seeds::{self, Age};
-use super::{failed, filesystem, fill, mount, record};
+use super::{failed, filesystem, fill, mount};
 
 /// Argon2id as RFC 9106 section 4 recommends where memory is short (64 MiB, 4 lanes), with 4 passes instead of 3, the
 /// fewest that libcryptsetup takes.
@@ -72,7 +73,7 @@ pub(super) fn create<S: Initramfs>(
     device: &Path,
     staged: &Path,
     now: i64,
-) -> Result<Opened, Failure> {
+) -> Result<(Opened, Option<Kept>), Failure> {
     let not_made = |error| failed(volume, Code::LuksFormatFailed, &error);
     let write = |write: &Write| system.write_disk(device, write.offset, &write.bytes).map_err(not_made);
     write(&rewrite::unfinished(Unfinished::Container, 0))?;
@@ -93,7 +94,7 @@ pub(super) fn create<S: Initramfs>(
     let opened =
         Opened { device: device.to_owned(), mapped, header, accepted, key, age: Age::Current, repair: None };
     mount(system, volume, &opened, staged)?;
-    record::make(system, volume, &opened, staged, now)?;
+    let record = record::make(system, volume, &opened, staged, now)?;
     rewrite::first(&opened.header).iter().try_for_each(write)?;
-    Ok(opened)
+    Ok((opened, record))
 }

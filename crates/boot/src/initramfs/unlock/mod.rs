@@ -3,7 +3,8 @@
 //! Nothing is written before every volume has been found and decided about, the guest OS's image has been opened,
 //! and every volume that exists has a header that was accepted and seeds that fit. Then those that exist are mapped and
 //! mounted, their records are judged, and the contract is judged by the time that these tell ([`time`]). What is to be
-//! changed on them is changed afterwards, and last the new ones are made, one volume after the other.
+//! changed on them is changed afterwards, and then the new ones are made, one volume after the other. The contract's
+//! serial goes into the volumes' records last: until then the contract that opened them before still does.
 
 mod create;
 mod fill;
@@ -22,7 +23,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
-use countersign_contract::model::{FileSystem, MountOption, Volume};
+use countersign_contract::model::{FileSystem, MountOption, Serial, Volume};
 use countersign_contract::schema;
 use countersign_plan::mapper;
 use countersign_plan::volumes::Action;
@@ -63,6 +64,15 @@ impl Mounted {
     }
 }
 
+/// A volume that is open and mounted, its record still to be raised to the contract's serial.
+struct Ready<'v> {
+    volume: &'v Volume,
+    opened: Opened,
+    staged: PathBuf,
+    /// None where it is a new volume that is mounted read-only.
+    record: Option<Kept>,
+}
+
 /// All volumes are open; contract and seeds are gone.
 #[derive(Debug)]
 pub struct Unlocked {
@@ -87,17 +97,27 @@ impl Attested {
             let now = time::now(system, host.watch.verified);
             let mut reopened = Vec::with_capacity(decided.len());
             for (judged, found) in keys::find(system, log, &decided)? {
-                reopened.push(reopen(system, log, judged, found, now)?);
+                reopened.push(reopen(system, log, judged, found, now, contract.serial())?);
             }
             let seen = reopened.iter().map(|volume| (volume.volume.name(), volume.record.last_seen()));
             host.watch.verified = time::judge(system, log, &contract, host.watch.verified, seen)?;
             let now = time::now(system, host.watch.verified);
-            let mut volumes = Vec::with_capacity(decided.len());
+            let mut ready = Vec::with_capacity(decided.len());
             for volume in reopened {
-                volumes.push(change(system, log, volume, now)?);
+                ready.push(change(system, log, volume, now, contract.serial())?);
             }
             for volume in &decided {
-                volumes.extend(make(system, log, volume, now)?);
+                ready.extend(make(system, log, volume, now)?);
+            }
+            for Ready { volume, opened, record, .. } in &mut ready {
+                if let (Some(record), false) = (record, flags(volume).read_only) {
+                    record.raise(system, volume, opened, contract.serial())?;
+                }
+            }
+            let mut volumes = Vec::with_capacity(ready.len());
+            for Ready { volume, opened, staged, .. } in ready {
+                let watched = watched::watched(system, volume, &opened, &staged)?;
+                volumes.push(Mounted { staged, mount: volume.mount().to_owned(), watched });
             }
             // A mount point inside another volume comes after that volume, or it would be covered.
             volumes.sort_by(|a, b| a.mount.cmp(&b.mount));
@@ -127,23 +147,25 @@ fn reopen<'v, S: Initramfs>(
     judged: Judged<'v>,
     found: Found,
     now: i64,
+    serial: &Serial,
 ) -> Result<Reopened<'v>, Failure> {
     let Judged { volume, disk, .. } = judged;
     let staged = staged(volume);
     let opened = open::open(system, log, judged, found)?;
     probe::file_system(system, volume, &opened.mapped)?;
     mount(system, volume, &opened, &staged)?;
-    let record = record::check(system, log, volume, &opened, &staged, now)?;
+    let record = record::check(system, log, volume, &opened, &staged, now, serial)?;
     Ok(Reopened { volume, disk, staged, opened, record })
 }
 
 /// Changes on a volume what is to be changed.
-fn change<S: Initramfs>(
+fn change<'v, S: Initramfs>(
     system: &S,
     log: &mut Log<'_, S>,
-    reopened: Reopened<'_>,
+    reopened: Reopened<'v>,
     now: i64,
-) -> Result<Mounted, Failure> {
+    serial: &Serial,
+) -> Result<Ready<'v>, Failure> {
     let Reopened { volume, disk, staged, mut opened, mut record } = reopened;
     open::repair(system, log, volume, &mut opened)?;
     if !flags(volume).read_only {
@@ -152,24 +174,24 @@ fn change<S: Initramfs>(
         record.settle(system, volume, &opened)?;
         rotate::commit(system, log, volume, &mut opened, &mut record, new)?;
         grow::grow(system, log, volume, disk, &mut opened, &staged)?;
-    } else if record.due(&opened) || rotate::due(volume, &opened) {
+    } else if record.due(&opened, serial) || rotate::due(volume, &opened) {
         leave(log, volume);
     }
-    mounted(system, log, volume, &opened, staged)
+    Ok(ready(log, volume, opened, staged, Some(record)))
 }
 
 /// Makes a new volume and mounts it; nothing where there is one.
-fn make<S: Initramfs>(
+fn make<'v, S: Initramfs>(
     system: &S,
     log: &mut Log<'_, S>,
-    decided: &Decided<'_>,
+    decided: &Decided<'v>,
     now: i64,
-) -> Result<Option<Mounted>, Failure> {
+) -> Result<Option<Ready<'v>>, Failure> {
     let Decided { volume, disk, action } = decided;
     let name = volume.name();
     let node = |device: &String| Path::new("/dev").join(device);
     let staged = staged(volume);
-    let opened = match action {
+    let (opened, record) = match action {
         Action::Open { .. } => return Ok(None),
         Action::CreateOnDisk => {
             log.say(&format!("making volume {name} on {}", disk.path.display()));
@@ -187,7 +209,21 @@ fn make<S: Initramfs>(
         }
     };
     log.say(&format!("{}: volume {name}: {}", Code::VolumeEncrypted, Code::VolumeEncrypted.text()));
-    mounted(system, log, volume, &opened, staged).map(Some)
+    Ok(Some(ready(log, volume, opened, staged, record)))
+}
+
+/// Says that a volume is mounted, and keeps of it what is needed until all are.
+fn ready<'v, S: Initramfs>(
+    log: &Log<'_, S>,
+    volume: &'v Volume,
+    mut opened: Opened,
+    staged: PathBuf,
+    record: Option<Kept>,
+) -> Ready<'v> {
+    log.say(&format!("{}: volume {}: {}", Code::VolumeMounted, volume.name(), Code::VolumeMounted.text()));
+    // Up to 16 MiB, which the next volume needs.
+    opened.header = Vec::new();
+    Ready { volume, opened, staged, record }
 }
 
 /// Says that a volume begins empty, and what keeps a blank disk from taking the place of one that is in use.
@@ -198,19 +234,6 @@ fn warn_of_new<S: Initramfs>(log: &mut Log<'_, S>, volume: &Volume) {
 
 fn staged(volume: &Volume) -> PathBuf {
     Path::new(STAGED).join(volume.name())
-}
-
-/// A volume that is mounted, as the daemon will compare it.
-fn mounted<S: Initramfs>(
-    system: &S,
-    log: &Log<'_, S>,
-    volume: &Volume,
-    opened: &Opened,
-    staged: PathBuf,
-) -> Result<Mounted, Failure> {
-    log.say(&format!("{}: volume {}: {}", Code::VolumeMounted, volume.name(), Code::VolumeMounted.text()));
-    let watched = watched::watched(system, volume, opened, &staged)?;
-    Ok(Mounted { staged, mount: volume.mount().to_owned(), watched })
 }
 
 fn mount<S: Initramfs>(system: &S, volume: &Volume, opened: &Opened, staged: &Path) -> Result<(), Failure> {

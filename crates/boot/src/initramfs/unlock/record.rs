@@ -6,7 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
-use countersign_contract::model::Volume;
+use countersign_contract::model::{Serial, Volume};
+use countersign_contract::refusal::Finding;
 use countersign_crypto::LibraryError;
 use countersign_plan::volume_record::{ATTRIBUTE, LIMIT, Origin, RecordFault, Subject, VolumeRecord};
 use countersign_system::ports::Initramfs;
@@ -66,9 +67,28 @@ impl Kept {
         }
     }
 
-    /// Whether the file system has yet to get a record, or one that names its header alone.
-    pub(super) fn due(&self, opened: &Opened) -> bool {
-        !self.written || self.record.settled(opened.accepted.digest()).is_some()
+    /// Keeps the contract's serial from now on, where it is higher than the one that is kept.
+    pub(super) fn raise<S: Initramfs>(
+        &mut self,
+        system: &S,
+        volume: &Volume,
+        opened: &Opened,
+        serial: &Serial,
+    ) -> Result<(), Failure> {
+        match self.record.raised(serial.number()) {
+            None => Ok(()),
+            Some(record) => {
+                self.record = record;
+                self.write(system, volume, opened)
+            }
+        }
+    }
+
+    /// Whether the file system has yet to get a record, one that names its header alone, or the contract's serial.
+    pub(super) fn due(&self, opened: &Opened, serial: &Serial) -> bool {
+        !self.written
+            || self.record.settled(opened.accepted.digest()).is_some()
+            || self.record.raised(serial.number()).is_some()
     }
 
     fn write<S: Initramfs>(&mut self, system: &S, volume: &Volume, opened: &Opened) -> Result<(), Failure> {
@@ -85,15 +105,16 @@ pub(super) fn make<S: Initramfs>(
     opened: &Opened,
     staged: &Path,
     now: i64,
-) -> Result<(), Failure> {
+) -> Result<Option<Kept>, Failure> {
     if flags(volume).read_only {
-        return Ok(());
+        return Ok(None);
     }
     let record = VolumeRecord::first(subject(volume, opened), Origin::Made, now);
-    write(system, volume, opened, staged, &record)
+    write(system, volume, opened, staged, &record)?;
+    Ok(Some(Kept { staged: staged.to_owned(), record, written: true }))
 }
 
-/// Judges the record of a mounted volume; one that has none gets its first, not yet written.
+/// Judges the record of a mounted volume, and the contract by it; one that has none gets its first, not yet written.
 pub(super) fn check<S: Initramfs>(
     system: &S,
     log: &mut Log<'_, S>,
@@ -101,6 +122,7 @@ pub(super) fn check<S: Initramfs>(
     opened: &Opened,
     staged: &Path,
     now: i64,
+    serial: &Serial,
 ) -> Result<Kept, Failure> {
     let bytes = system
         .attribute(staged, ATTRIBUTE, LIMIT)
@@ -113,6 +135,7 @@ pub(super) fn check<S: Initramfs>(
         Some(bytes) => {
             let record = VolumeRecord::open(bytes, &opened.key).map_err(internal)?.map_err(refuse)?;
             record.judge(subject).map_err(refuse)?;
+            record.judge_serial(serial.number()).map_err(|fault| older(volume, serial, fault))?;
             record
         }
         None => {
@@ -122,6 +145,12 @@ pub(super) fn check<S: Initramfs>(
         }
     };
     Ok(Kept { staged: staged.to_owned(), record, written: bytes.is_some() })
+}
+
+/// The refusal of a contract that is older than one that has opened the volume.
+fn older(volume: &Volume, serial: &Serial, fault: RecordFault) -> Failure {
+    let message = format!("volume {}: {fault}", volume.name());
+    Failure::finding(Stage::Unlock, Finding::new(fault.code(), serial.place().clone(), message, None))
 }
 
 fn subject<'v>(volume: &'v Volume, opened: &'v Opened) -> Subject<'v> {

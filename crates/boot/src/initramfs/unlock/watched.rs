@@ -1,6 +1,7 @@
 //! What the daemon will hold a volume against while the guest runs ([`countersign_plan::watch`]).
 //!
-//! Taken when the volume is mounted and its table was found good: whatever differs later has been changed.
+//! Taken when all volumes are mounted, their tables were found good and their records are written: whatever differs
+//! later has been changed.
 
 use std::path::Path;
 

@@ -3,12 +3,17 @@
 use std::process::Command;
 
 use super::contract::Contract;
-use super::keys::{keys, run};
+use super::keys::{keys, party, run};
 
 /// The good contract with an auditor, whose key stands there as this text.
 pub fn with_auditor(key: &str) -> Contract {
     let line = format!("attestationPublicKey: {key}\nenvWorkload");
     Contract { altered: vec![("envWorkload".into(), line)], ..Contract::good() }
+}
+
+/// A PEM text, sealed as somebody's section is.
+pub fn sealed_key(maker: &[&str], name: &str) -> String {
+    run(party(maker[0]).args(&maker[1..]).arg(keys().path(name)).arg(keys().path("image.crt")))
 }
 
 /// What the documented commands read from a token.

@@ -34,6 +34,7 @@ pub const API_KEY: &str = "canary+api/key";
 pub enum Sealed {
     Both,
     EnvOnly,
+    WorkloadOnly,
     No,
 }
 
@@ -129,6 +130,11 @@ volumes:
         self
     }
 
+    /// With both sections in tokens that cannot be altered.
+    pub fn authenticated(self) -> Contract {
+        Contract { authenticated: &["workload", "env"], ..self }
+    }
+
     /// Without signature and signing key.
     pub fn unsigned(mut self) -> Contract {
         self.signer = None;
@@ -192,8 +198,14 @@ volumes:
             return self.alter();
         }
         let folder = tempfile::tempdir().unwrap();
-        let workload = self.section(&folder, "workload", &self.workload, self.sealed == Sealed::Both);
-        let env = self.section(&folder, "env", &self.env, self.sealed != Sealed::No);
+        let workload = self.section(
+            &folder,
+            "workload",
+            &self.workload,
+            matches!(self.sealed, Sealed::Both | Sealed::WorkloadOnly),
+        );
+        let env =
+            self.section(&folder, "env", &self.env, matches!(self.sealed, Sealed::Both | Sealed::EnvOnly));
         let signature = self.signer.map(|key| {
             run(party("sign")
                 .arg(keys().path(key))
@@ -274,6 +286,17 @@ volumes:
         }
         run(party("archive").arg(folder.path()))
     }
+}
+
+/// A contract of these two strings with a signature over them.
+pub fn signed(workload: &str, env: &str) -> Contract {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [("workload", workload), ("env", env)] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let paths = ["workload", "env"].map(|name| folder.path().join(name));
+    let signature = run(party("sign").arg(keys().path("signer.key")).args(paths));
+    Contract::raw(format!("workload: {workload}\nenv: {env}\nenvWorkloadSignature: {signature}\n"))
 }
 
 /// The contract disk.

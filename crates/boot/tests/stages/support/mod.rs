@@ -6,6 +6,7 @@ pub mod contract;
 pub mod host;
 pub mod keys;
 pub mod machine;
+pub mod volume_record;
 pub mod watch;
 
 pub use contract::{Contract, Sealed};
