@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use material::Material;
 use serde_json::Value;
-use support::{Desk, archive, compose};
+use support::{Desk, archive, archive_of, compose};
 
 fn cases(name: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/contracts").join(name);
@@ -175,6 +175,109 @@ fn what_is_in_the_archive_counts() {
     desk.write("contract.yaml", text);
     let report = desk.report("contract.yaml");
     assert_eq!(report["findings"].as_array().unwrap().last().unwrap()["code"], "HPL06100E");
+}
+
+/// A digest of no image.
+const DIGEST: &str = "sha256:9fcf739803e0dcce2e2351e797b875fa51049ffd66843242cfae973fd2376e4a";
+
+/// The report about a contract with this archive and variables of its env section.
+fn report(desk: &Desk, material: &Material, files: &[(&str, &str)], variables: &str) -> Value {
+    let minimal = cases("valid").into_iter().find(|case| case.ends_with("minimal.yaml")).unwrap();
+    let text = material.fill(&std::fs::read_to_string(minimal).unwrap());
+    let filled: Vec<(&str, String)> =
+        files.iter().map(|(name, text)| (*name, text.replace("DIGEST", DIGEST))).collect();
+    let files: Vec<(&str, &str)> = filled.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let text = text.replace("archive: AAAA", &format!("archive: {}", archive_of(&files)));
+    assert!(text.contains("\n  type: env\n"), "{text}");
+    let text = text.replace("\n  type: env\n", &format!("\n  type: env\n{variables}"));
+    desk.write("contract.yaml", text);
+    desk.report("contract.yaml")
+}
+
+#[test]
+fn the_archives_own_variables_name_images_on_the_desk_as_in_the_guest() {
+    let (desk, material) = (Desk::new(), Material::new());
+    let image = "services:\n  web:\n    image: ${REGISTRY}/hello@${OTHER:-DIGEST}\n";
+    for (dotenv, variables, host) in [
+        ("export REGISTRY=\"own.example.org\" # ours\n", "", "own.example.org"),
+        ("REGISTRY=own.example.org\n", "  env: {REGISTRY: set.example.org}\n", "set.example.org"),
+        ("REGISTRY=${HOST}\nHOST=own.example.org", "  env: {HOST: set.example.org}\n", "set.example.org"),
+    ] {
+        let report = report(&desk, &material, &[("docker-compose.yml", image), (".env", dotenv)], variables);
+        assert_eq!(report["verdict"], "boots", "{report:#}");
+        assert_eq!(report["plan"]["images"], serde_json::json!([format!("{host}/hello@{DIGEST}")]));
+    }
+}
+
+#[test]
+fn what_the_guest_says_about_a_compose_file_is_said_on_the_desk_with_its_line() {
+    let (desk, material) = (Desk::new(), Material::new());
+    let web = "services:\n  web:\n    image: ";
+    for (compose, dotenv, code, message, hint) in [
+        (
+            "hello@DIGEST\n---\nservices:\n  more:\n    image: redis@DIGEST\n",
+            "",
+            "HPL05109E",
+            "docker-compose.yml: expected one yaml document (line 4)",
+            "keep one document",
+        ),
+        (
+            "${REGISTRY}/hello@DIGEST\n",
+            "OTHER=x\n",
+            "HPL06009E",
+            "docker-compose.yml: service web: expected every variable of its image in env, REGISTRY is not set (line 3)",
+            "set it under env.env or workload.env, or in the archive's .env",
+        ),
+        (
+            "${IMAGE:-hello@DIGEST}\n",
+            "IMAGE=canary:latest\n",
+            "HPL06010E",
+            "docker-compose.yml: service web: expected its image as name@sha256:digest where IMAGE is replaced (line 3)",
+            "name the image as name@sha256:digest",
+        ),
+        (
+            "${IMAGE}@DIGEST\n",
+            "IMAGE=canary//x\n",
+            "HPL06009E",
+            "docker-compose.yml: service web: expected an image reference where IMAGE is replaced (line 3)",
+            "name an image of a registry by digest in every service and keep all services in one file",
+        ),
+        (
+            "oci:canary@DIGEST\n",
+            "",
+            "HPL06009E",
+            "docker-compose.yml: service web: expected an image in a registry, not one behind a scheme (line 3)",
+            "name an image of a registry by digest in every service and keep all services in one file",
+        ),
+        (
+            "hello@DIGEST\n    image: canary\n",
+            "",
+            "HPL05105E",
+            "docker-compose.yml: expected each key once in its map, image stands twice (line 4)",
+            "keep one of the two entries",
+        ),
+        (
+            "!!binary Y2FuYXJ5\n",
+            "",
+            "HPL05108E",
+            "docker-compose.yml: expected no tag (line 3)",
+            "remove the tag",
+        ),
+        (
+            "hello@DIGEST\n",
+            "A=1\nB=\"canary\n",
+            "HPL06106E",
+            ".env: expected the closing quote of a value (line 2)",
+            "write each line as NAME=value, in quotes where the value has spaces, # or $, and try it with docker compose config",
+        ),
+    ] {
+        let compose = format!("{web}{compose}");
+        let report = report(&desk, &material, &[("docker-compose.yml", &compose), (".env", dotenv)], "");
+        let last = report["findings"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!((&report["stage"], &last["code"]), (&"validate".into(), &code.into()), "{report:#}");
+        assert_eq!((&last["message"], &last["hint"]), (&message.into(), &hint.into()));
+        assert!(!report.to_string().contains("canary"), "{report:#}");
+    }
 }
 
 #[test]

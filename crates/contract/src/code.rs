@@ -9,9 +9,11 @@
 //! | `HPL01100`–`HPL01199` | logging | refusals of the log server's settings |
 //! | `HPL05100`–`HPL05199` | contract | refusals: text, envelope, fields |
 //! | `HPL05200`–`HPL05299` | contract | warnings and notices to the author |
-//! | `HPL06100`–`HPL06199` | archive | refusals of the compose or play archive |
+//! | `HPL06100`–`HPL06119` | archive | refusals of the compose or play archive |
+//! | `HPL06120`–`HPL06129` | images | the deadline of the stage `images` |
 //! | `HPL07100`–`HPL07199` | volumes | refusals and warnings by the stage `unlock` |
 //! | `HPL08110`–`HPL08119` | daemon | the workload's containers and their engine |
+//! | `HPL08120`–`HPL08129` | start | the deadline of the stage `start` |
 //! | `HPL11100`–`HPL11199` | initramfs | locate, unseal, root, the clock |
 //! | `HPL12100`–`HPL12199` | signature | unsigned contracts, policy, the end of a contract |
 //! | `HPL13100`–`HPL13109` | network | refusals of network-config |

@@ -2,38 +2,65 @@
 //!
 //! The engine's own compose program interprets the file; here only what has to be judged before it runs is read:
 //! each service's `image` after interpolation, and the keys that would bring in something unjudged (`build`,
-//! `include`). Unlike a contract, a compose file may use anchors, aliases and merge keys: an alias shares the node
-//! it names, so that nothing is expanded and nothing can explode.
+//! `include`, `extends` of another file). Both read the same text, so what they could take differently is followed to
+//! the letter or refused: `document`, `reference`, [`crate::interpolate`] and [`crate::dotenv`] say how. The test
+//! `compose_program` of this package holds all of it against the program.
 //!
 //! The rule is HPCR's: an image is named by digest, or a signature rule covers it. Signature rules are refused
 //! elsewhere until the guest acts on them.
 
 use std::collections::HashMap;
-use std::rc::Rc;
 
-use saphyr_parser::{Event, Parser};
+mod document;
+mod environment;
+mod reference;
 
-use crate::interpolate::interpolate;
+use crate::interpolate::{Fault, interpolate};
+use document::{Entry, Kind, Node};
 
-/// Nodes of a compose file; it comes from a bounded archive, this bounds the tree.
-const MAX_NODES: usize = 65_536;
-/// Levels of maps and lists.
-const MAX_DEPTH: usize = 64;
-/// Length of a SHA-256 in hexadecimal digits.
-const DIGEST_DIGITS: usize = 64;
+pub use environment::{COMPOSE_FOLDER, COMPOSE_PROJECT, Environment, PROGRAM};
 
-/// Why the compose file is not taken. Service names may be printed, values may not.
+/// Longest image reference after interpolation; a name, a tag and a digest are shorter.
+const LONGEST_IMAGE: usize = 1024;
+
+/// Why the compose file is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ComposeRefusal {
+#[error("{fault} (line {line})")]
+pub struct ComposeRefusal {
+    /// Line of the compose file, from one.
+    pub line: usize,
+    /// What is wrong there.
+    pub fault: ComposeFault,
+}
+
+/// What is wrong with a compose file. Names of services, keys and variables may be printed, values may not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ComposeFault {
     /// Not YAML, or beyond the bounds.
-    #[error("expected a compose file in valid yaml (line {line})")]
-    Syntax {
-        /// Line, from one.
-        line: usize,
+    #[error("expected a compose file in valid yaml")]
+    Syntax,
+    /// A line break by which the compose program's YAML ends a line, or a comment, and newer YAML does not; or a control
+    /// character, or a byte order mark inside the text.
+    #[error("expected lines that end in a line feed, and no control character")]
+    Character,
+    /// A second document; the compose program would add its services to those of the first.
+    #[error("expected one yaml document")]
+    SeveralDocuments,
+    /// A key twice.
+    #[error("expected each key once in its map, {key} stands twice")]
+    DuplicateKey {
+        /// The key.
+        key: String,
     },
+    /// A tag by which the compose program reads something else than what stands there.
+    #[error("expected no tag")]
+    Tag,
     /// No map called `services` with at least one service.
     #[error("expected at least one service under services")]
     NoServices,
+    /// A name that the compose program takes for no name of a service.
+    #[error("expected a name of letters, digits, ., _ and - for a service, in quotes if it is a number")]
+    ServiceName,
     /// `include` at the top level.
     #[error("expected all services in one file, without include")]
     Include,
@@ -49,18 +76,74 @@ pub enum ComposeRefusal {
         /// Name of the service.
         service: String,
     },
-    /// An image with a variable that cannot be replaced.
-    #[error("service {service}: expected every variable of its image in env")]
+    /// A service whose image stands in another file, or that extends one which is not there.
+    #[error("service {service}: expected an image, here or in a service of this file that it extends")]
+    Extends {
+        /// Name of the service.
+        service: String,
+    },
+    /// An image that is not written as one, for its variables.
+    #[error("service {service}: expected ${{NAME}} in its image, and $$ for a dollar sign")]
+    Malformed {
+        /// Name of the service.
+        service: String,
+    },
+    /// An image with variables that are not set, and that is no image without them.
+    #[error("service {service}: expected every variable of its image in env, {} not set", are(variables))]
     Variable {
         /// Name of the service.
         service: String,
+        /// Names of the variables.
+        variables: Vec<String>,
+    },
+    /// An image that is no reference once its variables are replaced.
+    #[error("service {service}: expected an image reference{}", replaced(variables))]
+    NotAReference {
+        /// Name of the service.
+        service: String,
+        /// Names of its variables.
+        variables: Vec<String>,
+    },
+    /// An image that is not in a registry.
+    #[error(
+        "service {service}: expected an image in a registry, not one behind a scheme{}",
+        replaced(variables)
+    )]
+    Scheme {
+        /// Name of the service.
+        service: String,
+        /// Names of its variables.
+        variables: Vec<String>,
     },
     /// An image without digest.
-    #[error("service {service}: expected its image as name@sha256:digest")]
+    #[error("service {service}: expected its image as name@sha256:digest{}", replaced(variables))]
     NotPinned {
         /// Name of the service.
         service: String,
+        /// Names of its variables.
+        variables: Vec<String>,
     },
+}
+
+impl ComposeFault {
+    /// What would help, where it is more than the code's own remedy.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            ComposeFault::Variable { .. } => {
+                Some("set it under env.env or workload.env, or in the archive's .env")
+            }
+            ComposeFault::Tag => Some("remove the tag"),
+            _ => None,
+        }
+    }
+}
+
+fn are(variables: &[String]) -> String {
+    format!("{} {}", variables.join(", "), if variables.len() == 1 { "is" } else { "are" })
+}
+
+fn replaced(variables: &[String]) -> String {
+    if variables.is_empty() { String::new() } else { format!(" where {} replaced", are(variables)) }
 }
 
 /// The images of all services, each once, in the order of the file.
@@ -71,153 +154,147 @@ pub fn images<'a>(
     text: &str,
     lookup: &dyn Fn(&str) -> Option<&'a str>,
 ) -> Result<Vec<String>, ComposeRefusal> {
-    let file = parse(text)?;
-    if file.get("include").is_some() {
-        return Err(ComposeRefusal::Include);
+    let file = document::parse(text)?;
+    if let Some(Entry { line, .. }) = file.get("include") {
+        return Err(ComposeRefusal { line: *line, fault: ComposeFault::Include });
     }
-    let services = file.get("services").ok_or(ComposeRefusal::NoServices)?;
+    let services = file.get("services");
+    let line = services.map_or(1, |services| services.line);
+    let services = services.map(|services| services.value.entries()).unwrap_or_default();
+    let services =
+        Services { by_name: services.iter().map(|service| (&*service.key, service)).collect(), lookup };
     let mut images = Vec::new();
-    for (service, definition) in services.entries() {
-        let image = image(service, definition, lookup)?;
+    for service in file.get("services").map(|services| services.value.entries()).unwrap_or_default() {
+        let image = services.image(service)?;
         if !images.contains(&image) {
             images.push(image);
         }
     }
-    if images.is_empty() { Err(ComposeRefusal::NoServices) } else { Ok(images) }
-}
-
-fn image<'a>(
-    service: &str,
-    definition: &Node,
-    lookup: &dyn Fn(&str) -> Option<&'a str>,
-) -> Result<String, ComposeRefusal> {
-    let service = || service.chars().filter(|letter| !letter.is_control()).take(64).collect::<String>();
-    if definition.get("build").is_some() {
-        return Err(ComposeRefusal::Build { service: service() });
+    if images.is_empty() {
+        return Err(ComposeRefusal { line, fault: ComposeFault::NoServices });
     }
-    let Some(Node::Scalar(image)) = definition.get("image") else {
-        return Err(ComposeRefusal::NoImage { service: service() });
-    };
-    let image = interpolate(image, lookup).ok_or_else(|| ComposeRefusal::Variable { service: service() })?;
-    if is_pinned(&image) { Ok(image) } else { Err(ComposeRefusal::NotPinned { service: service() }) }
+    Ok(images)
 }
 
-/// Whether a reference ends in a SHA-256 digest and holds nothing that a command line could mistake.
-pub fn is_pinned(image: &str) -> bool {
-    let Some((name, digest)) = image.split_once("@sha256:") else { return false };
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:".contains(&byte);
-    !name.is_empty()
-        && name.as_bytes()[0].is_ascii_alphanumeric()
-        && name.bytes().all(plain)
-        && digest.len() == DIGEST_DIGITS
-        && digest.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+/// The services of a file, and the values of its variables.
+struct Services<'s, 'l, 'a> {
+    by_name: HashMap<&'s str, &'s Entry>,
+    lookup: &'l dyn Fn(&str) -> Option<&'a str>,
 }
 
-/// A YAML node, without places and types: a compose file is the compose program's to check.
-#[derive(Debug)]
-enum Node {
-    Scalar(String),
-    List(Vec<Rc<Node>>),
-    Map(Vec<(String, Rc<Node>)>),
-}
-
-impl Node {
-    /// The value of a key, own entries before merged ones (the YAML merge key type).
-    fn get(&self, key: &str) -> Option<&Node> {
-        let Node::Map(entries) = self else { return None };
-        let own = entries.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_ref());
-        own.or_else(|| {
-            let merged = entries.iter().filter(|(name, _)| name == "<<");
-            merged.flat_map(|(_, source)| source.sources()).find_map(|source| source.get(key))
-        })
-    }
-
-    /// What a merge key names: a map or a list of maps.
-    fn sources(&self) -> Vec<&Node> {
-        match self {
-            Node::Scalar(_) => Vec::new(),
-            Node::List(items) => items.iter().map(AsRef::as_ref).collect(),
-            Node::Map(_) => vec![self],
+impl Services<'_, '_, '_> {
+    /// The image of a service, if it is pinned.
+    fn image(&self, service: &Entry) -> Result<String, ComposeRefusal> {
+        if !is_service_name(&service.key, service.plain) {
+            return Err(ComposeRefusal { line: service.line, fault: ComposeFault::ServiceName });
+        }
+        if let Some(build) = service.value.get("build") {
+            return Err(ComposeRefusal {
+                line: build.line,
+                fault: ComposeFault::Build { service: name(service) },
+            });
+        }
+        let (line, text) = self.text(service)?;
+        let refused = |fault| Err(ComposeRefusal { line, fault });
+        let service = name(service);
+        let read = match interpolate(text, LONGEST_IMAGE, self.lookup) {
+            Ok(read) => read,
+            Err(Fault::Malformed) => return refused(ComposeFault::Malformed { service }),
+            Err(Fault::Missing(name)) => {
+                return refused(ComposeFault::Variable { service, variables: vec![name] });
+            }
+            Err(Fault::TooLarge) => {
+                return refused(ComposeFault::NotAReference { service, variables: Vec::new() });
+            }
+        };
+        let variables = read.names;
+        match reference::kind(&read.text) {
+            reference::Kind::Pinned => Ok(read.text.to_string()),
+            // As long as a reference comes out, a variable that is not set is empty, as the compose program has it.
+            _ if !read.unset.is_empty() => refused(ComposeFault::Variable { service, variables: read.unset }),
+            reference::Kind::NotPinned => refused(ComposeFault::NotPinned { service, variables }),
+            reference::Kind::Scheme => refused(ComposeFault::Scheme { service, variables }),
+            reference::Kind::None => refused(ComposeFault::NotAReference { service, variables }),
         }
     }
 
-    /// Names and values, those of merge keys included.
-    fn entries(&self) -> Vec<(&str, &Node)> {
-        let Node::Map(entries) = self else { return Vec::new() };
-        let mut all: Vec<(&str, &Node)> = Vec::new();
-        for (name, value) in entries {
-            if name == "<<" {
-                for source in value.sources() {
-                    all.extend(source.entries());
+    /// The text of a service's image with its line: its own, or that of the service that it extends.
+    fn text<'n>(&'n self, service: &'n Entry) -> Result<(usize, &'n str), ComposeRefusal> {
+        let mut extending = service;
+        // No chain is longer than there are services, unless it is a ring.
+        for _ in 0..=self.by_name.len() {
+            let image = extending.value.get("image");
+            if let Some(image) = image {
+                if image.value.tagged {
+                    return Err(ComposeRefusal { line: image.line, fault: ComposeFault::Tag });
                 }
-            } else {
-                all.push((name, value));
+                if let Some(text) = image.value.text() {
+                    return Ok((image.line, text));
+                }
+            }
+            let line = image.map_or(extending.line, |image| image.line);
+            let no_image = ComposeFault::NoImage { service: name(service) };
+            let Some(extends) = extending.value.get("extends") else {
+                return Err(ComposeRefusal { line, fault: no_image });
+            };
+            match self.extended(&extends.value) {
+                Some(other) => extending = other,
+                None => break,
             }
         }
-        all
+        let line = service.value.get("extends").map_or(service.line, |extends| extends.line);
+        Err(ComposeRefusal { line, fault: ComposeFault::Extends { service: name(service) } })
+    }
+
+    /// The service of this file that is extended.
+    fn extended(&self, extends: &Node) -> Option<&Entry> {
+        let named = match &extends.kind {
+            Kind::Scalar(..) => extends.text(),
+            Kind::Map(_) if extends.get("file").is_none() => {
+                extends.get("service").and_then(|service| service.value.text())
+            }
+            _ => None,
+        }?;
+        let named = interpolate(named, LONGEST_IMAGE, self.lookup).ok()?;
+        self.by_name.get(named.text.as_str()).copied()
     }
 }
 
-/// A list or map that is still open, with the anchor it will be known by.
-struct Open {
-    anchor: usize,
-    /// `None` for a list.
-    key: Option<Option<String>>,
-    items: Vec<Rc<Node>>,
-    entries: Vec<(String, Rc<Node>)>,
+/// The name of a service for a message.
+fn name(service: &Entry) -> String {
+    printable(&service.key)
 }
 
-fn parse(text: &str) -> Result<Node, ComposeRefusal> {
-    let mut open: Vec<Open> = Vec::new();
-    let mut anchors: HashMap<usize, Rc<Node>> = HashMap::new();
-    let mut nodes = 0;
-    let mut parser = Parser::new_from_str(text);
-    while let Some(event) = parser.next_event() {
-        let (event, span) = match event {
-            Ok(event) => event,
-            Err(error) => return Err(ComposeRefusal::Syntax { line: error.marker().line().max(1) }),
-        };
-        let syntax = || ComposeRefusal::Syntax { line: span.start.line().max(1) };
-        nodes += 1;
-        if nodes > MAX_NODES || open.len() > MAX_DEPTH {
-            return Err(syntax());
-        }
-        let (anchor, finished) = match event {
-            Event::Scalar(value, _, anchor, _) => (anchor, Rc::new(Node::Scalar(value.into_owned()))),
-            Event::Alias(anchor) => (0, anchors.get(&anchor).cloned().ok_or_else(syntax)?),
-            Event::SequenceStart(anchor, _) => {
-                open.push(Open { anchor, key: None, items: Vec::new(), entries: Vec::new() });
-                continue;
-            }
-            Event::MappingStart(anchor, _) => {
-                open.push(Open { anchor, key: Some(None), items: Vec::new(), entries: Vec::new() });
-                continue;
-            }
-            Event::SequenceEnd | Event::MappingEnd => {
-                let closed = open.pop().ok_or_else(syntax)?;
-                let node =
-                    if closed.key.is_some() { Node::Map(closed.entries) } else { Node::List(closed.items) };
-                (closed.anchor, Rc::new(node))
-            }
-            _ => continue,
-        };
-        if anchor != 0 {
-            anchors.insert(anchor, Rc::clone(&finished));
-        }
-        match open.last_mut() {
-            // The document's root: what follows it, if anything, is not looked at by the compose program either.
-            None => return Rc::try_unwrap(finished).map_err(|_| syntax()),
-            Some(Open { key: None, items, .. }) => items.push(finished),
-            Some(Open { key: Some(key), entries, .. }) => match key.take() {
-                Some(name) => entries.push((name, finished)),
-                None => match finished.as_ref() {
-                    Node::Scalar(name) => *key = Some(name.clone()),
-                    _ => return Err(syntax()),
-                },
-            },
-        }
-    }
-    Err(ComposeRefusal::NoServices)
+/// A name without control characters, cut.
+fn printable(name: &str) -> String {
+    name.chars().filter(|letter| !letter.is_control()).take(64).collect()
+}
+
+/// Whether the compose program takes a key for the name of a service; without quotes it takes a number for a number.
+fn is_service_name(name: &str, plain: bool) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let digits = || name.replace('_', "");
+    let number = || digits().starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first));
+    let other = || {
+        ["0x", "0o", "0b", "-0x", "-0o", "-0b"].iter().any(|base| name.starts_with(base))
+            || matches!(
+                name.to_ascii_lowercase().as_str(),
+                "true" | "false" | "null" | ".inf" | "-.inf" | ".nan"
+            )
+            || is_date(name)
+    };
+    !name.is_empty()
+        && name.bytes().all(allowed)
+        && !(plain && ((number() && digits().parse::<f64>().is_ok()) || other()))
+}
+
+/// `2026-1-31`: a timestamp.
+fn is_date(name: &str) -> bool {
+    let parts: Vec<&str> = name.split('-').collect();
+    parts.len() == 3
+        && parts.iter().zip([4, 2, 2]).all(|(part, digits)| {
+            !part.is_empty() && part.len() <= digits && part.bytes().all(|byte| byte.is_ascii_digit())
+        })
 }
 
 #[cfg(test)]
@@ -225,6 +302,10 @@ mod tests {
     use super::*;
 
     const DIGEST: &str = "9fcf739803e0dcce2e2351e797b875fa51049ffd66843242cfae973fd2376e4a";
+
+    fn refusal(line: usize, fault: ComposeFault) -> ComposeRefusal {
+        ComposeRefusal { line, fault }
+    }
 
     fn images_of(text: &str) -> Result<Vec<String>, ComposeRefusal> {
         images(&text.replace("DIGEST", DIGEST), &|name| {
@@ -266,30 +347,116 @@ services:
     }
 
     #[test]
+    fn a_service_has_the_image_of_what_it_extends() {
+        let text = "
+services:
+  base: {image: \"a@sha256:DIGEST\"}
+  web: {extends: base}
+  more:
+    extends: {service: \"${NONE:-web}\"}
+    image:
+  own:
+    extends: {file: other.yaml, service: x}
+    image: b@sha256:DIGEST
+";
+        assert_eq!(images_of(text).unwrap(), [format!("a@sha256:{DIGEST}"), format!("b@sha256:{DIGEST}")]);
+    }
+
+    #[test]
+    fn an_entry_of_the_services_wins_over_a_merged_one() {
+        let text = "
+x-base: &base
+  web: {image: old}
+  more: {image: \"b@sha256:DIGEST\"}
+services:
+  <<: *base
+  web: {image: \"a@sha256:DIGEST\"}
+";
+        assert_eq!(images_of(text).unwrap(), [format!("a@sha256:{DIGEST}"), format!("b@sha256:{DIGEST}")]);
+    }
+
+    #[test]
     fn every_refusal() {
         let service = || "web".to_owned();
-        for (text, expected) in [
-            ("services:\n  web:\n    image: app:latest\n", ComposeRefusal::NotPinned { service: service() }),
+        let none = Vec::new;
+        let registry = || vec!["REGISTRY".to_owned()];
+        let not_pinned = |variables| ComposeFault::NotPinned { service: service(), variables };
+        let no_reference = |variables| ComposeFault::NotAReference { service: service(), variables };
+        let scheme = |variables| ComposeFault::Scheme { service: service(), variables };
+        let variable =
+            |name: &str| ComposeFault::Variable { service: service(), variables: vec![name.into()] };
+        let twice = |key: &str| ComposeFault::DuplicateKey { key: key.into() };
+        let extends = || ComposeFault::Extends { service: service() };
+        for (text, line, expected) in [
+            ("services:\n  web:\n    image: app:latest\n", 3, not_pinned(none())),
+            ("services:\n  web:\n    image: ${REGISTRY}/app\n", 3, not_pinned(registry())),
+            ("services:\n  web:\n    image: -x@sha256:DIGEST\n", 3, no_reference(none())),
+            ("services:\n  web:\n    image: ${REGISTRY}//x@sha256:DIGEST\n", 3, no_reference(registry())),
+            ("services:\n  web:\n    image: a@sha256:DIGESTa\n", 3, not_pinned(none())),
+            ("services:\n  web:\n    image: oci:a@sha256:DIGEST\n", 3, scheme(none())),
+            ("services:\n  web:\n    build: .\n", 3, ComposeFault::Build { service: service() }),
+            ("services:\n  web:\n    command: x\n", 2, ComposeFault::NoImage { service: service() }),
+            ("services:\n  web:\n    image:\n", 3, ComposeFault::NoImage { service: service() }),
+            ("services:\n  web:\n    image: [a]\n", 3, ComposeFault::NoImage { service: service() }),
+            ("services:\n  web:\n    image: ''\n", 3, no_reference(none())),
+            ("services:\n  web: x\n", 2, ComposeFault::NoImage { service: service() }),
+            ("services:\n  web:\n    image: ${A:?b}\n", 3, variable("A")),
+            ("services:\n  web:\n    image: ${A}/b@sha256:DIGEST\n", 3, variable("A")),
+            ("services:\n  web:\n    image: ${A\n", 3, ComposeFault::Malformed { service: service() }),
+            ("services:\n  web:\n    extends: web\n", 3, extends()),
+            ("services:\n  web:\n    extends: {file: a.yaml, service: b}\n", 3, extends()),
+            ("services:\n  web:\n    extends: b\n", 3, extends()),
+            ("services:\n  web:\n    image: a\n    image: b\n", 4, twice("image")),
+            ("services:\n  web:\n    <<: {a: b}\n    <<: {c: d}\n", 4, twice("<<")),
+            ("services:\n  web:\n    image: !!binary YQ==\n", 3, ComposeFault::Tag),
+            ("services:\n  web:\n    image: !!int 5\n", 3, ComposeFault::Tag),
+            ("services:\n  web:\n    image: !x a\n", 3, ComposeFault::Tag),
+            ("services:\n  web:\n    <<: a\n", 3, ComposeFault::Syntax),
+            ("services:\n  web:\n    <<: [a]\n", 3, ComposeFault::Syntax),
             (
-                "services:\n  web:\n    image: -x@sha256:DIGEST\n",
-                ComposeRefusal::NotPinned { service: service() },
+                "services:\n  web:\n    image: a # x\u{2028}  more:\u{2028}    image: b\n",
+                3,
+                ComposeFault::Character,
             ),
-            (
-                "services:\n  web:\n    image: a@sha256:DIGESTa\n",
-                ComposeRefusal::NotPinned { service: service() },
-            ),
-            ("services:\n  web:\n    build: .\n", ComposeRefusal::Build { service: service() }),
-            ("services:\n  web:\n    command: x\n", ComposeRefusal::NoImage { service: service() }),
-            ("services:\n  web:\n    image: ${A:?b}\n", ComposeRefusal::Variable { service: service() }),
-            ("include: [other.yaml]\nservices: {}\n", ComposeRefusal::Include),
-            ("services: {}\n", ComposeRefusal::NoServices),
-            ("version: '3'\n", ComposeRefusal::NoServices),
-            ("", ComposeRefusal::NoServices),
-            ("services:\n  web: [\n", ComposeRefusal::Syntax { line: 3 }),
-            ("a: *b\n", ComposeRefusal::Syntax { line: 1 }),
+            ("services:\n  web:\n    image: a # x\u{2029}  more: {image: b}\n", 3, ComposeFault::Character),
+            ("services:\n  web:\n    image: a # x\u{85}  more: {image: b}\n", 3, ComposeFault::Character),
+            ("services:\n\u{feff}  web:\n    image: a\n", 2, ComposeFault::Character),
+            ("services:\n  web:\n    image: \"a\u{7}\"\n", 3, ComposeFault::Character),
+            ("services:\n  5:\n    image: a\n", 2, ComposeFault::ServiceName),
+            ("services:\n  a b:\n    image: a\n", 2, ComposeFault::ServiceName),
+            ("# x\ninclude: [other.yaml]\nservices: {}\n", 2, ComposeFault::Include),
+            ("a: b\nservices: {}\n", 2, ComposeFault::NoServices),
+            ("version: '3'\n", 1, ComposeFault::NoServices),
+            ("", 1, ComposeFault::NoServices),
+            ("services:\n  web: [\n", 3, ComposeFault::Syntax),
+            ("a: *b\n", 1, ComposeFault::Syntax),
+            ("a: &a {b: *a}\n", 1, ComposeFault::Syntax),
+            ("services: {}\n---\nservices: {}\n", 2, ComposeFault::SeveralDocuments),
+            ("services: {}\n...\n---\n", 3, ComposeFault::SeveralDocuments),
         ] {
-            assert_eq!(images_of(text), Err(expected), "{text}");
+            assert_eq!(images_of(text), Err(refusal(line, expected)), "{text}");
         }
+    }
+
+    #[test]
+    fn numbers_and_dates_are_no_names_without_quotes() {
+        for name in
+            ["1", "1e3", "1_000", "0x1f", "-1", "1.5", ".5", "true", "NULL", "2026-01-31", ".inf", "a/b", ""]
+        {
+            assert!(!is_service_name(name, true), "{name}");
+        }
+        for name in ["web", "1a", "1.2.3", "0-1", "a_b", "inf", "2026-01-31-x", "e3"] {
+            assert!(is_service_name(name, true), "{name}");
+        }
+        for name in ["1", "true", "2026-01-31"] {
+            assert!(is_service_name(name, false), "{name}");
+        }
+    }
+
+    #[test]
+    fn tags_of_the_core_schema_stay() {
+        let text = "services: !!map\n  web:\n    image: !!str a@sha256:DIGEST\n    scale: !!int \"2\"\n";
+        assert_eq!(images_of(text).unwrap(), [format!("a@sha256:{DIGEST}")]);
     }
 
     #[test]
@@ -298,6 +465,28 @@ services:
         for level in 1..60 {
             text.push_str(&format!("a{level}: &a{level} [*a{0}, *a{0}]\n", level - 1));
         }
-        assert_eq!(images_of(&text), Err(ComposeRefusal::NoServices));
+        assert_eq!(images_of(&text), Err(refusal(1, ComposeFault::NoServices)));
+        let mut merged = String::from("a0: &a0 {x: y}\n");
+        for level in 1..60 {
+            merged.push_str(&format!("a{level}: &a{level} {{<<: [*a{0}, *a{0}], y{level}: z}}\n", level - 1));
+        }
+        assert_eq!(images_of(&merged), Err(refusal(1, ComposeFault::NoServices)));
+    }
+
+    #[test]
+    fn chains_of_aliases_and_merged_entries_are_bounded() {
+        let mut chain = String::from("a0: &a0 [x]\n");
+        for level in 1..100 {
+            chain.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
+        }
+        assert_eq!(images_of(&chain), Err(refusal(65, ComposeFault::Syntax)));
+        let keys: String = (0..1000).map(|key| format!("k{key}: x, ")).collect();
+        let mut wide = format!("a: &a {{{keys}}}\n");
+        for level in 0..100 {
+            wide.push_str(&format!("b{level}: {{<<: *a}}\n"));
+        }
+        let refused = images_of(&wide).unwrap_err();
+        assert_eq!(refused.fault, ComposeFault::Syntax);
+        assert!((60..70).contains(&refused.line), "{refused:?}");
     }
 }

@@ -14,17 +14,15 @@ use countersign_crypto::certificate::Certificate;
 use countersign_crypto::private_key::PrivateKey;
 use countersign_crypto::secret::SecretBytes;
 
-use crate::compose::{self, ComposeRefusal};
+use crate::compose::{self, COMPOSE_FOLDER, COMPOSE_PROJECT, ComposeFault, ComposeRefusal, Environment};
 use crate::credentials::auth_json;
-use crate::dotenv;
+use crate::dotenv::DotenvRefusal;
 use crate::file::File;
 use crate::host::{HANDOVER, HostPlan, Iam, LogServer, LogService, PUBLIC_AUTHORITIES, Registries, Workload};
 use crate::network;
 
-/// Where HPCR puts the compose folder; relative bind mounts of the workload resolve there.
-pub const COMPOSE_FOLDER: &str = "/data1/compose";
-/// The compose project, as HPCR names it: containers are called `compose-<service>-1`.
-pub const COMPOSE_PROJECT: &str = "compose";
+/// The project's variables, in the compose folder.
+const DOTENV: &str = ".env";
 
 /// What the image and the contract disk add to the contract.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +58,12 @@ pub enum RenderRefusal {
         /// What is wrong with it.
         refusal: ComposeRefusal,
     },
+    /// The archive's own `.env`.
+    #[error(".env in /workload/compose/archive: {0}")]
+    Dotenv(#[from] DotenvRefusal),
+    /// A folder in the archive where the project's variables are to lie.
+    #[error(".env in /workload/compose/archive: expected a file, not a folder")]
+    DotenvFolder,
     /// No client certificate: without one there is no mutual TLS.
     #[error(
         "/env/logging/syslog: expected cert and key, the client certificate for the log server and its key"
@@ -81,8 +85,14 @@ impl RenderRefusal {
     pub fn code(&self) -> Code {
         match self {
             RenderRefusal::Archive(error) => error.code(),
-            RenderRefusal::Compose { refusal: ComposeRefusal::NotPinned { .. }, .. } => Code::ImageNotPinned,
-            RenderRefusal::Compose { .. } => Code::ComposeRefused,
+            RenderRefusal::Compose { refusal, .. } => match refusal.fault {
+                ComposeFault::NotPinned { .. } => Code::ImageNotPinned,
+                ComposeFault::SeveralDocuments => Code::SeveralDocuments,
+                ComposeFault::DuplicateKey { .. } => Code::DuplicateKey,
+                ComposeFault::Tag => Code::Tag,
+                _ => Code::ComposeRefused,
+            },
+            RenderRefusal::Dotenv(_) | RenderRefusal::DotenvFolder => Code::ArchiveDotenv,
             RenderRefusal::NoClientCertificate => Code::MissingClientCertificate,
             RenderRefusal::Unsupported => Code::UnsupportedField,
             RenderRefusal::Library(_) | RenderRefusal::Plan(_) => Code::BootInternal,
@@ -98,6 +108,13 @@ impl RenderRefusal {
             RenderRefusal::Compose { file, refusal } => {
                 (SectionName::Workload, ["compose", "archive"], format!("{file}: {refusal}"))
             }
+            RenderRefusal::Dotenv(refusal) => {
+                (SectionName::Workload, ["compose", "archive"], format!("{DOTENV}: {refusal}"))
+            }
+            RenderRefusal::DotenvFolder => {
+                let message = ".env: expected a file, not a folder";
+                (SectionName::Workload, ["compose", "archive"], message.to_owned())
+            }
             RenderRefusal::NoClientCertificate => {
                 let message = "expected cert and key, the client certificate and its key";
                 (SectionName::Env, ["logging", "syslog"], message.to_owned())
@@ -106,7 +123,12 @@ impl RenderRefusal {
         };
         let pointer = path.iter().fold(Pointer::section(section), |pointer, name| pointer.child(name));
         let place = contract.place_of(&pointer)?;
-        Some(Finding::new(self.code(), place, message, Some(self.code().remedy().to_owned())))
+        let hint = match self {
+            RenderRefusal::Compose { refusal, .. } => refusal.fault.hint(),
+            _ => None,
+        };
+        let hint = hint.unwrap_or(self.code().remedy());
+        Some(Finding::new(self.code(), place, message, Some(hint.to_owned())))
     }
 }
 
@@ -119,11 +141,12 @@ pub fn render(contract: &Contract, guest: Guest<'_>) -> Result<Rendered, RenderR
         return Err(RenderRefusal::Unsupported);
     };
     let archive = Archive::parse(archive)?;
-    let (compose_file, images) = images(contract, &archive)?;
+    let environment = environment(contract, &archive)?;
+    let (compose_file, images) = images(&environment, &archive)?;
     let mut files = Vec::new();
     let log = log_server(contract.logging(), &mut files)?;
     let registries = registries(contract, &mut files)?;
-    compose_folder(contract, archive, &mut files);
+    compose_folder(&environment, archive, &mut files);
     files.extend(network::files(guest.network));
     let workload = Workload::Compose {
         project: COMPOSE_PROJECT.to_owned(),
@@ -171,14 +194,27 @@ fn plan_file(plan: &HostPlan) -> Result<File, RenderRefusal> {
     Ok(secret(format!("{HANDOVER}/plan.json"), SecretBytes::new(json)))
 }
 
+/// The variables of the project.
+fn environment(contract: &Contract, archive: &Archive) -> Result<Environment, RenderRefusal> {
+    if archive.items().any(|(path, item)| path == DOTENV && matches!(item, Item::Folder)) {
+        return Err(RenderRefusal::DotenvFolder);
+    }
+    Ok(Environment::read(archive.file(DOTENV), contract.environment().into_iter())?)
+}
+
 /// The compose file's name and the images it runs.
-fn images(contract: &Contract, archive: &Archive) -> Result<(&'static str, Vec<String>), RenderRefusal> {
+fn images(
+    environment: &Environment,
+    archive: &Archive,
+) -> Result<(&'static str, Vec<String>), RenderRefusal> {
     let (file, text) = archive.compose_file()?;
     let refused = |refusal| RenderRefusal::Compose { file, refusal };
-    let text = std::str::from_utf8(text).map_err(|_| refused(ComposeRefusal::Syntax { line: 1 }))?;
-    let environment = contract.environment();
-    let images =
-        compose::images(text, &|name| environment.get(name).map(|value| value.expose())).map_err(refused)?;
+    let text = std::str::from_utf8(text).map_err(|error| {
+        let before = &text[..error.valid_up_to()];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        refused(ComposeRefusal { line, fault: ComposeFault::Syntax })
+    })?;
+    let images = compose::images(text, &|name| environment.get(name)).map_err(refused)?;
     Ok((file, images))
 }
 
@@ -257,12 +293,11 @@ fn registries(contract: &Contract, files: &mut Vec<File>) -> Result<Registries, 
     Ok(Registries { credentials, authorities })
 }
 
-/// The files of the archive, with the contract's environment joined to its `.env`.
-fn compose_folder(contract: &Contract, archive: Archive, files: &mut Vec<File>) {
-    let environment = dotenv::render(archive.file(".env"), contract.environment().into_iter());
+/// The files of the archive, with the contract's variables joined to its `.env`.
+fn compose_folder(environment: &Environment, archive: Archive, files: &mut Vec<File>) {
     for (path, item) in archive.into_items() {
         if let Item::File { mut content, executable } = item
-            && path != ".env"
+            && path != DOTENV
         {
             let mode = if executable { 0o755 } else { 0o644 };
             // Moved, not copied: there may be 64 MiB of it.
@@ -270,7 +305,7 @@ fn compose_folder(contract: &Contract, archive: Archive, files: &mut Vec<File>) 
             files.push(File { path: format!("{COMPOSE_FOLDER}/{path}"), mode, content });
         }
     }
-    files.push(secret(format!("{COMPOSE_FOLDER}/.env"), environment));
+    files.push(secret(format!("{COMPOSE_FOLDER}/{DOTENV}"), environment.file()));
 }
 
 fn pem(certificates: &[Certificate]) -> Result<String, LibraryError> {

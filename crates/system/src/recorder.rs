@@ -7,7 +7,7 @@
 //! is one that was made here or announced by [`Recorder::knows`] and the passphrase
 //! is that one's.
 //!
-//! Time passes only in [`crate::ports::Disks::wait_for_disk`], [`crate::ports::Disks::write_zeros`], in the waits of [`crate::ports_host::Network`] and by
+//! Time passes only in requests that [`Recorder::takes`] names, in [`crate::ports::Disks::wait_for_disk`], [`crate::ports::Disks::write_zeros`], in the waits of [`crate::ports_host::Network`] and by
 //! [`Recorder::passes`].
 
 mod guest;
@@ -124,6 +124,8 @@ struct State {
     attributes: BTreeMap<PathBuf, Vec<u8>>,
     /// Beginning of the request, the error, the uptime from which it is over.
     failures: Vec<(String, io::ErrorKind, Duration)>,
+    /// Beginning of the request, how long it takes.
+    durations: Vec<(String, Duration)>,
     later_log_server: Option<(Duration, std::result::Result<(), ProbeError>)>,
     asked: Vec<String>,
     /// What the console shows.
@@ -271,6 +273,11 @@ impl Recorder {
         self.state().failures.push((request.to_owned(), kind, until));
     }
 
+    /// Every request to the engine whose words begin with `request` takes this long.
+    pub fn takes(&self, request: &str, time: Duration) {
+        self.state().durations.push((request.to_owned(), time));
+    }
+
     /// Requests over HTTPS so far.
     pub fn posts(&self) -> Vec<Posted> {
         self.state().posts.clone()
@@ -345,6 +352,18 @@ impl Recorder {
         match failure {
             Some(kind) => Err(SystemError::io("double", request, kind)),
             None => Ok(state),
+        }
+    }
+
+    /// The same for a request that may take time, but no longer than `timeout`.
+    fn ask_within(&self, request: String, timeout: Duration) -> Result<MutexGuard<'_, State>> {
+        let mut state = self.ask(request.as_str())?;
+        let takes = state.durations.iter().find(|(beginning, _)| request.starts_with(beginning));
+        let takes = takes.map_or(Duration::ZERO, |(_, time)| *time);
+        state.facts.uptime += takes.min(timeout);
+        match takes > timeout {
+            true => Err(SystemError::io("double", request, io::ErrorKind::TimedOut)),
+            false => Ok(state),
         }
     }
 

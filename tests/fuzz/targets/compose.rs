@@ -4,7 +4,7 @@
 #![no_main]
 
 use countersign_fuzz::CANARY;
-use countersign_plan::compose::{ComposeRefusal, images};
+use countersign_plan::compose::{ComposeFault, images};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -25,8 +25,8 @@ fuzz_target!(|input: &[u8]| {
         Err(refusal) => {
             let shown = refusal.to_string();
             assert!(!shown.contains(['\n', '\r', '\u{1b}']));
-            // A service may be named, an image may not.
-            let named = matches!(refusal, ComposeRefusal::Syntax { .. } | ComposeRefusal::NoServices);
+            // A service, a key or a variable may be named, an image may not.
+            let named = matches!(refusal.fault, ComposeFault::Syntax | ComposeFault::NoServices);
             assert!(!named || !shown.contains(CANARY));
         }
     }

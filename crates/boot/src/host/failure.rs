@@ -16,7 +16,7 @@ use super::delivery;
 use crate::failure::Failure;
 
 /// How long the server may take: the power-off does not wait for it longer.
-const TIMEOUT: Duration = Duration::from_secs(20);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn cause_file() -> PathBuf {
     Path::new(HANDOVER).join("failure.txt")

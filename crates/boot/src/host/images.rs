@@ -4,7 +4,9 @@
 //! compose program later runs without permission to pull, whatever a `pull_policy` says: an image that is not here does not
 //! run. So nothing needs the credentials any more, and whether the images came or not, their file is erased.
 
+use std::io::ErrorKind;
 use std::path::Path;
+use std::time::Duration;
 
 use countersign_contract::code::Code;
 use countersign_plan::host::HostPlan;
@@ -13,6 +15,9 @@ use countersign_system::ports_host::Host;
 use crate::failure::Failure;
 use crate::log::{Log, Summary};
 use crate::stage::Stage;
+
+/// All images together: large ones over a slow line. The unit ends the stage later, or the cause would be lost.
+pub(super) const DEADLINE: Duration = Duration::from_secs(1800);
 
 pub(super) fn run<S: Host>(system: &S, log: &mut Log<'_, S>, plan: &HostPlan) -> Result<(), Failure> {
     log.stage(Stage::Images, |log| {
@@ -39,11 +44,25 @@ fn pull<S: Host>(
     credentials: &Path,
     authorities: Option<&Path>,
 ) -> Result<(), Failure> {
+    let deadline = system.uptime() + DEADLINE;
     for (index, image) in images.iter().enumerate() {
-        log.say(&format!("pulling image {} of {}", index + 1, images.len()));
-        system
-            .pull(image, credentials, authorities)
-            .map_err(|error| Failure::machine(Stage::Images, Code::ImagePullFailed, error))?;
+        let (number, all) = (index + 1, images.len());
+        let left = deadline.saturating_sub(system.uptime());
+        if left.is_zero() {
+            return Err(late(number, all));
+        }
+        log.say(&format!("pulling image {number} of {all}"));
+        system.pull(image, credentials, authorities, left).map_err(|error| match error.kind() {
+            ErrorKind::TimedOut => late(number, all),
+            _ => Failure::machine(Stage::Images, Code::ImagePullFailed, error),
+        })?;
     }
     Ok(())
+}
+
+/// The deadline passed before this image was there.
+fn late(number: usize, all: usize) -> Failure {
+    let message =
+        format!("expected {all} images within {} s, image {number} was not there", DEADLINE.as_secs());
+    Failure::machine(Stage::Images, Code::ImagesLate, message)
 }

@@ -20,6 +20,8 @@ use crate::stage::Stage;
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a server that is not there is waited for.
 const WAIT: Duration = Duration::from_secs(120);
+/// The last attempt begins within the wait.
+pub(super) const PATIENCE: Duration = WAIT.saturating_add(TIMEOUT);
 /// Between two attempts, unless the network changes earlier.
 const PAUSE: Duration = Duration::from_secs(5);
 

@@ -17,6 +17,7 @@ mod trouble;
 mod watch;
 
 use std::path::Path;
+use std::time::Duration;
 
 use countersign_contract::code::Code;
 use countersign_plan::host::{HANDOVER, HostPlan};
@@ -51,6 +52,17 @@ impl Verb {
             "start" => Some(Verb::Start),
             "failure" => Some(Verb::Failure),
             _ => None,
+        }
+    }
+
+    /// The longest that it waits for others. Its unit has to end it later: what systemd ends cannot say why.
+    pub fn patience(self) -> Duration {
+        match self {
+            Verb::Network => network::PATIENCE,
+            Verb::Logging => logging::PATIENCE,
+            Verb::Images => images::DEADLINE,
+            Verb::Start => start::DEADLINE,
+            Verb::Failure => failure::TIMEOUT,
         }
     }
 

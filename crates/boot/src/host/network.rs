@@ -20,6 +20,8 @@ use crate::stage::Stage;
 const WAIT: Duration = Duration::from_secs(120);
 /// How long the log server's name may take to resolve, after there is an address.
 const NAME_WAIT: Duration = Duration::from_secs(60);
+/// Both, one after the other.
+pub(super) const PATIENCE: Duration = WAIT.saturating_add(NAME_WAIT);
 /// Between two attempts, unless the network changes earlier.
 const PAUSE: Duration = Duration::from_secs(5);
 /// Where the image's `/etc/resolv.conf` points.

@@ -1,8 +1,11 @@
 //! Stage `start`: the compose project of the contract runs.
 
+use std::io::ErrorKind;
 use std::path::Path;
+use std::time::Duration;
 
 use countersign_contract::code::Code;
+use countersign_plan::compose;
 use countersign_plan::host::{HostPlan, Workload};
 use countersign_system::ports_host::Host;
 
@@ -10,12 +13,23 @@ use crate::failure::Failure;
 use crate::log::{Log, Summary};
 use crate::stage::Stage;
 
+/// Creating and starting all containers, in the order in which they wait for each other. The unit ends the stage later,
+/// or the cause would be lost.
+pub(super) const DEADLINE: Duration = Duration::from_secs(840);
+
 pub(super) fn run<S: Host>(system: &S, log: &mut Log<'_, S>, plan: &HostPlan) -> Result<(), Failure> {
     log.stage(Stage::Start, |_| {
         let Workload::Compose { project, folder, file } = &plan.workload else { return Err(nothing()) };
         let (folder, file) = (Path::new(folder), Path::new(file));
-        let failed = |error| Failure::machine(Stage::Start, Code::ComposeFailed, error);
-        system.compose_up(project, folder, file).map_err(failed)?;
+        system.compose_up(project, folder, file, &compose::PROGRAM, DEADLINE).map_err(|error| match error
+            .kind()
+        {
+            ErrorKind::TimedOut => {
+                let message = format!("expected the project to start within {} s", DEADLINE.as_secs());
+                Failure::machine(Stage::Start, Code::ComposeLate, message)
+            }
+            _ => Failure::machine(Stage::Start, Code::ComposeFailed, error),
+        })?;
         Ok(((), Summary::new().with("project", project)))
     })?;
     log.say(&format!("{}: {}", Code::ServiceSuccess, Code::ServiceSuccess.text()));

@@ -41,7 +41,7 @@ fn the_files_of_the_handover_have_their_modes_and_content() {
     }
     assert_eq!(
         boot.file("/sysroot/data1/compose/.env"),
-        format!("OWN=1\nFROM_ENV=\"{ENV_VALUE}\"\nFROM_WORKLOAD=\"{WORKLOAD_VALUE}\"\n")
+        format!("FROM_ENV=\"{ENV_VALUE}\"\nFROM_WORKLOAD=\"{WORKLOAD_VALUE}\"\nOWN=\"1\"\n")
     );
     assert_eq!(boot.file("/sysroot/data1/compose/site/index.html"), "hello\n");
 }

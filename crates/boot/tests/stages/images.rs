@@ -2,15 +2,18 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use countersign_boot::host::Verb;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
+use countersign_system::ports::Platform;
 use countersign_system::recorder::Recorder;
 
+use crate::support::Contract;
 use crate::support::canaries::{assert_silent, canaries};
 use crate::support::contract::IMAGE;
-use crate::support::host::{booted, verb};
+use crate::support::host::{booted, booted_with, verb};
 
 const CREDENTIALS: &str = "/run/countersign/registry/config.json";
 
@@ -72,4 +75,47 @@ fn credentials_that_cannot_be_erased_end_the_boot_behind_the_first_cause() {
     verb(&machine, Verb::Images).assert_verb_failed(Stage::Images, Code::HandoverFailed, CREDENTIALS);
     machine.fails("pull", io::ErrorKind::Other);
     verb(&machine, Verb::Images).assert_verb_failed(Stage::Images, Code::ImagePullFailed, "pull");
+}
+
+/// A contract with three images, `a`, `b` and `c`.
+fn three() -> Contract {
+    let digest = IMAGE.rsplit('@').next().unwrap();
+    let service = |name: &str| format!("  {name}:\n    image: {name}@{digest}\n");
+    Contract::good().with_compose(&format!("services:\n{}{}{}", service("a"), service("b"), service("c")))
+}
+
+#[test]
+fn all_images_together_have_one_deadline() {
+    for (seconds, pulled, missing) in [
+        // Each of them well within it, but not all.
+        ([700, 700, 700], 3, Some(3)),
+        // Nothing is left for the third one, which is not begun.
+        ([900, 900, 1], 2, Some(3)),
+        ([1801, 1, 1], 1, Some(1)),
+        ([600, 600, 600], 3, None),
+    ] {
+        let machine = booted_with(&three(), |_| ());
+        for (name, seconds) in ["a", "b", "c"].into_iter().zip(seconds) {
+            machine.takes(&format!("pull {name}@"), Duration::from_secs(seconds));
+        }
+        let begun = machine.uptime();
+        let run = verb(&machine, Verb::Images);
+        assert_eq!(
+            run.asked.iter().filter(|asked| asked.starts_with("pull")).count(),
+            pulled,
+            "{:?}",
+            run.asked
+        );
+        match missing {
+            Some(number) => {
+                let words = format!("expected 3 images within 1800 s, image {number} was not there");
+                run.assert_verb_failed(Stage::Images, Code::ImagesLate, &words);
+                // The cause waits for the unit that tells the log server.
+                assert!(run.file("/run/countersign/failure.txt").contains(&words), "{:?}", run.files);
+            }
+            None => assert_eq!(run.result, Ok(()), "{}", run.said()),
+        }
+        assert!(machine.uptime() - begun <= Duration::from_secs(1800));
+        assert_silent(&run);
+    }
 }

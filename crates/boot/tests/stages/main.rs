@@ -10,6 +10,7 @@ mod support;
 mod attest;
 mod capsule;
 mod codes;
+mod compose;
 mod deviations;
 mod failure;
 mod failure_mode;

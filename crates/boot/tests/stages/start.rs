@@ -1,6 +1,7 @@
 //! Stage `start` of the guest OS.
 
 use std::io;
+use std::time::Duration;
 
 use countersign_boot::host::Verb;
 use countersign_boot::stage::Stage;
@@ -31,6 +32,43 @@ fn a_project_that_does_not_start_ends_the_boot_without_success() {
     run.assert_verb_failed(Stage::Start, Code::ComposeFailed, "start project");
     assert!(!run.said().contains("HPL10001I"), "{}", run.said());
     assert_silent(&run);
+}
+
+#[test]
+fn a_project_that_does_not_start_in_time_ends_the_boot_with_the_cause() {
+    let machine = booted(|_| ());
+    machine.takes("start project", Duration::from_secs(841));
+    let run = verb(&machine, Verb::Start);
+    let words = "expected the project to start within 840 s";
+    run.assert_verb_failed(Stage::Start, Code::ComposeLate, words);
+    assert!(run.file("/run/countersign/failure.txt").contains(words), "{:?}", run.files);
+    assert!(!run.said().contains("HPL10001I"), "{}", run.said());
+    assert_silent(&run);
+    let machine = booted(|_| ());
+    machine.takes("start project", Duration::from_secs(840));
+    assert_eq!(verb(&machine, Verb::Start).result, Ok(()));
+}
+
+/// The unit of a verb, as the guest OS has it.
+fn unit(name: &str) -> String {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../systemd");
+    std::fs::read_to_string(folder.join(format!("countersign-{name}.service"))).unwrap()
+}
+
+#[test]
+fn every_stage_gives_up_before_its_unit_does() {
+    for name in ["network", "logging", "images", "start", "failure"] {
+        let unit = unit(name);
+        assert!(unit.contains(&format!("ExecStart=/usr/lib/countersign/countersignd {name}\n")), "{name}");
+        let settings: Vec<&str> =
+            unit.lines().filter_map(|line| line.strip_prefix("TimeoutStartSec=")).collect();
+        let [seconds] = settings[..] else { panic!("{name}: {settings:?}") };
+        let ends = Duration::from_secs(seconds.parse().unwrap());
+        // For what is killed, said and kept after the deadline.
+        let rest = Duration::from_secs(20);
+        let patience = Verb::find(name).unwrap().patience();
+        assert!(patience + rest <= ends, "{name}: {patience:?}, and its unit {ends:?}");
+    }
 }
 
 #[test]

@@ -164,7 +164,7 @@ fn a_compose_file_that_cannot_run_is_refused() {
         (
             "services:\n  web:\n    image: ${A:?}\n",
             Code::ComposeRefused,
-            "expected every variable of its image in env",
+            "expected every variable of its image in env, A is not set",
         ),
         ("services: {}\n", Code::ComposeRefused, "at least one service"),
         ("services:\n  web: [\n", Code::ComposeRefused, "valid yaml (line "),

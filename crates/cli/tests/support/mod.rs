@@ -109,10 +109,16 @@ fn run(mut command: Command, folder: &Path, arguments: &str, input: &[u8]) -> Ou
 
 /// Base64 of a gzipped tar, by the programs of those names, with a compose file of this text.
 pub fn archive(text: &str) -> String {
+    archive_of(&[("compose.yaml", text)])
+}
+
+/// The same with these files.
+pub fn archive_of(files: &[(&str, &str)]) -> String {
     let desk = Desk::new();
-    desk.write("compose.yaml", text);
+    files.iter().for_each(|(name, text)| desk.write(name, text));
     let packed = Command::new("tar")
-        .args(["-C", desk.path("").to_str().unwrap(), "-czf", "-", "compose.yaml"])
+        .args(["-C", desk.path("").to_str().unwrap(), "-czf", "-"])
+        .args(files.iter().map(|(name, _)| name))
         .output()
         .unwrap();
     assert!(packed.status.success());

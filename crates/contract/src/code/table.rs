@@ -272,8 +272,8 @@ codes! {
         remedy "pack the content of the folder, not the folder itself";
     ComposeRefused "HPL06009E" PARSE_COMPOSE_CONTRACT Error
         "the compose file is not one that the guest runs"
-        cause "it is not valid YAML, has no services, or uses build or include"
-        remedy "name an image by digest in every service and keep all services in one file";
+        cause "it is not valid YAML, has no services, uses build or include, or the image of a service is no reference once its variables are replaced"
+        remedy "name an image of a registry by digest in every service and keep all services in one file";
     ImageNotPinned "HPL06010E" CONTRACT_IMAGE_MISMATCH Error
         "an image is named by tag and no signature rule covers it"
         cause "an image must be pinned by digest, or be covered by an entry under images"
@@ -302,6 +302,14 @@ codes! {
         "the archive holds more than one compose file"
         cause "it would not be clear which of them runs"
         remedy "keep one of them";
+    ArchiveDotenv "HPL06106E" ARCHIVE_DOTENV Error
+        "the .env of the archive cannot be read"
+        cause "the compose program does not take a line of it, or it is not UTF-8 or larger than 1 MiB with its variables replaced"
+        remedy "write each line as NAME=value, in quotes where the value has spaces, # or $, and try it with docker compose config";
+    ImagesLate "HPL06120E" IMAGES_DEADLINE Error
+        "the images were not all there in time"
+        cause "the registry or the network is slow or has come to a standstill; all images together have 30 minutes"
+        remedy "look at the registry and the network between, use smaller images, or a registry nearer to the guest";
     PartitioningFailed "HPL07003E" CREATING_PARTITIONS_FAILED Error
         "the partitions of a new volume could not be made"
         cause "the device failed while its partition table was written"
@@ -438,6 +446,10 @@ codes! {
         "the container engine does not say what runs"
         cause "the engine's service is down or does not answer in time"
         remedy "look for the engine's own lines; start the guest again if it stays silent";
+    ComposeLate "HPL08120E" COMPOSE_DEADLINE Error
+        "the compose project did not start in time"
+        cause "a container is not created, or a service that others wait for does not become healthy or does not end; all together have 14 minutes"
+        remedy "look at the log server for the containers' lines, and at depends_on and healthcheck in the compose file";
     ServiceFailed "HPL10000E" SERVICE_FAILED Error
         "the boot failed and the guest powers off"
         cause "the line before names the first cause"

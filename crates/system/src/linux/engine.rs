@@ -16,12 +16,6 @@ use super::programs::{self, Program};
 use crate::error::{Result, SystemError};
 use crate::ports_host::Engine;
 
-/// Pulling a large image over a slow line, under emulation, takes this long at most.
-const PULL_DEADLINE: Duration = Duration::from_secs(1800);
-
-/// Creating and starting the containers of a project.
-const START_DEADLINE: Duration = Duration::from_secs(900);
-
 /// How long the engine may take to say what runs.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -32,25 +26,38 @@ const ANSWER_BOUND: u64 = 1 << 20;
 const TEMPORARY: &str = "/var/tmp";
 
 impl Engine for Linux {
-    fn pull(&self, image: &str, credentials: &Path, authorities: Option<&Path>) -> Result<()> {
+    fn pull(
+        &self,
+        image: &str,
+        credentials: &Path,
+        authorities: Option<&Path>,
+        timeout: Duration,
+    ) -> Result<()> {
         not_an_option(image)?;
         let mut program = podman()?.arguments(["pull", "--quiet", "--authfile"]).arguments([credentials]);
         if let Some(authorities) = authorities {
             program = program.arguments(["--cert-dir"]).arguments([authorities]);
         }
-        program.arguments([image]).deadline(PULL_DEADLINE).on_line(&mut to_journal).run().map(drop)
+        program.arguments([image]).deadline(timeout).on_line(&mut to_journal).run().map(drop)
     }
 
-    fn compose_up(&self, project: &str, folder: &Path, file: &Path) -> Result<()> {
+    fn compose_up(
+        &self,
+        project: &str,
+        folder: &Path,
+        file: &Path,
+        environment: &[(&str, &str)],
+        timeout: Duration,
+    ) -> Result<()> {
         not_an_option(project)?;
-        let mut host = std::ffi::OsString::from("unix://");
-        host.push(self.paths.run.join("podman/podman.sock"));
-        engine_program("docker-compose")?
-            .variable("DOCKER_HOST", host)
+        let program = Program::new(programs::find("docker-compose")?).silent();
+        environment
+            .iter()
+            .fold(program, |program, (name, value)| program.variable(name, value))
             .arguments(["--project-name", project, "--project-directory"])
             .arguments([folder.as_os_str(), OsStr::new("--file"), file.as_os_str()])
             .arguments(["up", "--detach", "--no-build", "--pull", "never"])
-            .deadline(START_DEADLINE)
+            .deadline(timeout)
             .on_line(&mut to_journal)
             .run()
             .map(drop)
@@ -88,13 +95,9 @@ fn containers(socket: &Path, project: &str) -> io::Result<Vec<u8>> {
     if good { Ok(answer.split_off(end + 4)) } else { Err(malformed()) }
 }
 
+/// The engine with the few variables that it cannot do without.
 fn podman<'a>() -> Result<Program<'a>> {
-    engine_program("podman")
-}
-
-/// A program with the few variables that the engine's programs cannot do without.
-fn engine_program<'a>(name: &str) -> Result<Program<'a>> {
-    Ok(Program::new(programs::find(name)?)
+    Ok(Program::new(programs::find("podman")?)
         .variable("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .variable("HOME", "/root")
         .variable("TMPDIR", TEMPORARY)
@@ -124,9 +127,9 @@ mod tests {
         let machine = Linux::new();
         let file = Path::new("/nowhere");
         for error in [
-            machine.pull("--tls-verify=false", file, None).unwrap_err(),
-            machine.pull("", file, None).unwrap_err(),
-            machine.compose_up("-f", file, file).unwrap_err(),
+            machine.pull("--tls-verify=false", file, None, Duration::ZERO).unwrap_err(),
+            machine.pull("", file, None, Duration::ZERO).unwrap_err(),
+            machine.compose_up("-f", file, file, &[], Duration::ZERO).unwrap_err(),
             machine.containers("a b").unwrap_err(),
         ] {
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput);

@@ -116,16 +116,29 @@ impl Https for Recorder {
 }
 
 impl Engine for Recorder {
-    fn pull(&self, image: &str, credentials: &Path, authorities: Option<&Path>) -> Result<()> {
+    fn pull(
+        &self,
+        image: &str,
+        credentials: &Path,
+        authorities: Option<&Path>,
+        timeout: Duration,
+    ) -> Result<()> {
         let authorities = authorities.map(|path| format!(" authorities={}", path.display()));
         let credentials = credentials.display();
-        self.ask(format!("pull {image} credentials={credentials}{}", authorities.unwrap_or_default()))
-            .map(drop)
+        let request = format!("pull {image} credentials={credentials}{}", authorities.unwrap_or_default());
+        self.ask_within(request, timeout).map(drop)
     }
 
-    fn compose_up(&self, project: &str, folder: &Path, file: &Path) -> Result<()> {
+    fn compose_up(
+        &self,
+        project: &str,
+        folder: &Path,
+        file: &Path,
+        _: &[(&str, &str)],
+        timeout: Duration,
+    ) -> Result<()> {
         let request = format!("start project {project} in {} from {}", folder.display(), file.display());
-        self.ask(request)?.running = Some(project.to_owned());
+        self.ask_within(request, timeout)?.running = Some(project.to_owned());
         Ok(())
     }
 

@@ -191,7 +191,7 @@ fn the_host_stage_reads_what_was_written_and_meets_the_server_of_the_facts() {
         LogTarget { hostname: file("logs"), port: 1, ca: file("a"), certificate: file("b"), key: file("c") };
     machine.send(&target, &[file("record")], Duration::ZERO).unwrap();
     assert_eq!(machine.records(), ["record"]);
-    machine.compose_up("p", Path::new("/f"), Path::new("/f/c.yaml")).unwrap();
+    machine.compose_up("p", Path::new("/f"), Path::new("/f/c.yaml"), &[], Duration::MAX).unwrap();
     let listed = |project| String::from_utf8(machine.containers(project).unwrap()).unwrap();
     assert!(listed("p").contains(r#""Names":["p-1"],"State":"running""#));
     assert_eq!(listed("q"), "[]");

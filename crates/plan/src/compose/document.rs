@@ -1,0 +1,268 @@
+//! The tree of a compose file, as far as it has to be judged.
+//!
+//! Unlike a contract, a compose file may use anchors, aliases and merge keys: an alias shares the node it names, so
+//! that nothing is expanded, and merged entries count against the same budget as written ones, so that nothing can
+//! explode. What the compose program would read otherwise than as it stands is refused: a second document, whose
+//! services it adds; a key that stands twice; tags, by which it takes a node away (`!reset`) or decodes it (`!!binary`).
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
+
+use super::{ComposeFault, ComposeRefusal};
+
+/// Nodes of a compose file; it comes from a bounded archive, this bounds the tree.
+const MAX_NODES: usize = 65_536;
+/// Levels of maps and lists, also through aliases.
+const MAX_DEPTH: usize = 64;
+/// What tags of YAML's own begin with.
+const CORE: &str = "tag:yaml.org,2002:";
+
+/// A node. Places are those of the keys.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) kind: Kind,
+    /// Whether a tag says that it is something else than text, a list or a map.
+    pub(super) tagged: bool,
+    /// Levels below it, itself included.
+    height: usize,
+}
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// A scalar, and whether it may be something else than text: without quotes, not in a block, without a tag.
+    Scalar(String, bool),
+    List(Vec<Rc<Node>>),
+    /// With the entries of merge keys, behind its own; each key once.
+    Map(Vec<Entry>),
+}
+
+/// An entry of a map.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) key: Rc<str>,
+    /// Whether the key may be something else than text.
+    pub(super) plain: bool,
+    /// Line of the key, from one.
+    pub(super) line: usize,
+    pub(super) value: Rc<Node>,
+}
+
+impl Node {
+    /// The entry of a key.
+    pub(super) fn get(&self, key: &str) -> Option<&Entry> {
+        self.entries().iter().find(|entry| &*entry.key == key)
+    }
+
+    /// The entries of a map; none for anything else.
+    pub(super) fn entries(&self) -> &[Entry] {
+        match &self.kind {
+            Kind::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// The text of a scalar, unless it is null.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Scalar(text, true) if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL") => None,
+            Kind::Scalar(text, _) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// A list or map that is still open, with the anchor it will be known by.
+struct Open {
+    anchor: usize,
+    kind: OpenKind,
+}
+
+enum OpenKind {
+    List(Vec<Rc<Node>>),
+    Map { entries: Vec<Entry>, merged: Vec<(usize, Rc<Node>)>, key: Option<Key> },
+}
+
+/// A key whose value comes next.
+struct Key {
+    name: String,
+    plain: bool,
+    line: usize,
+}
+
+/// Reads the one document of a file.
+pub(super) fn parse(text: &str) -> Result<Rc<Node>, ComposeRefusal> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if let Some(at) = text.find(|letter| !is_plain(letter)) {
+        let line = 1 + text[..at].matches('\n').count();
+        return Err(ComposeRefusal { line, fault: ComposeFault::Character });
+    }
+    let mut reader = Reader::default();
+    let mut parser = Parser::new_from_str(text);
+    while let Some(event) = parser.next_event() {
+        match event {
+            Ok((event, span)) => reader.take(event, span.start.line().max(1))?,
+            Err(error) => return Err(syntax(error.marker().line().max(1))),
+        }
+    }
+    reader.root.ok_or(ComposeRefusal { line: 1, fault: ComposeFault::NoServices })
+}
+
+/// Whether a character is the same for YAML 1.1, which the compose program reads, and YAML 1.2, which is read here. The
+/// older one has more line breaks, with which a comment would end there and go on here.
+fn is_plain(letter: char) -> bool {
+    matches!(letter, '\t' | '\n' | '\r' | '\u{20}'..='\u{7e}' | '\u{a0}'..)
+        && !"\u{2028}\u{2029}\u{feff}".contains(letter)
+}
+
+fn syntax(line: usize) -> ComposeRefusal {
+    ComposeRefusal { line, fault: ComposeFault::Syntax }
+}
+
+#[derive(Default)]
+struct Reader {
+    open: Vec<Open>,
+    anchors: HashMap<usize, Rc<Node>>,
+    root: Option<Rc<Node>>,
+    documents: usize,
+    nodes: usize,
+}
+
+impl Reader {
+    fn take(&mut self, event: Event<'_>, line: usize) -> Result<(), ComposeRefusal> {
+        match event {
+            Event::DocumentStart(_) => {
+                self.documents += 1;
+                match self.documents {
+                    1 => Ok(()),
+                    _ => Err(ComposeRefusal { line, fault: ComposeFault::SeveralDocuments }),
+                }
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                let tag = core_tag(tag.as_deref(), line)?;
+                let plain = style == ScalarStyle::Plain && tag.is_none();
+                let tagged = tag.is_some_and(|tag| tag != "str");
+                self.node(anchor, Kind::Scalar(text.into_owned(), plain), tagged, line)
+            }
+            Event::Alias(anchor) => {
+                let node = self.anchors.get(&anchor).cloned().ok_or_else(|| syntax(line))?;
+                self.count(1, line)?;
+                self.place(node, line)
+            }
+            Event::SequenceStart(anchor, tag) => {
+                core_tag(tag.as_deref(), line)?;
+                self.begin(Open { anchor, kind: OpenKind::List(Vec::new()) }, line)
+            }
+            Event::MappingStart(anchor, tag) => {
+                core_tag(tag.as_deref(), line)?;
+                let kind = OpenKind::Map { entries: Vec::new(), merged: Vec::new(), key: None };
+                self.begin(Open { anchor, kind }, line)
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                let Some(Open { anchor, kind }) = self.open.pop() else { return Err(syntax(line)) };
+                let kind = match kind {
+                    OpenKind::List(items) => Kind::List(items),
+                    OpenKind::Map { entries, merged, .. } => Kind::Map(self.merge(entries, &merged)?),
+                };
+                self.node(anchor, kind, false, line)
+            }
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
+        }
+    }
+
+    fn count(&mut self, nodes: usize, line: usize) -> Result<(), ComposeRefusal> {
+        self.nodes += nodes;
+        if self.nodes > MAX_NODES { Err(syntax(line)) } else { Ok(()) }
+    }
+
+    fn begin(&mut self, open: Open, line: usize) -> Result<(), ComposeRefusal> {
+        self.count(1, line)?;
+        if self.open.len() >= MAX_DEPTH {
+            return Err(syntax(line));
+        }
+        self.open.push(open);
+        Ok(())
+    }
+
+    /// A node that is complete.
+    fn node(&mut self, anchor: usize, kind: Kind, tagged: bool, line: usize) -> Result<(), ComposeRefusal> {
+        let below = match &kind {
+            Kind::Scalar(..) => 0,
+            Kind::List(items) => items.iter().map(|item| item.height).max().unwrap_or(0),
+            Kind::Map(entries) => entries.iter().map(|entry| entry.value.height).max().unwrap_or(0),
+        };
+        self.count(1, line)?;
+        if below > MAX_DEPTH {
+            return Err(syntax(line));
+        }
+        let node = Rc::new(Node { kind, tagged, height: below + 1 });
+        if anchor != 0 {
+            self.anchors.insert(anchor, Rc::clone(&node));
+        }
+        self.place(node, line)
+    }
+
+    /// Puts a node where it belongs.
+    fn place(&mut self, node: Rc<Node>, line: usize) -> Result<(), ComposeRefusal> {
+        match self.open.last_mut().map(|open| &mut open.kind) {
+            None => self.root = Some(node),
+            Some(OpenKind::List(items)) => items.push(node),
+            Some(OpenKind::Map { entries, merged, key }) => match key.take() {
+                None => {
+                    let Kind::Scalar(name, plain) = &node.kind else { return Err(syntax(line)) };
+                    *key = Some(Key { name: name.clone(), plain: *plain, line });
+                }
+                Some(Key { name, plain: true, line }) if name == "<<" => merged.push((line, node)),
+                Some(Key { name, plain, line }) => {
+                    entries.push(Entry { key: name.into(), plain, line, value: node });
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// A map's own entries, then those of its merge key that it does not have: of several maps, the first one's.
+    fn merge(
+        &mut self,
+        mut entries: Vec<Entry>,
+        merged: &[(usize, Rc<Node>)],
+    ) -> Result<Vec<Entry>, ComposeRefusal> {
+        let twice = |name: &str, line| {
+            let key = super::printable(name);
+            ComposeRefusal { line, fault: ComposeFault::DuplicateKey { key } }
+        };
+        let mut known: HashSet<Rc<str>> = HashSet::with_capacity(entries.len());
+        for entry in &entries {
+            if !known.insert(Rc::clone(&entry.key)) {
+                return Err(twice(&entry.key, entry.line));
+            }
+        }
+        if let Some((line, _)) = merged.get(1) {
+            return Err(twice("<<", *line));
+        }
+        for (line, source) in merged {
+            let sources = match &source.kind {
+                Kind::Map(_) => std::slice::from_ref(source),
+                Kind::List(items) if items.iter().all(|item| matches!(item.kind, Kind::Map(_))) => items,
+                _ => return Err(syntax(*line)),
+            };
+            for entry in sources.iter().flat_map(|source| source.entries()) {
+                self.count(1, *line)?;
+                if known.insert(Rc::clone(&entry.key)) {
+                    entries.push(entry.clone());
+                }
+            }
+        }
+        Ok(entries)
+    }
+}
+
+/// The name of a tag of YAML's core schema, if there is a tag; any other tag is refused.
+fn core_tag(tag: Option<&Tag>, line: usize) -> Result<Option<&'static str>, ComposeRefusal> {
+    let Some(tag) = tag else { return Ok(None) };
+    let full = format!("{}{}", tag.handle, tag.suffix);
+    let names = ["str", "int", "float", "bool", "null", "seq", "map"];
+    let known = full.strip_prefix(CORE).and_then(|name| names.into_iter().find(|known| *known == name));
+    known.map(Some).ok_or(ComposeRefusal { line, fault: ComposeFault::Tag })
+}

@@ -1,0 +1,89 @@
+//! The compose program, asked for its canonical model of a folder.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use countersign_crypto::secret::EnvironmentValue;
+use countersign_plan::compose::{Environment, PROGRAM};
+use countersign_plan::dotenv::DotenvRefusal;
+use serde_json::Value;
+
+/// Variables of a contract.
+pub type Contract<'c> = &'c [(&'c str, &'c str)];
+
+/// The program; none where the harness does not name it.
+pub struct Program(PathBuf);
+
+impl Program {
+    /// Says so where there is none.
+    pub fn find() -> Option<Program> {
+        let path = std::env::var_os("COUNTERSIGN_DOCKER_COMPOSE").map(PathBuf::from);
+        if path.is_none() {
+            eprintln!("skipped: docker-compose, which COUNTERSIGN_DOCKER_COMPOSE does not name");
+        }
+        let path = path?;
+        assert!(path.is_absolute() && path.is_file(), "COUNTERSIGN_DOCKER_COMPOSE names no program");
+        Some(Program(path))
+    }
+
+    /// The model of a folder, or what the program says against it.
+    pub fn model(&self, files: &[(&str, &[u8])], set: Contract<'_>) -> Result<Value, String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            fs::write(folder.path().join(name), content).unwrap();
+        }
+        // Any call of the guest's start, but for the verb and the profiles: there every service has to be pinned.
+        let output = Command::new(&self.0)
+            .env_clear()
+            .envs(set.iter().copied())
+            .envs(PROGRAM)
+            .args(["--project-name", "compose", "--project-directory"])
+            .arg(folder.path())
+            .arg("--file")
+            .arg(folder.path().join("compose.yaml"))
+            .args(["--profile", "*", "config", "--format", "json"])
+            .current_dir("/")
+            .output()
+            .unwrap();
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        Ok(serde_json::from_slice(&output.stdout).unwrap())
+    }
+
+    /// The models of a compose file: as the author has it, and as the guest has it.
+    pub fn models(
+        &self,
+        compose: &str,
+        dotenv: &[u8],
+        contract: Contract<'_>,
+    ) -> [(&'static str, Result<Value, String>); 2] {
+        let author = self.model(&[("compose.yaml", compose.as_bytes()), (".env", dotenv)], contract);
+        let written = match environment(dotenv, contract) {
+            Ok(environment) => environment.file().expose().to_vec(),
+            Err(_) => dotenv.to_vec(),
+        };
+        let guest = self.model(&[("compose.yaml", compose.as_bytes()), (".env", &written)], &[]);
+        [("author", author), ("guest", guest)]
+    }
+}
+
+/// The project's variables, as the guest reads them.
+pub fn environment(dotenv: &[u8], contract: Contract<'_>) -> Result<Environment, DotenvRefusal> {
+    let values: Vec<(&str, EnvironmentValue)> =
+        contract.iter().map(|(name, value)| (*name, EnvironmentValue::copy_from(value))).collect();
+    Environment::read(Some(dotenv), values.iter().map(|(name, value)| (*name, value)))
+}
+
+/// The image of each service in a model.
+pub fn images(model: &Value) -> BTreeMap<String, String> {
+    let services = model["services"].as_object().unwrap();
+    services.iter().map(|(name, service)| (name.clone(), plain(&service["image"]))).collect()
+}
+
+/// A text of a model, where each dollar sign stands twice.
+pub fn plain(value: &Value) -> String {
+    value.as_str().unwrap_or_default().replace("$$", "$")
+}
