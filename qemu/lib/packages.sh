@@ -47,6 +47,8 @@ python3-cryptography                     # a second maker of tokens countersign-
 gnupg                                    # signs the small archives on which qemu/lock is tried
 binutils                                 # readelf, beside our own reader of headers
 python3-jsonschema                       # judges manifests and bills of materials by their schemas
+python3-yaml                             # libyaml, beside which our reading of yaml is held
+libarchive-tools                         # bsdtar: a second reader of contract disks
 iproute2                                 # network namespaces for tests of broken connections
 systemd                                  # journalctl; the unpacked journald stands in its place
 curl                                     # a client of services on loopback

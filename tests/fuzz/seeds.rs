@@ -179,7 +179,12 @@ fn disks(folder: &Path) {
     let files = ["user-data", "meta-data", "vendor-data", "network-config"].map(path);
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
     let image = path("image");
-    for (name, options) in [("joliet", &["-J"][..]), ("plain", &[]), ("rock-ridge", &["-J", "-r"])] {
+    for (name, options) in [
+        ("joliet", &["-J"][..]),
+        ("plain", &[]),
+        ("rock-ridge", &["-J", "-r"]),
+        ("level-4", &["-r", "-iso-level", "4"]),
+    ] {
         let fixed = ["-quiet", "-no-pad", "-V", "cidata", "-o", &image];
         run("genisoimage", &[&fixed, options, &files].concat());
         let bytes = fs::read(&image).expect("an image");

@@ -325,6 +325,15 @@ fn salts(forge: &mut Forge, pointer: &str, id: &'static str) {
     let lengths = [0usize, 1, 16, 31, 33, 64].map(|len| json!(openssl::base64::encode_block(&vec![7; len])));
     forge.set(pointer, id, &lengths);
     forge.set(pointer, "json-base64", &texts(&["!", "YQ", "=", "YWJj YWJj"]));
+    unused_bits(forge, pointer);
+}
+
+/// Bits of the last letter that stand for nothing: cryptsetup shows such a text, and does not open with it.
+fn unused_bits(forge: &mut Forge, pointer: &str) {
+    for (len, end) in [(32, "B="), (32, "D="), (31, "B=="), (31, "/==")] {
+        let text = openssl::base64::encode_block(&vec![0; len]);
+        forge.set(pointer, "json-base64", &[json!(format!("{}{end}", &text[..text.len() - end.len()]))]);
+    }
 }
 
 fn keyslot_set(forge: &mut Forge) {
@@ -453,6 +462,7 @@ fn digest(forge: &mut Forge) {
     salts(forge, &at("salt"), "digest-salt");
     let lengths = [0usize, 1, 20, 31, 33, 64].map(|len| json!(openssl::base64::encode_block(&vec![7; len])));
     forge.set(&at("digest"), "digest-length", &lengths);
+    unused_bits(forge, &at("digest"));
     let count = [("digest-count", "/digests")];
     forge.json("no digest", &count, |metadata| put(metadata, "/digests", json!({})));
     forge.json("second digest", &count, |metadata| {
@@ -581,8 +591,12 @@ fn text(forge: &mut Forge) {
         let text = if name == "trailing comma" { text.replacen(",,", ",\n,", 1) } else { text };
         forge.text(name, &json("json-syntax"), &text);
     }
+    // cryptsetup wants the brace in the first byte.
+    for blank in [" ", "\t", "\n", "\r", " \r\n\t"] {
+        forge.text(&format!("begins with {blank:?}"), &json("json-syntax"), &format!("{blank}{good}"));
+    }
     for (name, text) in [("array", "[]"), ("number", "0"), ("string", "\"LUKS\""), ("null", "null")] {
-        forge.text(&format!("{name} at the top"), &json("json-kind"), text);
+        forge.text(&format!("{name} at the top"), &json("json-syntax"), text);
     }
     let nested =
         good.replacen("\"tokens\":{}", &format!("\"tokens\":{}{}", "[".repeat(4000), "]".repeat(4000)), 1);

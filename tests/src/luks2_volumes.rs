@@ -54,6 +54,27 @@ impl Volume {
     /// # Panics
     /// When cryptsetup is missing or fails.
     pub fn cryptsetup(&self, action: &str, arguments: &[&str], behind: &[&str]) {
+        assert!(self.succeeds(action, arguments, behind), "cryptsetup {action} failed");
+    }
+
+    /// Whether cryptsetup finds a key slot that the passphrase opens, without a mapping.
+    ///
+    /// # Panics
+    /// When cryptsetup is missing.
+    pub fn opens(&self) -> bool {
+        self.succeeds("open", &["--test-passphrase"], &[])
+    }
+
+    /// Writes these bytes over the start of the volume.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    pub fn overwrite(&self, head: &[u8]) {
+        let mut file = File::options().write(true).open(self.path()).expect("the volume file");
+        file.write_all(head).expect("a writable file");
+    }
+
+    fn succeeds(&self, action: &str, arguments: &[&str], behind: &[&str]) -> bool {
         let mut child = Command::new("cryptsetup")
             .args(["--batch-mode", "--key-file", "-", action])
             .args(arguments)
@@ -67,7 +88,7 @@ impl Volume {
         // An action that asks for no passphrase closes the pipe early.
         let _ = stdin.write_all(PASSPHRASE.as_bytes());
         drop(stdin);
-        assert!(child.wait().expect("cryptsetup ends").success(), "cryptsetup {action} failed");
+        child.wait().expect("cryptsetup ends").success()
     }
 
     /// Adds a key slot with another passphrase.

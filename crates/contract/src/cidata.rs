@@ -5,14 +5,18 @@
 //! followed but the root directory's single extent, and there is no loop that could turn endless. It knows no
 //! subdirectories, no multi-extent files, no zisofs, no UDF: a contract needs none of these.
 //!
-//! Names come from the Joliet tree if there is one, else from Rock Ridge `NM` entries, else from the plain
-//! ISO names. Follows ECMA-119, the Joliet specification and IEEE P1282 as far as they are needed.
+//! Which tree and which names count is decided as the kernel decides when it mounts such a disk: Rock Ridge if the
+//! root directory announces it, else the Joliet tree, else the plain ISO names. An enhanced volume descriptor (ISO
+//! 9660:1999, "level 4") is passed over. Follows ECMA-119, the Joliet specification and IEEE P1281 and P1282 as far
+//! as they are needed.
 
 pub mod meta_data;
 pub mod network_config;
 mod record;
+mod rock_ridge;
 
 use record::{DirectoryRecord, Names};
+use rock_ridge::RockRidge;
 
 /// Size of the logical blocks that ISO 9660 descriptors stand in.
 const BLOCK: usize = 2048;
@@ -126,21 +130,23 @@ pub fn read(image: &[u8]) -> Result<Cidata<'_>, CidataError> {
         return Err(CidataError::OtherVolume);
     }
     let joliet = joliet(image)?;
-    let (descriptor, names) = match joliet {
-        Some(descriptor) => (descriptor, Names::Joliet),
-        None => (primary, Names::Plain),
+    let (directory, names) = match (root(image, primary)?, joliet) {
+        (iso, None) => {
+            let rock_ridge = announced(image, iso).unwrap_or(RockRidge::unannounced(image));
+            (iso, Names::Iso(rock_ridge))
+        }
+        (iso, Some(joliet)) => match announced(image, iso) {
+            // Some makers leave the ISO tree empty and announce Rock Ridge all the same.
+            Some(rock_ridge) if !is_empty(iso)? => (iso, Names::Iso(rock_ridge)),
+            _ => (root(image, joliet)?, Names::Joliet),
+        },
     };
-    if both16(descriptor, 128, "volume descriptor")? != BLOCK {
-        return Err(CidataError::BlockSize);
-    }
-    let root = DirectoryRecord::parse(descriptor.get(156..190).ok_or(CidataError::BadRecord)?)?;
-    if !root.is_directory() {
-        return Err(CidataError::BadRecord);
-    }
-    let directory = extent(image, &root, "root directory")?;
     let mut files = Cidata::default();
     for entry in record::entries(directory, MAX_ENTRIES) {
         let entry = entry?;
+        if entry.is_associated() {
+            continue;
+        }
         let Some(name) = entry.name(names) else { continue };
         let Some((name, slot)) = slot(&mut files, &name) else { continue };
         if slot.is_some() {
@@ -152,6 +158,34 @@ pub fn read(image: &[u8]) -> Result<Cidata<'_>, CidataError> {
         *slot = Some(extent(image, &entry, name)?);
     }
     Ok(files)
+}
+
+/// The root directory of a descriptor's tree.
+fn root<'i>(image: &'i [u8], descriptor: &'i [u8]) -> Result<&'i [u8], CidataError> {
+    if both16(descriptor, 128, "volume descriptor")? != BLOCK {
+        return Err(CidataError::BlockSize);
+    }
+    let root = DirectoryRecord::parse(descriptor.get(156..190).ok_or(CidataError::BadRecord)?)?;
+    if !root.is_directory() {
+        return Err(CidataError::BadRecord);
+    }
+    extent(image, &root, "root directory")
+}
+
+/// Rock Ridge, if the first record of the root directory announces it.
+fn announced<'i>(image: &'i [u8], directory: &'i [u8]) -> Option<RockRidge<'i>> {
+    let dot = record::entries(directory, 1).next()?.ok()?;
+    RockRidge::announced(image, &dot)
+}
+
+/// Whether a directory holds nothing but itself and its parent.
+fn is_empty(directory: &[u8]) -> Result<bool, CidataError> {
+    for entry in record::entries(directory, MAX_ENTRIES) {
+        if !entry?.is_dot() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The field that a file of this name goes to. Plain ISO names are upper case with `_` for `-`.
@@ -188,11 +222,12 @@ fn joliet(image: &[u8]) -> Result<Option<&[u8]>, CidataError> {
     Err(CidataError::NoTerminator)
 }
 
-/// The volume descriptor of the given number, if the block carries the standard's identifier and version.
+/// The volume descriptor of the given number, if the block carries the standard's identifier. Its version is 1, or 2
+/// for an enhanced volume descriptor; the kernel does not ask.
 fn descriptor(image: &[u8], number: usize) -> Option<&[u8]> {
     let start = (FIRST_DESCRIPTOR + number) * BLOCK;
     let block = image.get(start..start + BLOCK)?;
-    (&block[1..6] == b"CD001" && block[6] == 1).then_some(block)
+    (&block[1..6] == b"CD001").then_some(block)
 }
 
 /// The volume id without its padding.

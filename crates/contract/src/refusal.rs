@@ -12,6 +12,7 @@ use countersign_crypto::signature::PublicKeyError;
 
 use crate::code::{Code, Severity};
 use crate::place::{Mark, Place, Pointer, SectionName, Text};
+use crate::yaml::Cause;
 
 /// Most findings of one kind about one contract: enough for any author, and no flood on a console.
 pub const MAX_REPORTED: usize = 64;
@@ -33,8 +34,10 @@ pub enum Refusal {
     TooDeep(Place),
     /// More keys and values than [`crate::yaml::MAX_NODES`].
     TooManyNodes(Place),
+    /// U+0085, U+2028 or U+2029, where readers of YAML do not agree on what a line is.
+    LineBreak(Place),
     /// Not YAML.
-    Syntax(Place),
+    Syntax(Place, Cause),
     /// Nothing in the text.
     Empty(Place),
     /// A directive line such as `%YAML`.
@@ -121,10 +124,10 @@ impl Refusal {
         match self {
             Refusal::TooLarge(_) => Code::TextTooLarge,
             Refusal::NotUtf8(_) => Code::TextNotUtf8,
-            Refusal::ControlCharacter(_) => Code::TextControlCharacter,
+            Refusal::ControlCharacter(_) | Refusal::LineBreak(_) => Code::TextControlCharacter,
             Refusal::TooDeep(_) => Code::TextTooDeep,
             Refusal::TooManyNodes(_) => Code::TextTooManyNodes,
-            Refusal::Syntax(_) => Code::ContractUnparsable,
+            Refusal::Syntax(..) => Code::ContractUnparsable,
             Refusal::Empty(_) => Code::ContractMissing,
             Refusal::Directive(_) => Code::DirectiveRefused,
             Refusal::SeveralDocuments(_) => Code::SeveralDocuments,
@@ -160,7 +163,8 @@ impl Refusal {
             | Refusal::ControlCharacter(place)
             | Refusal::TooDeep(place)
             | Refusal::TooManyNodes(place)
-            | Refusal::Syntax(place)
+            | Refusal::LineBreak(place)
+            | Refusal::Syntax(place, _)
             | Refusal::Empty(place)
             | Refusal::Directive(place)
             | Refusal::SeveralDocuments(place)
@@ -198,7 +202,8 @@ impl Refusal {
             Refusal::ControlCharacter(_) => "expected no control characters",
             Refusal::TooDeep(_) => "expected at most 64 levels of maps and lists",
             Refusal::TooManyNodes(_) => "expected at most 16384 keys and values",
-            Refusal::Syntax(_) => "expected valid yaml",
+            Refusal::LineBreak(_) => "expected lines that end with LF or CRLF",
+            Refusal::Syntax(..) => "expected valid yaml",
             Refusal::Empty(_) => "expected a yaml map, found nothing",
             Refusal::Directive(_) => "expected no yaml directive",
             Refusal::SeveralDocuments(_) => "expected one yaml document",
@@ -248,6 +253,8 @@ impl Refusal {
             Refusal::VolumeUnmatched { nearest: Some(name), missing_in, .. } => {
                 Cow::Owned(format!("{missing_in} has a volume {name}: is it the same?"))
             }
+            Refusal::LineBreak(_) => Cow::Borrowed(Cause::LineBreak.hint().unwrap_or_default()),
+            Refusal::Syntax(_, cause) => Cow::Borrowed(cause.hint().unwrap_or(self.code().remedy())),
             other => Cow::Borrowed(other.code().remedy()),
         }
     }

@@ -10,8 +10,7 @@
 //! as octal and 1.2 as decimal; where a number is needed such a text is refused. Quoted and block scalars are
 //! always strings.
 //!
-//! The events come from `saphyr-parser`: no unsafe code in it, a place for every event, no recursion. It was
-//! preferred to the unsafe libyaml translations because this text is not authenticated yet. Strings of the
+//! The syntax is that of the readers which HPCR and the compose program use; see [`Source`]. Strings of the
 //! finished tree are wiped on drop; the parser's own buffers are not ours to wipe.
 
 use std::fmt;
@@ -21,9 +20,12 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::place::Mark;
 
 mod build;
+mod events;
 mod scalar;
+mod twin;
 
 pub use build::parse;
+pub use events::{Cause, Event, Events, Source, Tag, Unreadable};
 
 /// Largest text, in bytes: 1 MiB.
 pub const MAX_BYTES: usize = 1 << 20;

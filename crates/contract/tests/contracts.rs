@@ -134,7 +134,7 @@ fn every_refusal_has_a_case() {
     texts.push(vec![b'#'; MAX_BYTES + 1]);
     texts.push(b"\xff".to_vec());
     texts.push(b"\0".to_vec());
-    texts.push(vec![b'['; MAX_DEPTH + 1]);
+    texts.push([vec![b'['; MAX_DEPTH + 1], vec![b']'; MAX_DEPTH + 1]].concat());
     texts.push(b"- 1\n".repeat(MAX_NODES));
     texts.push(Vec::new());
     let (mut refusals, mut findings) = (Vec::new(), Vec::new());

@@ -11,6 +11,8 @@
 
 use std::collections::HashMap;
 
+use countersign_contract::yaml::Cause;
+
 mod document;
 mod environment;
 mod reference;
@@ -38,7 +40,7 @@ pub struct ComposeRefusal {
 pub enum ComposeFault {
     /// Not YAML, or beyond the bounds.
     #[error("expected a compose file in valid yaml")]
-    Syntax,
+    Syntax(Cause),
     /// A line break by which the compose program's YAML ends a line, or a comment, and newer YAML does not; or a control
     /// character, or a byte order mark inside the text.
     #[error("expected lines that end in a line feed, and no control character")]
@@ -129,6 +131,10 @@ impl ComposeFault {
     /// What would help, where it is more than the code's own remedy.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
+            ComposeFault::Syntax(cause) => {
+                Some(cause.hint().unwrap_or("correct the named line of the compose file"))
+            }
+            ComposeFault::Character => Cause::LineBreak.hint(),
             ComposeFault::Variable { .. } => {
                 Some("set it under env.env or workload.env, or in the archive's .env")
             }
@@ -411,8 +417,8 @@ services:
             ("services:\n  web:\n    image: !!binary YQ==\n", 3, ComposeFault::Tag),
             ("services:\n  web:\n    image: !!int 5\n", 3, ComposeFault::Tag),
             ("services:\n  web:\n    image: !x a\n", 3, ComposeFault::Tag),
-            ("services:\n  web:\n    <<: a\n", 3, ComposeFault::Syntax),
-            ("services:\n  web:\n    <<: [a]\n", 3, ComposeFault::Syntax),
+            ("services:\n  web:\n    <<: a\n", 3, ComposeFault::Syntax(Cause::Other)),
+            ("services:\n  web:\n    <<: [a]\n", 3, ComposeFault::Syntax(Cause::Other)),
             (
                 "services:\n  web:\n    image: a # x\u{2028}  more:\u{2028}    image: b\n",
                 3,
@@ -428,11 +434,13 @@ services:
             ("a: b\nservices: {}\n", 2, ComposeFault::NoServices),
             ("version: '3'\n", 1, ComposeFault::NoServices),
             ("", 1, ComposeFault::NoServices),
-            ("services:\n  web: [\n", 3, ComposeFault::Syntax),
-            ("a: *b\n", 1, ComposeFault::Syntax),
-            ("a: &a {b: *a}\n", 1, ComposeFault::Syntax),
+            ("services:\n  web: [\n", 2, ComposeFault::Syntax(Cause::Bracket)),
+            ("a: *b\n", 1, ComposeFault::Syntax(Cause::Anchor)),
+            ("a: &a {b: *a}\n", 1, ComposeFault::Syntax(Cause::Other)),
             ("services: {}\n---\nservices: {}\n", 2, ComposeFault::SeveralDocuments),
             ("services: {}\n...\n---\n", 3, ComposeFault::SeveralDocuments),
+            ("services:\n  web:\n\timage: x\n", 3, ComposeFault::Syntax(Cause::Tab)),
+            ("services:\n  web:\n    image: @x\n", 3, ComposeFault::Syntax(Cause::Indicator)),
         ] {
             assert_eq!(images_of(text), Err(refusal(line, expected)), "{text}");
         }
@@ -450,6 +458,20 @@ services:
         }
         for name in ["1", "true", "2026-01-31"] {
             assert!(is_service_name(name, false), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_the_compose_program_reads_is_read() {
+        let image = format!("registry.example.org/web@sha256:{DIGEST}");
+        for text in [
+            "services:\n  web: {\n    image: IMAGE\n  }\n",
+            "services:\n  web: {\nimage: IMAGE\n}\nx: y\n",
+            "services:\n  web:\n    command: [\n    a,\n    b\n    ]\n    image:\tIMAGE\n",
+            "services: {\n\t\"web\": {\n\t\t\"image\": \"IMAGE\"\n\t}\n}\n",
+            "services:\n  web:\n    x: \"a\n    \"\n    image: 'IMAGE'\t# c\n",
+        ] {
+            assert_eq!(images_of(&text.replace("IMAGE", &image)), Ok(vec![image.clone()]), "{text}");
         }
     }
 
@@ -479,14 +501,14 @@ services:
         for level in 1..100 {
             chain.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
         }
-        assert_eq!(images_of(&chain), Err(refusal(65, ComposeFault::Syntax)));
+        assert_eq!(images_of(&chain), Err(refusal(65, ComposeFault::Syntax(Cause::Other))));
         let keys: String = (0..1000).map(|key| format!("k{key}: x, ")).collect();
         let mut wide = format!("a: &a {{{keys}}}\n");
         for level in 0..100 {
             wide.push_str(&format!("b{level}: {{<<: *a}}\n"));
         }
         let refused = images_of(&wide).unwrap_err();
-        assert_eq!(refused.fault, ComposeFault::Syntax);
+        assert_eq!(refused.fault, ComposeFault::Syntax(Cause::Other));
         assert!((60..70).contains(&refused.line), "{refused:?}");
     }
 }

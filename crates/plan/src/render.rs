@@ -212,7 +212,7 @@ fn images(
     let text = std::str::from_utf8(text).map_err(|error| {
         let before = &text[..error.valid_up_to()];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        refused(ComposeRefusal { line, fault: ComposeFault::Syntax })
+        refused(ComposeRefusal { line, fault: ComposeFault::Character })
     })?;
     let images = compose::images(text, &|name| environment.get(name)).map_err(refused)?;
     Ok((file, images))

@@ -26,7 +26,7 @@ fuzz_target!(|input: &[u8]| {
             let shown = refusal.to_string();
             assert!(!shown.contains(['\n', '\r', '\u{1b}']));
             // A service, a key or a variable may be named, an image may not.
-            let named = matches!(refusal.fault, ComposeFault::Syntax | ComposeFault::NoServices);
+            let named = matches!(refusal.fault, ComposeFault::Syntax(_) | ComposeFault::NoServices);
             assert!(!named || !shown.contains(CANARY));
         }
     }

@@ -6,9 +6,9 @@
 use std::path::Path;
 
 use countersign_contract::code::Code;
+use countersign_plan::compose::COMPOSE_FOLDER;
 use countersign_plan::file::File;
 use countersign_plan::host::HANDOVER;
-use countersign_plan::render::COMPOSE_FOLDER;
 use countersign_plan::transcript::{FILE, Transcript};
 use countersign_system::error::SystemError;
 use countersign_system::ports::Initramfs;

@@ -152,7 +152,7 @@ fn meta_data_names_the_host_or_is_refused() {
         (
             "a: [\n",
             Code::ContractUnparsable,
-            "in meta-data: /a/0 (contract line 2, column 1): expected valid yaml",
+            "in meta-data: /a/0 (contract line 1, column 4): expected valid yaml",
         ),
         ("- a\n", Code::ContractInvalid, "expected a map"),
     ] {

@@ -19,7 +19,7 @@ fn text_that_is_not_the_yaml_of_a_contract_is_refused_with_its_place() {
     for (text, code, place, words) in [
         ("", Code::ContractMissing, "/", "expected a yaml map, found nothing"),
         ("# nothing\n", Code::ContractMissing, "/", "expected a yaml map, found nothing"),
-        ("workload: [\n", Code::ContractUnparsable, "/workload/0 contract 2:1", "expected valid yaml"),
+        ("workload: [\n", Code::ContractUnparsable, "/workload/0 contract 1:11", "expected valid yaml"),
         (
             "workload: x\n\tenv: y\n",
             Code::ContractUnparsable,

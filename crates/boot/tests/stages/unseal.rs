@@ -50,7 +50,7 @@ fn what_the_token_held_is_refused_with_its_own_lines() {
     refused(&contract).assert_place(
         Stage::Unseal,
         Code::ContractUnparsable,
-        "/env/logging/0 env 3:1",
+        "/env/logging/0 env 2:10",
         "expected valid yaml",
     );
     // The same text in the open counts in the contract.

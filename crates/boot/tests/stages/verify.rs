@@ -5,7 +5,7 @@ use countersign_contract::code::Code;
 use countersign_system::recorder::Facts;
 
 use crate::support::keys::{DAY, key_fingerprint, keys};
-use crate::support::machine::{Boot, DATA, GIB, facts, machine_without_volume};
+use crate::support::machine::{Boot, DATA, GIB, facts, machine_without_volume, manifest};
 use crate::support::{Contract, Sealed, boot, machine, refused};
 
 const KEY: &str = "signingKey: @signer.pub@\n";

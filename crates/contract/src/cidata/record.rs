@@ -1,21 +1,20 @@
-//! Directory records of ISO 9660, and the three ways in which they carry a name.
+//! Directory records of ISO 9660, and the ways in which they carry a name; see `rock_ridge` for the third.
 //!
 //! A record is parsed from a slice that it must fit into; nothing here follows an extent.
 
-use std::borrow::Cow;
-
+use super::rock_ridge::RockRidge;
 use super::{BLOCK, CidataError};
 
 /// Bytes of a record before its name.
 const HEAD: usize = 33;
 
 /// Which names a directory tree has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Names {
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Names<'i> {
     /// Joliet: UCS-2, big-endian.
     Joliet,
     /// ISO 9660 names, with Rock Ridge names beside them if the image was made so.
-    Plain,
+    Iso(RockRidge<'i>),
 }
 
 /// One directory record.
@@ -45,57 +44,57 @@ impl<'d> DirectoryRecord<'d> {
         self.0[25] & 0x02 != 0
     }
 
-    /// A regular file: no directory, no associated file, in one extent, not interleaved.
+    /// What belongs to a file of the same name, such as a resource fork; nobody sees it.
+    pub(super) fn is_associated(&self) -> bool {
+        self.0[25] & 0x04 != 0
+    }
+
+    /// Whether it means the directory itself, or its parent.
+    pub(super) fn is_dot(&self) -> bool {
+        matches!(self.raw_name(), [0] | [1])
+    }
+
+    /// A regular file: no directory, in one extent, not interleaved.
     pub(super) fn is_single_file(&self) -> bool {
-        self.0[25] & 0x86 == 0 && self.0[26] == 0 && self.0[27] == 0
+        self.0[25] & 0x82 == 0 && self.0[26] == 0 && self.0[27] == 0
     }
 
     /// The name in the form that is compared; none for the two entries that mean the directory and its parent,
     /// and for names that cannot be one of ours.
-    pub(super) fn name(&self, names: Names) -> Option<Cow<'d, str>> {
-        let raw = &self.0[HEAD..HEAD + usize::from(self.0[32])];
-        if matches!(raw, [0] | [1]) {
+    pub(super) fn name(&self, names: Names<'d>) -> Option<String> {
+        if self.is_dot() {
             return None;
         }
+        let raw = self.raw_name();
         match names {
             Names::Joliet => {
                 let units = raw.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
                 let name: String = char::decode_utf16(units).collect::<Result<_, _>>().ok()?;
-                Some(Cow::Owned(strip_version(&name).to_owned()))
+                Some(strip_version(&name).to_owned())
             }
-            Names::Plain => self.rock_ridge_name().map(Cow::Borrowed).or_else(|| {
+            Names::Iso(rock_ridge) => rock_ridge.name(self).or_else(|| {
                 let name = strip_version(std::str::from_utf8(raw).ok()?);
                 // ISO names have no hyphen: tools write `_` and cut the first part to eight letters.
                 let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase().replace('_', "-");
-                Some(Cow::Owned(match name.as_str() {
+                Some(match name.as_str() {
                     "user-dat" => "user-data".to_owned(),
                     "meta-dat" => "meta-data".to_owned(),
                     "vendor-d" => "vendor-data".to_owned(),
                     "network-" => "network-config".to_owned(),
                     _ => name,
-                }))
+                })
             }),
         }
     }
 
-    /// The name of a Rock Ridge `NM` entry in the system use area, if there is one in one piece.
-    fn rock_ridge_name(&self) -> Option<&'d str> {
-        let name_length = usize::from(self.0[32]);
-        // The name is padded to an even offset.
-        let mut rest = self.0.get(HEAD + name_length + usize::from(name_length % 2 == 0)..)?;
-        loop {
-            let [first, second, length, _version, content @ ..] = rest else { return None };
-            let length = usize::from(*length);
-            if length < 4 || length > rest.len() {
-                return None;
-            }
-            if [*first, *second] == *b"NM" {
-                // The first byte of the content holds flags; a continued name is none of ours.
-                let (flags, name) = content[..length - 4].split_first()?;
-                return if *flags == 0 { std::str::from_utf8(name).ok() } else { None };
-            }
-            rest = &rest[length..];
-        }
+    /// What stands behind the name, which is padded to an even offset.
+    pub(super) fn system_use(&self) -> &'d [u8] {
+        let name = usize::from(self.0[32]);
+        self.0.get(HEAD + name + usize::from(name % 2 == 0)..).unwrap_or_default()
+    }
+
+    fn raw_name(&self) -> &'d [u8] {
+        &self.0[HEAD..HEAD + usize::from(self.0[32])]
     }
 
     /// A 32-bit number stored little-endian, then big-endian.

@@ -5,9 +5,9 @@
 
 use std::collections::HashSet;
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 use zeroize::Zeroizing;
 
+use super::events::{Cause, Event, Source, Tag, Unreadable};
 use super::{Data, Entry, MAX_BYTES, MAX_DEPTH, MAX_NODES, Style, Value, scalar};
 use crate::place::{Mark, Origin, Pointer, count};
 use crate::refusal::Refusal;
@@ -29,34 +29,15 @@ use crate::refusal::Refusal;
 pub fn parse(bytes: &[u8], origin: &Origin) -> Result<Value, Refusal> {
     let text = checked_text(bytes, origin)?;
     let mut builder = Builder { origin, open: Vec::new(), root: None, nodes: 0, documents: 0 };
-    let mut parser = Parser::new_from_str(text);
-    while let Some(event) = parser.next_event() {
-        match event {
-            Ok((event, span)) => builder.take(event, mark(span.start))?,
-            Err(error) => {
-                let place = builder.here(Some(mark(*error.marker())));
-                // The parser has no kinds of errors; these words in its fixed texts mean things we name.
-                return Err(if error.info().contains("recursion limit") {
-                    Refusal::TooDeep(place)
-                } else if error.info().contains("anchor") {
-                    Refusal::AnchorOrAlias(place)
-                } else if error.info().contains("handle") || error.info().contains("tag") {
-                    Refusal::Tag(place)
-                } else {
-                    Refusal::Syntax(place)
-                });
-            }
-        }
+    let source = Source::new(text);
+    for step in source.events() {
+        let (event, mark) = step.map_err(|unreadable| builder.unreadable(unreadable))?;
+        builder.take(event, mark)?;
     }
     match builder.root {
         Some(value) => Ok(value),
         None => Err(Refusal::Empty(origin.place(&Pointer::root(), None))),
     }
-}
-
-/// The parser counts lines from one and columns from zero.
-fn mark(marker: Marker) -> Mark {
-    Mark { line: count(marker.line()).max(1), column: count(marker.col()).saturating_add(1) }
 }
 
 /// The bytes as text without byte order mark, if size, encoding and characters are as they must be.
@@ -73,9 +54,6 @@ fn checked_text<'b>(bytes: &'b [u8], origin: &Origin) -> Result<&'b str, Refusal
         }
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if let Some(offset) = text.find(|letter| !printable(letter)) {
-        return Err(Refusal::ControlCharacter(place(Some(Mark::after(&text[..offset])))));
-    }
     // Directives may only stand before the document, so the first line with content tells.
     let first = text.lines().enumerate().find(|(_, line)| {
         let line = line.trim();
@@ -88,11 +66,6 @@ fn checked_text<'b>(bytes: &'b [u8], origin: &Origin) -> Result<&'b str, Refusal
         return Err(Refusal::Directive(place(Some(mark))));
     }
     Ok(text)
-}
-
-/// The characters that a YAML 1.2 stream may hold, without the byte order mark.
-fn printable(letter: char) -> bool {
-    matches!(letter, '\t' | '\n' | '\r' | '\u{20}'..='\u{7e}' | '\u{85}' | '\u{a0}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}' | '\u{10000}'..)
 }
 
 /// A list or map that is not complete yet.
@@ -123,9 +96,25 @@ impl Builder<'_> {
         self.origin.place(&pointer, mark)
     }
 
+    /// Why the text is not read any further; what concerns the whole text has no pointer.
+    fn unreadable(&self, Unreadable { cause, mark }: Unreadable) -> Refusal {
+        let place = match cause {
+            Cause::ControlCharacter | Cause::LineBreak => self.origin.place(&Pointer::root(), Some(mark)),
+            _ => self.here(Some(mark)),
+        };
+        match cause {
+            Cause::ControlCharacter => Refusal::ControlCharacter(place),
+            Cause::LineBreak => Refusal::LineBreak(place),
+            Cause::TooDeep => Refusal::TooDeep(place),
+            Cause::Anchor => Refusal::AnchorOrAlias(place),
+            Cause::Tag => Refusal::Tag(place),
+            cause => Refusal::Syntax(place, cause),
+        }
+    }
+
     fn take(&mut self, event: Event<'_>, mark: Mark) -> Result<(), Refusal> {
         match event {
-            Event::DocumentStart(_) => {
+            Event::DocumentStart => {
                 self.documents += 1;
                 if self.documents > 1 {
                     return Err(Refusal::SeveralDocuments(self.origin.place(&Pointer::root(), Some(mark))));
@@ -133,29 +122,28 @@ impl Builder<'_> {
             }
             Event::Alias(_) => return Err(Refusal::AnchorOrAlias(self.here(Some(mark)))),
             Event::Scalar(text, style, anchor, tag) => {
-                self.admit(anchor, tag.is_some(), mark)?;
+                self.admit(anchor, tag, mark)?;
                 self.scalar(text.into_owned(), style, mark)?;
             }
             Event::SequenceStart(anchor, tag) => {
-                self.admit(anchor, tag.is_some(), mark)?;
+                self.admit(anchor, tag, mark)?;
                 self.begin(Open::List { mark, items: Vec::new() }, mark)?;
             }
             Event::MappingStart(anchor, tag) => {
-                self.admit(anchor, tag.is_some(), mark)?;
+                self.admit(anchor, tag, mark)?;
                 self.begin(Open::Map { mark, entries: Vec::new(), key: None }, mark)?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.end()?,
-            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
         }
         Ok(())
     }
 
     /// What holds for every node.
-    fn admit(&mut self, anchor: usize, tagged: bool, mark: Mark) -> Result<(), Refusal> {
+    fn admit(&mut self, anchor: usize, tag: Option<Tag>, mark: Mark) -> Result<(), Refusal> {
         if anchor != 0 {
             return Err(Refusal::AnchorOrAlias(self.here(Some(mark))));
         }
-        if tagged {
+        if tag.is_some() {
             return Err(Refusal::Tag(self.here(Some(mark))));
         }
         self.nodes += 1;
@@ -165,13 +153,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn scalar(&mut self, text: String, style: ScalarStyle, mark: Mark) -> Result<(), Refusal> {
-        let style = match style {
-            ScalarStyle::Plain => Style::Plain,
-            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
-            ScalarStyle::Literal => Style::Literal,
-            ScalarStyle::Folded => Style::Folded,
-        };
+    fn scalar(&mut self, text: String, style: Style, mark: Mark) -> Result<(), Refusal> {
         if text.contains('\0') {
             drop(Zeroizing::new(text));
             return Err(Refusal::ControlCharacter(self.here(Some(mark))));

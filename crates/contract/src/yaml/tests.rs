@@ -41,6 +41,9 @@ refused! {
     directive: "# x\n%YAML 1.1\n---\na: yes\n" => Directive at "" Some((2, 1));
     nul_byte: "a: \0" => ControlCharacter at "" Some((1, 4));
     escape_byte: "a: 1\nb: \u{1b}" => ControlCharacter at "" Some((2, 4));
+    next_line: "a: 1 # \u{85}b: 2\n" => LineBreak at "" Some((1, 8));
+    line_separator: "a: |\n  x\u{2028}  y\n" => LineBreak at "" Some((2, 4));
+    paragraph_separator: "a: 'x\u{2029}y'\n" => LineBreak at "" Some((1, 6));
     byte_order_mark_inside: "a: x\u{feff}y" => ControlCharacter at "" Some((1, 5));
     nul_written_as_escape: "a: \"x\\0y\"" => ControlCharacter at "/a" Some((1, 4));
     not_utf8: b"a: 1\nb: \xff\n" => NotUtf8 at "" Some((2, 4));
@@ -53,9 +56,70 @@ refused! {
     empty: "" => Empty at "" None;
     comment_only: "# nothing\n" => Empty at "" None;
     unclosed_quote: "a: 'x\nb: 1\n" => Syntax at "/a" Some((1, 4));
-    unclosed_list: "a: [1, 2\n" => Syntax at "/a/2" Some((2, 1));
-    tab_indentation: "a:\n\tb: 1\n" => Syntax at "/a" Some((2, 2));
+    unclosed_list: "a: [1, 2\n" => Syntax at "/a/1" Some((1, 4));
+    tab_indentation: "a:\n\tb: 1\n" => Syntax at "/a" Some((2, 1));
+    tab_behind_a_dash: "a:\n-\tb\n" => Syntax at "/a/0" Some((2, 2));
     text_after_value: "a: 'x' y\n" => Syntax at "/a" Some((1, 8));
+}
+
+#[test]
+fn syntax_errors_say_what_helps() {
+    for (text, words) in [
+        ("a: %b\n", "put the value in quotes: it begins with %"),
+        ("a: @b\n", "put the value in quotes: it begins with %, @"),
+        ("a: `b`\n", "put the value in quotes"),
+        ("a: b: c\n", "put a value that holds a colon and a blank in quotes"),
+        ("a:\n\tb: 1\n", "indent with spaces, not with tabs"),
+        ("a: 1\n\t\nb: 2\n", "indent with spaces, not with tabs"),
+        ("a: 'b\n", "close the quote"),
+        ("a: [b\n", "close the bracket or brace"),
+        ("a: {b: 1]\n", "close the bracket or brace"),
+        ("a: \"b\u{85}\"\n", "as \\N, \\L, \\P in double quotes"),
+        ("a: 1\n b: 2\n", "correct how this line is indented"),
+    ] {
+        let (refusal, ..) = refusal(text.as_bytes());
+        assert!(refusal.hint().contains(words), "{text:?}: {}", refusal.hint());
+    }
+}
+
+/// What Go's and libyaml's readers take and the letter of YAML 1.2 does not.
+#[test]
+fn brackets_and_quotes_close_in_the_column_of_their_key() {
+    let value = read("env:\n  a: {\n    x: 1\n  }\n  b: [\n1,\n2\n]\n  c: \"d\n  e\n\"\n  f: 'g\nh'\ni: j\n")
+        .expect("valid");
+    assert_eq!(value.find(["env", "a", "x"]).and_then(Value::as_integer), Some(1));
+    assert_eq!(value.find(["env", "b", "1"]).and_then(Value::as_integer), Some(2));
+    assert_eq!(value.find(["env", "c"]).and_then(Value::as_text), Some("d e "));
+    assert_eq!(value.find(["env", "f"]).and_then(Value::as_text), Some("g h"));
+    let entry = value.entry("i").expect("there");
+    assert_eq!(entry.key_mark, Mark { line: 14, column: 1 });
+}
+
+#[test]
+fn tabs_behind_a_colon_and_between_brackets() {
+    let value = read("a:\t1\nb:\t\"x\"\t# c\nc: {\n\t\"d\":\t[\n\t\t2,\n\t\t3]\n}\ne: |\n  f\n  \tg\n")
+        .expect("valid");
+    assert_eq!(value.get("a").and_then(Value::as_integer), Some(1));
+    assert_eq!(value.get("b").and_then(Value::as_text), Some("x"));
+    let third = value.find(["c", "d", "1"]).expect("there");
+    assert_eq!((third.as_integer(), third.mark()), (Some(3), Mark { line: 6, column: 3 }));
+    assert_eq!(value.get("e").and_then(Value::as_text), Some("f\n\tg\n"));
+}
+
+/// Each group of lines that begin with tabs costs one more look at the text.
+#[test]
+fn groups_of_tabbed_lines_are_bounded() {
+    let groups = |count: usize| "a: [\n\tx,\n y]\n".repeat(count).replace('a', "k");
+    let keyed = |count: usize| -> String {
+        groups(count)
+            .split_inclusive("]\n")
+            .enumerate()
+            .map(|(at, part)| part.replace('k', &format!("k{at}")))
+            .collect()
+    };
+    assert!(read(&keyed(8)).is_ok());
+    let (refusal, ..) = refusal(keyed(9).as_bytes());
+    assert!(matches!(refusal, Refusal::Syntax(_, Cause::Tab)), "{refusal:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
+use countersign_contract::yaml::{Cause, Event, Source, Style, Tag, Unreadable};
 
 use super::{ComposeFault, ComposeRefusal};
 
@@ -16,8 +16,6 @@ use super::{ComposeFault, ComposeRefusal};
 const MAX_NODES: usize = 65_536;
 /// Levels of maps and lists, also through aliases.
 const MAX_DEPTH: usize = 64;
-/// What tags of YAML's own begin with.
-const CORE: &str = "tag:yaml.org,2002:";
 
 /// A node. Places are those of the keys.
 #[derive(Debug)]
@@ -93,31 +91,29 @@ struct Key {
 
 /// Reads the one document of a file.
 pub(super) fn parse(text: &str) -> Result<Rc<Node>, ComposeRefusal> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if let Some(at) = text.find(|letter| !is_plain(letter)) {
-        let line = 1 + text[..at].matches('\n').count();
-        return Err(ComposeRefusal { line, fault: ComposeFault::Character });
-    }
     let mut reader = Reader::default();
-    let mut parser = Parser::new_from_str(text);
-    while let Some(event) = parser.next_event() {
-        match event {
-            Ok((event, span)) => reader.take(event, span.start.line().max(1))?,
-            Err(error) => return Err(syntax(error.marker().line().max(1))),
-        }
+    for step in Source::new(text).events() {
+        let (event, mark) = step.map_err(unreadable)?;
+        reader.take(event, line(mark.line))?;
     }
     reader.root.ok_or(ComposeRefusal { line: 1, fault: ComposeFault::NoServices })
 }
 
-/// Whether a character is the same for YAML 1.1, which the compose program reads, and YAML 1.2, which is read here. The
-/// older one has more line breaks, with which a comment would end there and go on here.
-fn is_plain(letter: char) -> bool {
-    matches!(letter, '\t' | '\n' | '\r' | '\u{20}'..='\u{7e}' | '\u{a0}'..)
-        && !"\u{2028}\u{2029}\u{feff}".contains(letter)
+fn unreadable(Unreadable { mark, cause }: Unreadable) -> ComposeRefusal {
+    let fault = match cause {
+        Cause::ControlCharacter | Cause::LineBreak => ComposeFault::Character,
+        cause => ComposeFault::Syntax(cause),
+    };
+    ComposeRefusal { line: line(mark.line), fault }
+}
+
+/// A line as the refusals count it.
+fn line(line: u32) -> usize {
+    usize::try_from(line).unwrap_or(usize::MAX)
 }
 
 fn syntax(line: usize) -> ComposeRefusal {
-    ComposeRefusal { line, fault: ComposeFault::Syntax }
+    ComposeRefusal { line, fault: ComposeFault::Syntax(Cause::Other) }
 }
 
 #[derive(Default)]
@@ -132,7 +128,7 @@ struct Reader {
 impl Reader {
     fn take(&mut self, event: Event<'_>, line: usize) -> Result<(), ComposeRefusal> {
         match event {
-            Event::DocumentStart(_) => {
+            Event::DocumentStart => {
                 self.documents += 1;
                 match self.documents {
                     1 => Ok(()),
@@ -140,8 +136,8 @@ impl Reader {
                 }
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let tag = core_tag(tag.as_deref(), line)?;
-                let plain = style == ScalarStyle::Plain && tag.is_none();
+                let tag = core_tag(tag, line)?;
+                let plain = style == Style::Plain && tag.is_none();
                 let tagged = tag.is_some_and(|tag| tag != "str");
                 self.node(anchor, Kind::Scalar(text.into_owned(), plain), tagged, line)
             }
@@ -151,11 +147,11 @@ impl Reader {
                 self.place(node, line)
             }
             Event::SequenceStart(anchor, tag) => {
-                core_tag(tag.as_deref(), line)?;
+                core_tag(tag, line)?;
                 self.begin(Open { anchor, kind: OpenKind::List(Vec::new()) }, line)
             }
             Event::MappingStart(anchor, tag) => {
-                core_tag(tag.as_deref(), line)?;
+                core_tag(tag, line)?;
                 let kind = OpenKind::Map { entries: Vec::new(), merged: Vec::new(), key: None };
                 self.begin(Open { anchor, kind }, line)
             }
@@ -167,7 +163,6 @@ impl Reader {
                 };
                 self.node(anchor, kind, false, line)
             }
-            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
         }
     }
 
@@ -259,10 +254,10 @@ impl Reader {
 }
 
 /// The name of a tag of YAML's core schema, if there is a tag; any other tag is refused.
-fn core_tag(tag: Option<&Tag>, line: usize) -> Result<Option<&'static str>, ComposeRefusal> {
-    let Some(tag) = tag else { return Ok(None) };
-    let full = format!("{}{}", tag.handle, tag.suffix);
-    let names = ["str", "int", "float", "bool", "null", "seq", "map"];
-    let known = full.strip_prefix(CORE).and_then(|name| names.into_iter().find(|known| *known == name));
-    known.map(Some).ok_or(ComposeRefusal { line, fault: ComposeFault::Tag })
+fn core_tag(tag: Option<Tag>, line: usize) -> Result<Option<&'static str>, ComposeRefusal> {
+    match tag {
+        None => Ok(None),
+        Some(Tag::Core(name)) => Ok(Some(name)),
+        Some(Tag::Other) => Err(ComposeRefusal { line, fault: ComposeFault::Tag }),
+    }
 }

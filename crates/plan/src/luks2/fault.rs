@@ -190,7 +190,7 @@ rules! {
     CopiesDiffer "copies-differ" "the same content in both copies" FORGED;
     // JSON text.
     JsonEnd "json-end" "a zero byte after the JSON text and nothing behind it" FORGED;
-    JsonSyntax "json-syntax" "one JSON object of the LUKS2 specification" FORGED;
+    JsonSyntax "json-syntax" "one JSON object of the LUKS2 specification, from the first byte on" FORGED;
     JsonDepth "json-depth" "JSON nested at most 8 deep" FORGED;
     JsonNodes "json-nodes" "at most 4096 JSON values" FORGED;
     JsonDuplicate "json-duplicate" "each member name once in an object" FORGED;
@@ -201,7 +201,7 @@ rules! {
     JsonKind "json-kind" "the JSON type of the LUKS2 specification" FORGED;
     JsonDecimal "json-decimal" "a string holding a decimal number without leading zeros" FORGED;
     JsonIndex "json-index" "an object number from 0 to 31 without leading zeros" FORGED;
-    JsonBase64 "json-base64" "padded base64" FORGED;
+    JsonBase64 "json-base64" "padded base64 without unused bits" FORGED;
     // Configuration.
     Requirements "requirements" "no requirements: no re-encryption under way" UNFINISHED;
     ConfigFlags "config-flags" "no persistent activation flags" "remove them with cryptsetup refresh --persistent without flags";

@@ -7,7 +7,7 @@
 //!
 //! Follows the LUKS2 on-disk format specification 1.1, section 3.
 
-use super::fault::{HeaderFault, Place, Step};
+use super::fault::{HeaderFault, Place, Rule, Step};
 use super::json::{self, Value};
 use super::reader::{Members, Path};
 
@@ -156,7 +156,12 @@ pub(super) struct Metadata {
 /// # Errors
 /// The first rule that the text breaks, with its place.
 pub(super) fn read(text: &[u8]) -> Result<Metadata, HeaderFault> {
-    let value = json::parse(text).map_err(|rule| HeaderFault::new(rule, Place::Json(Vec::new())))?;
+    let refused = |rule| HeaderFault::new(rule, Place::Json(Vec::new()));
+    // Blanks in front are JSON, and no LUKS2 metadata: cryptsetup wants the brace first.
+    if !text.starts_with(b"{") {
+        return Err(refused(Rule::JsonSyntax));
+    }
+    let value = json::parse(text).map_err(refused)?;
     let mut root = Members::of(&value, Path::new())?;
     let keyslots =
         each(&mut root, "keyslots", |number, object| Ok(Keyslot { number, kind: keyslot(object)? }))?;

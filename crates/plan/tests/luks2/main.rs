@@ -15,3 +15,4 @@ mod integrity;
 mod mutants;
 mod random;
 mod table;
+mod twin;

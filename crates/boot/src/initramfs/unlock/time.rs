@@ -45,7 +45,9 @@ pub(super) fn judge<'v, S: Initramfs>(
     let place = contract.place_of(&Pointer::section(SectionName::Env).child("signingKey"));
     if let (Some(key), Some(place)) = (contract.signing_key(), place) {
         signer::usable(key, &place, latest).map_err(|refusal| match refusal {
-            SignerRefusal::Contract(finding) => Failure::finding(Stage::Unlock, finding),
+            SignerRefusal::Contract(finding) | SignerRefusal::Dates(finding) => {
+                Failure::finding(Stage::Unlock, finding)
+            }
             SignerRefusal::Library(error) => Failure::machine(Stage::Unlock, Code::BootInternal, error),
         })?;
     }
