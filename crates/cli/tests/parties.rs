@@ -368,7 +368,9 @@ fn a_volume_of_which_nothing_says_whether_it_exists_is_noticed() {
     let env = desk.text("demo/env.yaml");
     for said in ["never", "if-blank"] {
         let own = format!("\ncountersign:\n  volumes:\n    data:\n      initialize: {said}\n");
-        desk.write("demo/env.yaml", env.clone() + &own);
+        let env_saying = env.replace("\ncountersign:\n", &own);
+        assert_ne!(env_saying, env);
+        desk.write("demo/env.yaml", env_saying);
         assert_eq!(desk.report("demo")["findings"], serde_json::json!([]), "{said}");
     }
 }

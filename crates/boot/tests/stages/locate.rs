@@ -106,9 +106,9 @@ fn a_damaged_contract_disk_is_refused() {
     let good = Contract::good().medium().image;
     let cut = good[..17 * 2048].to_vec();
 
-    // The Joliet descriptor is the second one; its root directory lies behind the end then.
+    // The root directory lies behind the end then.
     let mut extent = good.clone();
-    extent[17 * 2048 + 156 + 2..][..8].copy_from_slice(&[0xff, 0xff, 0xff, 0, 0, 0xff, 0xff, 0xff]);
+    extent[16 * 2048 + 156 + 2..][..8].copy_from_slice(&[0xff, 0xff, 0xff, 0, 0, 0xff, 0xff, 0xff]);
     for (bytes, words) in
         [(cut, "expected a terminator"), (extent, "expected the root directory to lie inside the disk")]
     {
