@@ -8,7 +8,7 @@ use countersign_vm::lab::world::DATA_DISK;
 use countersign_vm::profile::Profile;
 
 use crate::inside::{self, knock};
-use crate::support::{BOOT, STOP, compose_with, off, world};
+use crate::support::{BOOT, STOP, compose_with, long, off, world};
 
 /// The port on which the container waits before it does its deed.
 const DEED: u16 = 8081;
@@ -33,6 +33,9 @@ fn meddler(image: &str) -> String {
 
 #[test]
 fn deviation_powers_off() {
+    if !long() {
+        return;
+    }
     let mut world = world();
     let mut contract = world.contract();
     contract.archive = compose_with(&world, meddler);

@@ -9,12 +9,15 @@ use countersign_vm::lab::world::DATA_DISK;
 use countersign_vm::profile::Profile;
 
 use crate::inside::{self, End};
-use crate::support::{BOOT, mistyped, refused, world};
+use crate::support::{BOOT, long, mistyped, refused, world};
 
 const ANSWER: Duration = Duration::from_secs(120);
 
 #[test]
 fn log_router_takes_the_log() {
+    if !long() {
+        return;
+    }
     let mut world = world();
     let (mut service, contract) = world.with_cloud_logs().unwrap();
     let delivery = world.delivery();

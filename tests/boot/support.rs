@@ -22,6 +22,16 @@ pub const BOOT: Duration = Duration::from_secs(600);
 /// What the report of a failed boot may take (systemd/README.md).
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// Whether a story that takes minutes of emulation is to run: with `--long`, or where stories are named. Says so if not.
+pub fn long() -> bool {
+    let wanted =
+        ["COUNTERSIGN_LONG", "COUNTERSIGN_NAMED"].iter().any(|name| std::env::var_os(name).is_some());
+    if !wanted {
+        eprintln!("skipped: takes minutes of emulation; --long, or its name behind --only boot, asks for it");
+    }
+    wanted
+}
+
 /// No container runs.
 pub const NONE: Duration = Duration::ZERO;
 
