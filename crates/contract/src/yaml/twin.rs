@@ -162,10 +162,12 @@ impl<'t> Twin<'t> {
     fn begin(&mut self, start: usize) {
         // A pair between brackets begins where its key begins, so the gap may be behind us already.
         let explicit = self.text.get(self.end..start).is_some_and(|gap| gap.contains('?'));
-        if let Some(open) = self.open.last_mut() {
-            if open.flow && open.map && open.children % 2 == 0 {
-                open.key = (!explicit).then_some(start);
-            }
+        if let Some(open) = self.open.last_mut()
+            && open.flow
+            && open.map
+            && open.children.is_multiple_of(2)
+        {
+            open.key = (!explicit).then_some(start);
         }
     }
 
@@ -234,7 +236,7 @@ impl<'t> Twin<'t> {
             if letter != '\\' {
                 continue;
             }
-            let rest = self.text[start + at..end].as_bytes();
+            let rest = &self.text.as_bytes()[start + at..end];
             if matches!(rest, [_, b'u', b'd' | b'D', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..]) {
                 return Err(self.at(start + at, Cause::Other));
             }
