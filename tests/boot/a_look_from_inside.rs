@@ -14,7 +14,7 @@ use countersign_vm::lab::world::DATA_DISK;
 use countersign_vm::profile::Profile;
 
 use crate::inside::{self, CONTROL_DISK, End, MEMORY_DISK, PANIC, SEEN, knock};
-use crate::support::{BOOT, compose_with, world};
+use crate::support::{BOOT, compose_with, long, world};
 
 /// The most memory that a daemon of ours may ever have taken, in KiB.
 const PEAK: u32 = 16 << 10;
@@ -54,6 +54,9 @@ volumes:
 
 #[test]
 fn a_look_from_inside() {
+    if !long() {
+        return;
+    }
     let mut world = world();
     let mut contract = world.contract();
     contract.archive = compose_with(&world, again);

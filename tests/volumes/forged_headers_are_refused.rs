@@ -1,6 +1,8 @@
 //! Every forged header of `luks2_mutants` on a real disk: refused, with its place, before a key is derived. Where only
 //! one of the two copies is forged, which a power cut leaves as well, the sound one opens and the forged one goes.
 //!
+//! `--long` takes all of them, a run every fourth; the native test judges all.
+//!
 //! Own volumes are judged by the profile for volumes made anywhere, so mutants that are legal elsewhere are left to the
 //! native test. How long a refusal takes is printed, not judged: the machine may be busy.
 
@@ -14,7 +16,7 @@ use countersign_vm::arguments::Drive;
 use countersign_vm::lab::disk;
 
 use crate::support::{
-    CHEAP, Lab, VOLUME, assert_open, assert_refused, boot, cryptsetup, passphrase, run, volume,
+    CHEAP, Lab, VOLUME, assert_open, assert_refused, boot, cryptsetup, passphrase, run, sample, volume,
 };
 
 /// Bytes of the disk.
@@ -62,6 +64,7 @@ fn forged_headers_are_refused() {
     let (image, head) = good(&mut lab, &countersign_tests::luks2_volumes::ARGON2ID);
     let mut all = mutants(&head, DEVICE);
     all.retain(|mutant| matches!(mutant.outcome, Outcome::Refused(_)) && !mutant.legal_elsewhere);
+    let all = sample(all);
     cases(&mut lab, &image, &all);
     let before = disk::fingerprint(&image).unwrap();
 
@@ -109,6 +112,7 @@ fn a_forged_copy_is_replaced_by_the_sound_one() {
     lab.case(Case { name: "filled".into(), before: filled, ..Case::default() });
     let mut all = mutants(&head, DEVICE);
     all.retain(|mutant| matches!(mutant.outcome, Outcome::Interrupted(..)));
+    let all = sample(all);
     cases(&mut lab, &image, &all);
 
     let answers = lab.boot();
