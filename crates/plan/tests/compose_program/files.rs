@@ -207,7 +207,7 @@ fn files_have_the_images_that_the_program_starts() {
 }
 
 /// What is changed at random.
-const FILE: &str = "x-a: &a\n  image: &i \"a@\"\n  labels: {b: 'c', d: [e, f]}\nservices:\n  # g\n  web: &w\n    <<: *a\n    \
+const FILE: &str = "x-a: &a\n  image: &i \"a@\"\n  labels: {b: 'c', d: ''}\n  x-d: [e, f]\nservices:\n  # g\n  web: &w\n    <<: *a\n    \
 command: >-\n      h\n      i\n  more: {<<: [*w, *a], image: b@, labels: [j=k]}\n  last:\n    image: *i\n";
 
 /// What is put in, or in the place of something.
