@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use countersign_contract::yaml::Value;
 
-/// Longer keys are written as explicit ones: YAML bounds the others.
-const IMPLICIT_KEY: usize = 200;
+/// Longer keys, in bytes, are written as explicit ones: YAML bounds the others to 1024 characters, and a byte takes up to
+/// ten when it is escaped.
+const IMPLICIT_KEY: usize = 100;
 
 /// The tree as YAML text.
 pub fn flow(value: &Value) -> String {
