@@ -25,8 +25,8 @@ COUNTERSIGN_BILL_SH=1
 BILL_FOLDER=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 
 bill() {
-  # Nothing is compiled into the checkout.
-  COUNTERSIGN_COMMAND=$(basename -- "$0") PYTHONPYCACHEPREFIX=$(cache_root)/pycache \
+  # Nothing is compiled into the checkout; as `supply` in debian.sh.
+  COUNTERSIGN_COMMAND=$(basename -- "$0") PYTHONDONTWRITEBYTECODE='' PYTHONPYCACHEPREFIX=$(cache_root)/pycache \
     PYTHONPATH=$BILL_FOLDER${BILL_LIBRARY:+:$BILL_LIBRARY} /usr/bin/python3 -m supply.bill "$@"
 }
 
