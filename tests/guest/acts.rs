@@ -45,10 +45,11 @@ pub fn act(linux: &Linux, act: &Act, answer: &mut Answer) -> Result<()> {
         Act::Run { words, input } => answer.output.push(program(linux, words, input)?),
         Act::Write { path, length } => write(&file(path), *length)?,
         Act::Look { folder } => look(&file(folder), answer)?,
-        Act::Load { file_system } => {
+        Act::Load { modules } if modules == "integrity" => linux.load_integrity()?,
+        Act::Load { modules } => {
             let kinds = [Filesystem::Xfs, Filesystem::Btrfs];
-            let kind = kinds.into_iter().find(|kind| kind.name() == file_system);
-            linux.load_filesystem(kind.ok_or("expected xfs or btrfs")?)?;
+            let kind = kinds.into_iter().find(|kind| kind.name() == modules);
+            linux.load_filesystem(kind.ok_or("expected xfs, btrfs or integrity")?)?;
         }
         Act::Mark { disk, mark } => put_mark(linux, disk, *mark)?,
         Act::Attach { serial, disk: below, faults } => {

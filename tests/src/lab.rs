@@ -91,10 +91,10 @@ pub enum Act {
         /// The folder.
         folder: String,
     },
-    /// Loads the kernel modules of a file system, `xfs` or `btrfs`.
+    /// Loads the kernel modules of a file system, `xfs` or `btrfs`, or those of dm-integrity, `integrity`.
     Load {
-        /// Its name.
-        file_system: String,
+        /// The name.
+        modules: String,
     },
     /// Marks a disk and waits until the mark is there.
     Mark {

@@ -17,7 +17,7 @@ use crate::support::{BY_HAND, DATA_AT, Lab, MOUNTED, VOLUME, long, run};
 use crate::write_log::{Cut, Kind, WriteLog, cuts};
 
 /// Disks in one guest.
-const BATCH: usize = 36;
+const BATCH: usize = 40;
 /// Bytes of a LUKS2 header.
 const HEADER: u64 = 16 << 20;
 /// Codes whose lines are counted: what a boot after a cut had to do.

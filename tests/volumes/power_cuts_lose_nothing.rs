@@ -13,8 +13,8 @@ use countersign_vm::lab::disk;
 
 use crate::cuts::{Outcome, Series, cut, did};
 use crate::support::{
-    CHEAP, DISK, INTEGRITY, MOUNTED, VOLUME, file_system_by_hand, part, parted_container, passphrase, run,
-    volume,
+    CHEAP, DISK, INTEGRITY, MOUNTED, VOLUME, file_system_by_hand, long, part, parted_container, passphrase,
+    run, volume,
 };
 
 /// By how much a disk grows: more than a group of ext4 (128 MiB) and of xfs here (82 MiB).
@@ -91,20 +91,19 @@ fn asked() -> [Vec<(Section, &'static str, String)>; 2] {
     [(); 2].map(|()| vec![(section, from, to.to_owned())])
 }
 
-/// As [`first_format`]; every sector is written once, which takes its time after most of the cuts.
+/// As [`first_format`]; every sector is written once, which takes most of a minute after most of the cuts: of a long run.
 fn first_format_with_integrity(folder: &Path) -> Series {
-    Series { edits: asked(), ..first_format(folder, "new-integrity", [5, 12]) }
+    Series { edits: asked(), ..first_format(folder, "new-integrity", [12, 12]) }
 }
 
-/// As [`running_workload`], on a volume that cryptsetup makes in the guest: integrity takes a device mapper. The kernel
-/// modules for it are there since the series before.
+/// As [`running_workload`], on a volume that cryptsetup makes in the guest: integrity takes a device mapper.
 fn running_workload_with_integrity(folder: &Path) -> Series {
     let (name, volume) = ("integrity", volume(VOLUME));
     let image = disk::create(&folder.join(name), SMALL).unwrap();
     part(&image);
     let format = ["/lab/cryptsetup", "luksFormat", "--batch-mode", "--type", "luks2", "--key-file", "-"];
     let format = [&format[..], &["--integrity", "hmac-sha256"], &CHEAP, &["{disk:integrity}2"]].concat();
-    let mut before = vec![run(&format, &passphrase(&volume))];
+    let mut before = vec![Act::Load { modules: "integrity".into() }, run(&format, &passphrase(&volume))];
     before.extend(file_system_by_hand(name, "2", &passphrase(&volume), &volume.filesystem));
     let (edits, after) = (asked(), workload(name, 6));
     Series { name, image, before, volume, edits, after, again_of: 8, cuts: [6, 40] }
@@ -124,20 +123,23 @@ fn both(outcomes: &[Outcome], what: &str, says: impl Fn(&Outcome) -> bool) {
 fn every_cut_leaves_a_volume_that_opens() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let outcomes = cut(&[
+    let mut series = vec![
         first_format(folder, "first-format", [8, 60]),
         change_of_seeds(folder),
         growth(folder, "grow-ext4", "ext4"),
         growth(folder, "grow-xfs", "xfs"),
         growth(folder, "grow-btrfs", "btrfs"),
         running_workload(folder),
-        first_format_with_integrity(folder),
         running_workload_with_integrity(folder),
-    ]);
-    let [new, seeds, ext4, xfs, btrfs, workload, new_integrity, integrity] = &outcomes[..] else {
+    ];
+    if long() {
+        series.push(first_format_with_integrity(folder));
+    }
+    let outcomes = cut(&series);
+    let [new, seeds, ext4, xfs, btrfs, workload, integrity, new_integrity @ ..] = &outcomes[..] else {
         unreachable!()
     };
-    for made in [new, new_integrity] {
+    for made in [new].into_iter().chain(new_integrity) {
         both(made, "made afresh", |outcome| outcome.answers[0].formats == 1);
     }
     both(seeds, "seeds changed", |outcome| said(outcome, "HPL07111I"));

@@ -263,7 +263,7 @@ pub fn file_system_by_hand(serial: &str, part: &str, passphrase: &str, file_syst
     let device = format!("{{disk:{serial}}}{part}");
     let (load, make) = match file_system {
         "ext4" => (None, "/usr/sbin/mke2fs -q -t ext4".to_owned()),
-        other => (Some(Act::Load { file_system: other.into() }), format!("/usr/sbin/mkfs.{other} -q")),
+        other => (Some(Act::Load { modules: other.into() }), format!("/usr/sbin/mkfs.{other} -q")),
     };
     let make: Vec<&str> = make.split(' ').chain(["/dev/mapper/hand"]).collect();
     let acts = [
@@ -373,11 +373,12 @@ fn copy_data(from: (&Path, u64), to: (&Path, u64)) {
     let room = |(path, offset): (&Path, u64)| path.metadata().unwrap().len() - offset;
     let size = room(from).min(room(to));
     let (source, target) = (File::open(from.0).unwrap(), File::options().write(true).open(to.0).unwrap());
-    let mut block = vec![0; 1 << 20];
+    let zeros = vec![0; 1 << 20];
+    let mut block = zeros.clone();
     for at in (0..size).step_by(block.len()) {
         let length = block.len().min((size - at) as usize);
         source.read_exact_at(&mut block[..length], from.1 + at).unwrap();
-        if block[..length].iter().any(|byte| *byte != 0) {
+        if block[..length] != zeros[..length] {
             target.write_all_at(&block[..length], to.1 + at).unwrap();
         }
     }

@@ -159,8 +159,13 @@ pub fn file_system(head: &[u8]) -> Option<FileSystem> {
     }
 }
 
-fn is_zero(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| *byte == 0)
+/// Whether no bit is set. The first byte is zero and each byte is like the one before it: one comparison of memory, where
+/// a loop over 17 MiB is what a first format waits for.
+pub(crate) fn is_zero(bytes: &[u8]) -> bool {
+    match (bytes.split_first(), bytes.split_last()) {
+        (Some((first, behind)), Some((_, before))) => *first == 0 && behind == before,
+        _ => true,
+    }
 }
 
 fn has_zfs_label(bytes: &[u8]) -> bool {

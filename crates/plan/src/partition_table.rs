@@ -17,6 +17,7 @@
 //! | 3. the new primary array, in the place that is not in use | the old ones |
 //! | 4. the primary header (one block) | the old or the new ones |
 
+use crate::content::is_zero;
 use crate::luks2::rewrite::Write;
 
 /// Bytes to read from the start of the disk: all before the first partition of a volume's disk.
@@ -165,7 +166,7 @@ impl<'h> Table<'h> {
         }
         let mbr = &head[..block];
         // One partition of the type GPT and none beside it.
-        if mbr[450] != 0xee || mbr[462..510].iter().any(|byte| *byte != 0) || mbr[510..512] != [0x55, 0xaa] {
+        if mbr[450] != 0xee || !is_zero(&mbr[462..510]) || mbr[510..512] != [0x55, 0xaa] {
             return Err(TableFault::Form);
         }
         let first_usable = number64(header, 40);
@@ -183,7 +184,7 @@ impl<'h> Table<'h> {
         let entry = self.entries.chunks_exact(ENTRY).nth(index).ok_or(TableFault::Partition)?;
         let (start, end) = (first_block(entry), number64(entry, 40).saturating_add(1));
         let name: Vec<u8> = last.name.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let named = entry[56..].starts_with(&name) && entry[56 + name.len()..].iter().all(|byte| *byte == 0);
+        let named = entry[56..].starts_with(&name) && is_zero(&entry[56 + name.len()..]);
         let sized =
             end.checked_sub(start).and_then(|blocks| blocks.checked_mul(self.block)) == Some(last.size);
         let behind = self.used().filter(|other| first_block(other) > start).count();

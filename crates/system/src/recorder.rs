@@ -408,7 +408,7 @@ fn same_metadata(known: &[u8], header: &[u8]) -> bool {
 fn same_material(known: &[u8], header: &[u8]) -> bool {
     let blocks = known.chunks(4096).enumerate().skip(METADATA / 4096);
     blocks
-        .filter(|(_, block)| block.iter().any(|byte| *byte != 0))
+        .filter(|(_, block)| *block != &[0; 4096][..block.len()])
         .all(|(number, block)| header.get(number * 4096..number * 4096 + block.len()) == Some(block))
 }
 

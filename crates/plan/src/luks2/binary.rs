@@ -9,6 +9,7 @@
 use countersign_crypto::digest::Sha256;
 
 use super::fault::{HeaderCopy, HeaderFault, Place, Rule};
+use crate::content::is_zero;
 
 /// Length of the binary header in bytes.
 pub(super) const BINARY_LEN: usize = 4096;
@@ -129,11 +130,11 @@ pub(super) fn read_copy(
         return Err(fault(Rule::HeaderOffset, HDR_OFFSET));
     }
     for reserved in [PADDING, PADDING_4096] {
-        if !zero(field(reserved)) {
+        if !is_zero(field(reserved)) {
             return Err(fault(Rule::HeaderPadding, reserved));
         }
     }
-    if !zero(&field(CSUM)[CSUM_LEN..]) {
+    if !is_zero(&field(CSUM)[CSUM_LEN..]) {
         return Err(fault(Rule::HeaderPadding, CSUM));
     }
     let area = &whole[BINARY_LEN..];
@@ -169,15 +170,11 @@ fn padded(text: &[u8], len: usize) -> Vec<u8> {
     field
 }
 
-fn zero(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| *byte == 0)
-}
-
 /// The bytes before the first zero byte, if there is one and only zero bytes follow it.
 fn until_zero(bytes: &[u8]) -> Option<&[u8]> {
     let end = bytes.iter().position(|byte| *byte == 0)?;
     let (text, rest) = bytes.split_at(end);
-    if zero(rest) { Some(text) } else { None }
+    if is_zero(rest) { Some(text) } else { None }
 }
 
 /// A text field: printable ASCII up to its first zero byte, then only zero bytes.

@@ -26,7 +26,7 @@ use super::binary::{self, BINARY_LEN};
 use super::fault::HeaderCopy;
 use super::judge::BLOCK;
 use super::{Accepted, Interrupted};
-use crate::content::{UNFINISHED, UNFINISHED_DISK, Unfinished};
+use crate::content::{UNFINISHED, UNFINISHED_DISK, Unfinished, is_zero};
 
 /// Bytes for one place of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +84,7 @@ pub fn wipe(header: &[u8], accepted: &Accepted) -> Vec<Write> {
             at >= offset && at < offset + length
         });
         let block = part(header, at, BLOCK);
-        if !used && block.iter().any(|byte| *byte != 0) {
+        if !used && !is_zero(block) {
             match writes.last_mut() {
                 Some(last) if last.offset + last.bytes.len() as u64 == at => {
                     last.bytes.resize(last.bytes.len() + block.len(), 0);

@@ -42,7 +42,7 @@ pub fn fingerprint(path: &Path) -> Result<String> {
             while offset < end {
                 file.seek(SeekFrom::Start(offset))?;
                 let length = fill(&mut file, &mut block)?;
-                if block[..length].iter().any(|&byte| byte != 0) {
+                if block[..length] != [0; BLOCK][..length] {
                     pipe.write_all(&offset.to_be_bytes())?;
                     pipe.write_all(&block[..length])?;
                 }
