@@ -46,7 +46,7 @@ pub fn text(path: Option<&Path>) -> Result<Zeroizing<String>> {
     as_text(path, read(path, MAX_TOKEN)?)
 }
 
-/// A token; or a log with the lines of a capsule, of which the token is taken. A capsule that lacks lines is none.
+/// Reads a token, or takes it from a log that holds the lines of a capsule. An incomplete capsule is ignored.
 pub fn token(path: Option<&Path>) -> Result<Zeroizing<String>> {
     let bytes = log(path.unwrap_or(Path::new("-")))?;
     // A console may hold anything beside.

@@ -115,7 +115,7 @@ pub fn not_after(env: &SectionTree) -> Option<i64> {
 /// The signing key that stands at `place`, if it may be used at this time.
 ///
 /// # Errors
-/// `HPL12101E` where the text is no such key, `HPL12103E` where its certificate is over or has not begun.
+/// `HPL12101E` where the text is no such key, `HPL12103E` where its certificate has expired or is not yet valid.
 pub fn usable(key: &str, place: &Place, now: i64) -> Result<SigningKey, SignerRefusal> {
     let key = read(key, place)?;
     in_its_dates(&key, place, now)?;

@@ -215,8 +215,8 @@ pub enum Arrival {
 pub enum Ending {
     /// The server answered our goodbye: its program has read everything.
     Answered,
-    /// It did not, and closed when our half of the connection was closed: so does a server that takes no goodbye, but
-    /// also a way that has lost its server.
+    /// It did not, and closed when our half of the connection was closed: so does a server without close_notify, and a
+    /// connection whose peer has vanished.
     Closed,
 }
 

@@ -230,7 +230,7 @@ impl<S: Host, F: Forwarder> Forwarding<'_, S, F> {
         self.send()
     }
 
-    /// A record goes out, and the conversation ends if it is full. What is held is what it is behind this record.
+    /// A record goes out, and the conversation ends if it is full. Lines that are still held are not changed by it.
     fn take(&mut self, entry: &Entry) -> Result<(), Interruption> {
         let number = self.ledger.next_record();
         let length = self.sink.take(entry, number);

@@ -29,8 +29,8 @@ impl Validated {
     /// Runs the stage.
     ///
     /// # Errors
-    /// `HPL11002E` when the record cannot be encrypted to the auditor: a number that has the form of a key is known to be
-    /// none only when it is used.
+    /// `HPL11002E` when the record cannot be encrypted to the auditor: some malformed keys are detected only when they
+    /// are used.
     pub fn attest<S: Initramfs>(self, _: &S, log: &mut Log<'_, S>) -> Result<Attested, Failure> {
         log.stage(Stage::Attest, |_| {
             let Validated { contract, signer, auditor, digests, mut host } = self;

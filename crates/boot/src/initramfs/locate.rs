@@ -41,9 +41,9 @@ impl Ready {
     /// Runs the stage.
     ///
     /// # Errors
-    /// `HPL11100E` without a contract disk, `HPL11101E` for one that is none, `HPL07108E` where there is none and a disk
-    /// cannot be read, or it cannot be read itself, `HPL05002E` without `user-data`, `HPL11102E` for a host name that is
-    /// none, `HPL13100E` for a `network-config` that cannot be used.
+    /// `HPL11100E` without a contract disk, `HPL11101E` for a damaged one. `HPL07108E` if the contract disk cannot be
+    /// read, or if none is found and some disk cannot be read. `HPL05002E` without `user-data`, `HPL11102E` for an
+    /// invalid host name, `HPL13100E` for a `network-config` that cannot be used.
     pub fn locate<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Located, Failure> {
         log.stage(Stage::Locate, |_| {
             let disk = find(system)?;

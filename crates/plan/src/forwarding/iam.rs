@@ -72,7 +72,7 @@ impl Token {
         if token.is_empty() || token.len() > LONGEST || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return None;
         }
-        // No clock, nor its end as IAM's clock has it: the guest's clock is the host's.
+        // `expires_in` and uptime only: the host controls the guest's clock, and `expiration` would be compared with it.
         let life = Duration::from_secs(answer.expires_in.min(86_400));
         let token = AccessToken::copy_from(token);
         Some(Token { token, renewal: asked + life * 4 / 5, end: asked + life })

@@ -32,7 +32,7 @@ const LEAST_BYTES: usize = 16 << 10;
 const SOON: Duration = Duration::from_millis(500);
 /// Unanswered conversations before one is believed of a server that has never answered.
 const UNANSWERED: u8 = 3;
-/// Time after its first record after which a conversation of syslog is ended, that the server may be asked.
+/// A syslog connection is closed this long after its first record, to learn whether the server has read it.
 pub const SYSLOG_LONGEST: Duration = Duration::from_secs(60);
 /// The same of a request, which holds its records back until it is made.
 pub const REQUEST_LONGEST: Duration = Duration::from_secs(1);
@@ -175,8 +175,8 @@ impl Ledger {
     }
 
     /// The conversation ended in order; `answered` if the server answered our goodbye. Whether that counts: from a server
-    /// that has ever answered, nothing else does; from one that never has, the third time, since it may be one that
-    /// takes no goodbye.
+    /// that has ever answered, nothing else does; from one that never has, the third time, since it may be a server
+    /// without close_notify.
     pub fn confirm(&mut self, answered: bool) -> bool {
         self.answers |= answered;
         if !answered {

@@ -9,7 +9,7 @@
 //!
 //! - when its next part would make it longer than a message may be: that one begins the next record, so that nothing is
 //!   left out of a line of any length;
-//! - when nothing of it has come for [`PAUSE`], by the journal's own clock, whose entry ever says so;
+//! - when nothing of it has come for [`PAUSE`], by the journal's timestamps, whichever container's entry shows it;
 //! - when its container was started again, or entries are missing: they may be its own;
 //! - when more is held than [`LINES`] or [`BYTES`]: the oldest one.
 //!

@@ -7,7 +7,7 @@ use super::{Recorder, State};
 use crate::error::{Result, SystemError};
 use crate::ports::{Filesystem, Mounts};
 
-/// A mount: a file system with a device of its own shows that one's number, btrfs one that is nobody's.
+/// A mount. A file system shows the number of its device; btrfs shows an anonymous number.
 #[derive(Debug)]
 pub(super) struct Mount {
     pub(super) filesystem: &'static str,

@@ -3,7 +3,8 @@
 //!
 //! Volumes wait for each other only as far as memory and processors say ([`countersign_plan::derivations`]). Of each
 //! volume one passphrase is tried at a time, in the order of [`super::seeds`]. A volume that does not open ends the
-//! search once every volume before it has its key, so that the first one in the contract is the one that is told.
+//! search once every volume before it has its key: the error that is reported is that of the first such volume in the
+//! contract.
 
 use std::path::Path;
 use std::vec::IntoIter;

@@ -69,8 +69,8 @@ fn disk_facts<S: Initramfs>(system: &S, disk: &Disk) -> Result<DiskFacts> {
     })
 }
 
-/// The content of a disk without partitions. Blank is one only where `data` would begin, too: what stands there would
-/// be overwritten, and after a power cut in between it would be taken for somebody's.
+/// The content of a disk without partitions. It counts as blank only if the place where `data` would begin is blank as
+/// well: what lies there would be overwritten, and after a power cut in between it would look like somebody's data.
 fn whole_disk<S: Initramfs>(system: &S, disk: &Disk) -> Result<Content> {
     let content = content(system, &disk.path, disk.size)?;
     if content == Content::Blank {
