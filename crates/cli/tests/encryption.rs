@@ -136,7 +136,7 @@ fn check_says_it_as_of_any_time() {
         said("HPL12115E a revocation list is over or has not begun")
     );
     assert_eq!(found(180, "image.crt"), said("HPL12011W the encryption certificate ends within 30 days"));
-    assert_eq!(found(201, "image.crt"), said("HPL12112E the encryption certificate is over"));
+    assert_eq!(found(201, "image.crt"), said("HPL12112E the encryption certificate has expired"));
     assert_eq!(found(-1, "image.crt"), said("HPL12112E the encryption certificate has not begun"));
     // The chain may end before the certificate does.
     issue(&desk, "lasting", "signer", 900, "basicConstraints=CA:FALSE\n");

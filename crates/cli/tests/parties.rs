@@ -316,7 +316,9 @@ fn dates_are_held_against_the_time() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let in_days = |days: u64| findings(&(now + days * 86_400).to_string());
     assert_eq!(in_days(0), Vec::<String>::new());
-    for (days, message) in [(340, "the certificate ends within 30 days"), (366, "the certificate is over")] {
+    for (days, message) in
+        [(340, "the certificate expires within 30 days"), (366, "the certificate has expired")]
+    {
         let expected = ["server", "cert"]
             .map(|field| format!("\"HPL05206W\" \"/env/logging/syslog/{field}\" \"{message}\""));
         assert_eq!(in_days(days), expected);

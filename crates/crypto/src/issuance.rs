@@ -49,7 +49,7 @@ impl RevocationList {
 #[non_exhaustive]
 pub enum IssuanceFault {
     /// Its last day has passed.
-    #[error("the encryption certificate is over")]
+    #[error("the encryption certificate has expired")]
     Over,
     /// Its first day is still to come.
     #[error("the encryption certificate has not begun")]

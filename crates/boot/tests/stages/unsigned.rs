@@ -105,7 +105,7 @@ fn an_image_may_accept_them_and_says_so_in_warning_transcript_and_record() {
     ] {
         let boot = on(ACCEPTS, &contract);
         assert_eq!(boot.result, Ok(()), "{}", boot.said());
-        boot.assert_warned("HPL12116W: this image takes sealed contracts without signature");
+        boot.assert_warned("HPL12116W: this image accepts sealed contracts without a signature");
         assert!(boot.stage_lines()[1].ends_with(" secure_execution=no unsigned=accept"), "{}", boot.said());
         let transcript: serde_json::Value =
             serde_json::from_str(&boot.file("/run/countersign/transcript.json")).unwrap();

@@ -143,7 +143,7 @@ fn a_clock_that_is_set_back_is_told_once_and_extends_nothing() {
         machine.passes(-365 * DAY, HOUR);
         Wake::Due
     });
-    // 10 days of uptime later the contract has ended, whatever the clock says.
+    // 10 days of uptime later the contract has expired, whatever the clock says.
     let (run, _) = watch(&machine, vec![back, pass(HOUR), pass(HOUR * 24 * 10)]);
     let lines: Vec<String> = coded(&run).into_iter().filter(|line| line.starts_with("HPL11105W")).collect();
     assert_eq!(lines, [format!("HPL11105W: the clock went back by {} s", 365 * DAY + 3_600)]);

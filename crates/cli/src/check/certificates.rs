@@ -58,11 +58,11 @@ pub fn warnings(contract: &Contract, now: i64) -> Vec<Finding> {
 
 fn message(not_before: i64, not_after: i64, now: i64) -> Option<&'static str> {
     if now > not_after {
-        Some("the certificate is over")
+        Some("the certificate has expired")
     } else if now < not_before {
         Some("the certificate has not begun")
     } else if not_after - now < SOON {
-        Some("the certificate ends within 30 days")
+        Some("the certificate expires within 30 days")
     } else {
         None
     }

@@ -48,15 +48,15 @@ codes! {
         remedy "issue the server a certificate with hostname as DNS or IP subject alternative name";
     LogServerDates "HPL01104E" LOG_SERVER_DATES Error
         "the log server's certificate is not valid now"
-        cause "it, or an authority above it, has ended or has not begun"
+        cause "the certificate, or one above it, has expired or is not yet valid"
         remedy "renew the server's certificate; check the guest's clock, which the host sets";
     LogServerWeak "HPL01105E" LOG_SERVER_WEAK Error
         "the log server's certificate is signed too weakly"
         cause "a digest below SHA-256 or a key below 2048 bits RSA somewhere in the chain"
         remedy "issue the certificate again with SHA-256 and a key of at least 2048 bits RSA or 224 bits elliptic";
     LogClientRefused "HPL01106E" LOG_CLIENT_REFUSED Error
-        "the log server does not take the client certificate in the contract"
-        cause "it expects another authority, a permitted name, or the certificate is over"
+        "the log server refuses the client certificate in the contract"
+        cause "it expects another authority or a permitted name, or the certificate has expired"
         remedy "read the server's own log; let it trust the issuer of logging.syslog.cert";
     LogServerProtocol "HPL01107E" LOG_SERVER_PROTOCOL Error
         "the log server does not speak TLS 1.2 or newer"
@@ -71,15 +71,15 @@ codes! {
         cause "its name does not resolve, no route or a firewall, or it cannot answer now"
         remedy "let the guest reach IAM, or name a private endpoint in countersign.log-router.iam-url";
     LogTokenUntrusted "HPL01110E" LOG_TOKEN_UNTRUSTED Error
-        "who answers for IAM is not IAM, or does not speak as it does"
-        cause "its certificate is of another authority or name or over, its TLS is too old, or its answer holds no token"
+        "the server that answers as IAM is not trusted, or its answer is not a token"
+        cause "its certificate has another authority or name or has expired, its TLS is too old, or its answer holds no token"
         remedy "check countersign.log-router.iam-url, and iam-authorities where IAM's authority is not a public one";
     LogIngestionDenied "HPL01111E" LOG_INGESTION_DENIED Error
         "the log service does not let the API key in the contract write records"
         cause "the service ID lacks the role Sender for this instance, or the token is of another account"
         remedy "give the service ID of logging.logRouter.iamApiKey the role Sender for the instance";
     LogIngestionRefused "HPL01112E" LOG_INGESTION_REFUSED Error
-        "the log service does not take the records"
+        "the log service refuses the records"
         cause "the host is no ingestion address, or the service wants records of another form"
         remedy "put the ingestion address of the instance, with .ingress. in its name, into logging.logRouter.hostname";
     LogIngestionBusy "HPL01113E" LOG_INGESTION_BUSY Error
@@ -87,12 +87,12 @@ codes! {
         cause "it answers that it is overloaded, out of order, or that the account's limit is reached"
         remedy "look at the state and the limits of the instance, then start the guest again";
     LogCertificateEnding "HPL01120W" LOG_CERTIFICATE_ENDING Warning
-        "a certificate of the log connection is going to end"
-        cause "the client certificate or the log server's authority of the contract is in its last 30 days"
+        "a certificate of the log connection expires soon"
+        cause "the client certificate in the contract, or the log server's authority there, expires within 30 days"
         remedy "issue a new certificate and start the guest with a contract that holds it";
     LogCertificateEnded "HPL01121W" LOG_CERTIFICATE_ENDED Warning
-        "a certificate of the log connection has ended"
-        cause "the client certificate or the log server's authority of the contract is over; the server may refuse the next connection"
+        "a certificate of the log connection has expired"
+        cause "the client certificate in the contract, or the log server's authority there, has expired; the server may refuse the next connection"
         remedy "start the guest with a contract that holds a new certificate";
     LogDrained "HPL01122I" LOG_DRAINED Info
         "no log record waits for the log server any more"
@@ -255,7 +255,7 @@ codes! {
         cause "cert and key are absent under env.logging.syslog"
         remedy "add cert and key, so that the server can tell this guest from others";
     CertificateEnding "HPL05206W" CONTRACT_CERTIFICATE_ENDING Warning
-        "a certificate of the contract is over, has not begun, or ends within 30 days"
+        "a certificate of the contract has expired, is not yet valid, or expires within 30 days"
         cause "the certificate's dates, held against the time of the check"
         remedy "get a certificate with later dates, and seal and sign the contract again";
     InitializeUnsaid "HPL05207I" CONTRACT_INITIALIZE_UNSAID Info
@@ -272,7 +272,7 @@ codes! {
         remedy "pack the content of the folder, not the folder itself";
     ComposeRefused "HPL06009E" PARSE_COMPOSE_CONTRACT Error
         "the compose file is not one that the guest runs"
-        cause "it is not valid YAML, has no services, uses build or include, or the image of a service is no reference once its variables are replaced"
+        cause "it is not valid YAML, has no services, uses build or include, or the image of a service is not a valid reference once its variables are replaced"
         remedy "name an image of a registry by digest in every service and keep all services in one file";
     ImageNotPinned "HPL06010E" CONTRACT_IMAGE_MISMATCH Error
         "an image is named by tag and no signature rule covers it"
@@ -508,7 +508,7 @@ codes! {
         remedy "nothing to do";
     ClockBehindImage "HPL11107W" CLOCK_BEHIND_IMAGE Warning
         "the clock is behind the build date of the image"
-        cause "the host, who sets the guest's clock, started the guest with a time that is over; dates are judged by the later time"
+        cause "the host, who sets the guest's clock, started the guest with a time before that date; dates are judged by the later time"
         remedy "ask the operator of the host; nothing is valid for longer by it";
     ClockBehindVolume "HPL11108W" CLOCK_BEHIND_VOLUME Warning
         "the clock is behind the time at which the volume was last opened"
@@ -527,7 +527,7 @@ codes! {
         cause "a file could not be written or read, or the guest OS has no init"
         remedy "build the image again";
     SignatureInvalid "HPL12001E" VALIDATE_CONTRACT_SIGNATURE Error
-        "the signature of the contract does not fit"
+        "the signature of the contract does not verify"
         cause "a section was changed after signing, or another key signed; where env is an old token also: it does not open, is not valid, or names no usable signingKey, and the guest does not say which"
         remedy "sign workload and env again, exactly as they stand in the contract";
     SignatureIncomplete "HPL12004E" DEPENDENCY_ARGS_MISSING_ERROR Error
@@ -535,11 +535,11 @@ codes! {
         cause "the contract has envWorkloadSignature without env.signingKey, or the reverse"
         remedy "give both or neither";
     ImageCertificateEnding "HPL12011W" CERTIFICATE_ENDING Warning
-        "the encryption certificate of this image is going to end"
+        "the encryption certificate of this image expires soon"
         cause "the image is old: contracts for it can be sealed for 30 more days at most"
         remedy "move to an image with a newer certificate";
     ImageCertificateEnded "HPL12013W" CERTIFICATE_ENDED Warning
-        "the encryption certificate of this image has ended"
+        "the encryption certificate of this image has expired"
         cause "the image is older than its certificate allows; the running guest goes on"
         remedy "move to an image with a newer certificate";
     Unsigned "HPL12100W" CONTRACT_UNSIGNED Warning
@@ -556,22 +556,22 @@ codes! {
         remedy "sign the contract and put the key into env.signingKey";
     ContractExpired "HPL12103E" CONTRACT_EXPIRED Error
         "the contract is not valid now"
-        cause "the certificate in env.signingKey has ended or has not begun; its dates are those of the contract"
+        cause "the certificate in env.signingKey has expired or is not yet valid; its dates are those of the contract"
         remedy "sign a new certificate for the key and seal the contract again; check the guest's clock";
     SignerRefused "HPL12104E" CONTRACT_SIGNER_REFUSED Error
-        "the contract is signed by a key that the workload does not take"
+        "the contract is signed by a key that the workload does not accept"
         cause "workload.countersign.policy.signing-keys does not list the fingerprint of env.signingKey"
         remedy "sign with a key that the workload provider listed; openssl pkey -pubin -outform DER and sha256sum give its fingerprint";
     EnvironmentRefused "HPL12105E" CONTRACT_ENV_REFUSED Error
-        "the deployer sets a variable that the workload does not take"
+        "the deployer sets a variable that the workload does not accept"
         cause "workload.countersign.policy.env does not list its name"
         remedy "remove the variable, or have the workload provider list it";
     LogServerNotListed "HPL12106E" CONTRACT_LOG_SERVER_REFUSED Error
-        "the log server is not one that the workload takes"
+        "the log server is not one that the workload accepts"
         cause "workload.countersign.policy.log-servers does not list its name, or not with this port"
         remedy "name a log server that the workload provider listed";
     LogAuthorityNotListed "HPL12107E" CONTRACT_LOG_AUTHORITY_REFUSED Error
-        "the authority of the log server is not one that the workload takes"
+        "the authority of the log server is not one that the workload accepts"
         cause "workload.countersign.policy.log-authorities does not list the fingerprint of a certificate in env.logging.syslog.server"
         remedy "give only listed certificates; openssl x509 -fingerprint -sha256 gives the fingerprint of one";
     PolicyUnprotected "HPL12108W" CONTRACT_POLICY_UNPROTECTED Warning
@@ -583,20 +583,20 @@ codes! {
         cause "nothing ties a sealed section to what stands beside it: whoever holds it could add a section of their own, and can alter an old token"
         remedy "name the key as env.signingKey and sign with countersign pack or sign; an image takes it unsigned only if its image.json says unsigned: accept";
     ContractEnding "HPL12110W" CONTRACT_ENDING Warning
-        "the contract is going to end"
-        cause "the certificate in env.signingKey ends; a guest that is started after that refuses the contract"
+        "the contract expires soon"
+        cause "the certificate in env.signingKey expires; a guest that is started after that refuses the contract"
         remedy "sign a new certificate for the key and seal the contract again";
     ContractEnded "HPL12111W" CONTRACT_ENDED Warning
-        "the contract has ended"
-        cause "the certificate in env.signingKey is over; the running guest goes on, the next start is refused"
+        "the contract has expired"
+        cause "the certificate in env.signingKey has expired; the running guest goes on, the next start is refused"
         remedy "sign a new certificate for the key and seal the contract again";
     EncryptionCertificateDates "HPL12112E" ENCRYPTION_CERTIFICATE_DATES Error
         "the encryption certificate is not valid now"
-        cause "it has ended or has not begun, and whoever made the image no longer answers for its key"
+        cause "it has expired or is not yet valid, and whoever made the image no longer answers for its key"
         remedy "take the certificate of a current image; to seal to this one all the same, give its bare public key";
     EncryptionCertificateChain "HPL12113E" ENCRYPTION_CERTIFICATE_CHAIN Error
         "the encryption certificate does not come from the authorities that were given"
-        cause "its issuer is not among the files of --chain, or a certificate there is over or may not issue the next"
+        cause "its issuer is not among the files of --chain, or a certificate there has expired or may not issue the next"
         remedy "give all certificates above it with --chain; if they are right, do not seal to this certificate";
     EncryptionCertificateRevoked "HPL12114E" ENCRYPTION_CERTIFICATE_REVOKED Error
         "the encryption certificate was revoked"
@@ -604,10 +604,10 @@ codes! {
         remedy "do not seal to this image; take the certificate of another";
     RevocationListUnusable "HPL12115E" REVOCATION_LIST Error
         "a revocation list cannot be used"
-        cause "no certificate of --chain signed it, or its time is over"
+        cause "no certificate of --chain signed it, or the list has expired"
         remedy "fetch the list again from the address in the certificate, and give its issuer with --chain";
     UnsignedAccepted "HPL12116W" IMAGE_ACCEPTS_UNSIGNED Warning
-        "this image takes sealed contracts without signature"
+        "this image accepts sealed contracts without a signature"
         cause "its image.json says unsigned: accept: whoever holds a sealed section can add one of their own, and can alter an old token"
         remedy "sign contracts, and build the image without unsigned: accept";
     CheckStarted "HPL13000I" VERIFY_DISK_ENCRYPTION Info

@@ -104,7 +104,7 @@ fn a_clock_that_goes_back_extends_nothing_and_is_told_once() {
     let expiries = [expiry(Subject::Contract, START + 10)];
     let mut state = State::new(clock(0));
     state.due(&expiries, clock(0));
-    // A year back, after twenty seconds of uptime; the contract has ended all the same.
+    // A year back, after twenty seconds of uptime; the contract has expired all the same.
     let back = |uptime: i64| Clock { unix: START - 365 * DAY + uptime, ..clock(uptime) };
     let due = state.due(&expiries, back(20));
     assert_eq!((due.now, due.set_back), (START + 20, Some(365 * DAY)));
