@@ -189,7 +189,7 @@ static void observe_units(void)
 		for (int at = 0; at < count; at++) {
 			if (verbs[at].seen)
 				continue;
-			fprintf(console, "bench: memory=host stage=%s kib=%ld\n", verbs[at].name, verbs[at].kib);
+			fprintf(console, "bench: memory=guest-os stage=%s kib=%ld\n", verbs[at].name, verbs[at].kib);
 			verbs[at--] = verbs[--count];
 		}
 	}

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use countersign_system::linux::Linux;
-use countersign_system::ports::{Disks, Filesystem, Platform};
+use countersign_linux::Linux;
+use countersign_ports::{Disks, FsType, Platform};
 use countersign_tests::lab::{Act, Answer, COUNTER, MARK_AT, Mark, pattern};
 
 use super::machine::VOLUMES;
@@ -47,7 +47,7 @@ pub fn act(linux: &Linux, act: &Act, answer: &mut Answer) -> Result<()> {
         Act::Look { folder } => look(&file(folder), answer)?,
         Act::Load { modules } if modules == "integrity" => linux.load_integrity()?,
         Act::Load { modules } => {
-            let kinds = [Filesystem::Xfs, Filesystem::Btrfs];
+            let kinds = [FsType::Xfs, FsType::Btrfs];
             let kind = kinds.into_iter().find(|kind| kind.name() == modules);
             linux.load_filesystem(kind.ok_or("expected xfs, btrfs or integrity")?)?;
         }

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use countersign_crypto::secret::{SecretBytes, VolumePassphrase};
 use countersign_crypto::volume_key::VolumeKey;
-use countersign_system::error::{Result, SystemError};
-use countersign_system::linux::{Linux, Paths};
-use countersign_system::ports::{
-    Derivation, Discard, Disk, Disks, Durability, Files, Filesystem, Filesystems, Luks, LuksParameters,
-    Mapper, MountFlags, Mounts, OpenError, Partition, Platform, Report, Sealed, Severity, Verity,
+use countersign_linux::{Linux, Paths};
+use countersign_ports::error::{Result, SystemError};
+use countersign_ports::{
+    Clock, Derivation, Discard, Disk, DiskWrites, Disks, Durability, Files, Filesystems, FsType, ImageFiles,
+    Luks, LuksParameters, Mapper, MountFlags, Mounts, OpenError, Partition, Platform, Report, Severity,
+    Tables, Verity,
 };
 use countersign_tests::lab::{Answer, Boot, WAITS};
 
@@ -187,6 +188,15 @@ impl Report for Machine {
     }
 }
 
+impl Clock for Machine {
+    fn unix_time(&self) -> i64 {
+        self.linux.unix_time()
+    }
+    fn uptime(&self) -> Duration {
+        self.real_uptime() + self.count(|counts| counts.waited)
+    }
+}
+
 impl Platform for Machine {
     fn memory_bytes(&self) -> Result<u64> {
         self.linux.memory_bytes()
@@ -209,7 +219,7 @@ impl Platform for Machine {
     fn load_modules(&self) -> Result<usize> {
         Ok(0)
     }
-    fn load_filesystem(&self, filesystem: Filesystem) -> Result<()> {
+    fn load_filesystem(&self, filesystem: FsType) -> Result<()> {
         // An earlier case has loaded it: the kernel would check its signature again before it says so.
         if Path::new("/sys/module").join(filesystem.name()).exists() {
             return Ok(());
@@ -223,12 +233,6 @@ impl Platform for Machine {
     fn missing_programs(&self) -> Vec<PathBuf> {
         self.linux.missing_programs()
     }
-    fn unix_time(&self) -> i64 {
-        self.linux.unix_time()
-    }
-    fn uptime(&self) -> Duration {
-        self.real_uptime() + self.count(|counts| counts.waited)
-    }
     fn set_hostname(&self, _: &str) -> Result<()> {
         Ok(())
     }
@@ -239,7 +243,7 @@ impl Platform for Machine {
     fn power_off(&self) {}
 }
 
-impl Sealed for Machine {
+impl ImageFiles for Machine {
     fn image_key(&self) -> Result<SecretBytes> {
         Ok(SecretBytes::copy_from(self.image_key.as_bytes()))
     }
@@ -298,6 +302,9 @@ impl Disks for Machine {
     fn read(&self, device: &Path, offset: u64, length: usize) -> Result<Vec<u8>> {
         self.linux.read(device, offset, length)
     }
+}
+
+impl DiskWrites for Machine {
     fn write_disk(&self, device: &Path, offset: u64, bytes: &[u8]) -> Result<()> {
         self.linux.write_disk(device, offset, bytes)
     }
@@ -360,14 +367,17 @@ impl Luks for Machine {
     ) -> Result<Vec<u8>> {
         self.linux.replace_slots(header, key, &cheap(parameters), passphrase, old)
     }
+    fn close(&self, name: &str) -> Result<()> {
+        self.linux.close(name)
+    }
+}
+
+impl Tables for Machine {
     fn table(&self, name: &str) -> Result<String> {
         match name {
             GUEST_OS_MAPPING => Ok("0 0 verity".to_owned()),
             _ => self.linux.table(name),
         }
-    }
-    fn close(&self, name: &str) -> Result<()> {
-        self.linux.close(name)
     }
 }
 
@@ -385,12 +395,12 @@ impl Mapper for Machine {
 }
 
 impl Filesystems for Machine {
-    fn make(&self, filesystem: Filesystem, device: &Path, label: &str, durability: Durability) -> Result<()> {
+    fn make(&self, filesystem: FsType, device: &Path, label: &str, durability: Durability) -> Result<()> {
         self.linux.make(filesystem, device, label, durability)
     }
-    fn mount(&self, filesystem: Filesystem, device: &Path, target: &Path, flags: MountFlags) -> Result<()> {
+    fn mount(&self, filesystem: FsType, device: &Path, target: &Path, flags: MountFlags) -> Result<()> {
         match filesystem {
-            Filesystem::Erofs | Filesystem::Tmpfs => Ok(()),
+            FsType::Erofs | FsType::Tmpfs => Ok(()),
             _ => self.linux.mount(filesystem, device, target, flags),
         }
     }
@@ -401,7 +411,7 @@ impl Filesystems for Machine {
     fn move_mount(&self, _: &Path, _: &Path) -> Result<()> {
         Ok(())
     }
-    fn grow(&self, filesystem: Filesystem, target: &Path, bytes: u64) -> Result<()> {
+    fn grow(&self, filesystem: FsType, target: &Path, bytes: u64) -> Result<()> {
         self.linux.grow(filesystem, target, bytes)
     }
     fn set_attribute(&self, path: &Path, name: &str, value: &[u8]) -> Result<()> {

@@ -21,8 +21,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use countersign_boot::initramfs;
-use countersign_system::linux::{KEYSLOT, Linux, keyslot};
-use countersign_system::ports::{Filesystems, Luks, Platform};
+use countersign_linux::{KEYSLOT, Linux, keyslot};
+use countersign_ports::{Filesystems, Luks, Platform};
 use countersign_tests::lab::{Answer, Case, END, PREFIX, SCRIPT, Script};
 
 use machine::{Machine, VOLUMES};

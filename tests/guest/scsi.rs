@@ -14,8 +14,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use countersign_system::linux::{Linux, Paths};
-use countersign_system::ports::{Disks, Platform};
+use countersign_linux::{Linux, Paths};
+use countersign_ports::{Disks, Platform};
 use countersign_tests::lab::{Fault, Stretch};
 
 use super::{Result, acts};

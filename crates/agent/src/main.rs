@@ -5,11 +5,11 @@
 use std::process::ExitCode;
 
 use countersign_boot::failure::Failure;
-use countersign_boot::host::Verb;
-use countersign_boot::{host, initramfs};
-use countersign_system::error::SystemError;
-use countersign_system::linux::{KEYSLOT, Linux, LinuxAlarm, LinuxForwarder, keyslot};
-use countersign_system::ports::{Platform, Report, Severity};
+use countersign_boot::guest_os::Verb;
+use countersign_boot::{guest_os, initramfs};
+use countersign_linux::{KEYSLOT, Linux, LinuxAlarm, LinuxForwarder, keyslot};
+use countersign_ports::error::SystemError;
+use countersign_ports::{Platform, Report, Severity};
 
 const HELP: &str = "\
 countersignd: opens the contract of a Secure Execution guest.
@@ -88,14 +88,14 @@ fn boot() -> ExitCode {
 
 fn watch() -> ExitCode {
     match LinuxAlarm::new(LinuxAlarm::JOURNALCTL.as_ref()) {
-        Ok(mut alarm) => status(host::watch(&Linux::new(), &mut alarm)),
+        Ok(mut alarm) => status(guest_os::watch(&Linux::new(), &mut alarm)),
         Err(error) => unable(&error),
     }
 }
 
 fn forward() -> ExitCode {
     match LinuxForwarder::new() {
-        Ok(mut forwarder) => status(host::forward(&Linux::new(), &mut forwarder)),
+        Ok(mut forwarder) => status(guest_os::forward(&Linux::new(), &mut forwarder)),
         Err(error) => unable(&error),
     }
 }
@@ -107,7 +107,7 @@ fn unable(error: &SystemError) -> ExitCode {
 }
 
 fn unit(verb: Verb) -> ExitCode {
-    status(host::run(&Linux::new(), verb))
+    status(guest_os::run(&Linux::new(), verb))
 }
 
 fn status(result: Result<(), Failure>) -> ExitCode {

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use countersign_crypto::secret::VolumePassphrase;
 use countersign_crypto::volume_key::VolumeKey;
-use countersign_system::linux::{Linux, Paths};
-use countersign_system::ports::{Derivation, Luks, OpenError};
+use countersign_linux::{Linux, Paths};
+use countersign_ports::{Derivation, Luks, OpenError};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_countersignd");
 

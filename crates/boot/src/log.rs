@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use countersign_contract::refusal::Finding;
 use countersign_plan::transcript::{StageRecord, Warning};
-use countersign_system::ports::{Platform, Report, Severity};
+use countersign_ports::{Clock, Report, Severity};
 
 use crate::failure::Failure;
 use crate::stage::Stage;
@@ -39,7 +39,7 @@ pub struct Log<'s, S> {
     warnings: Vec<Warning>,
 }
 
-impl<'s, S: Report + Platform> Log<'s, S> {
+impl<'s, S: Report + Clock> Log<'s, S> {
     /// An empty log that writes to `system`.
     pub fn new(system: &'s S) -> Log<'s, S> {
         Log { system, stages: Vec::new(), warnings: Vec::new() }

@@ -14,10 +14,7 @@ use countersign_crypto::signature::PublicKeyError;
 use countersign_crypto::token::{Prefix, Recipient, Token};
 
 use crate::file::File;
-use crate::host::HANDOVER;
-
-/// Name of the key's file in [`HANDOVER`].
-pub const FILE: &str = "auditor.pem";
+use crate::handover::{AUDITOR, FOLDER};
 
 /// Who may read the record.
 #[derive(Debug, Clone)]
@@ -60,7 +57,7 @@ impl Auditor {
     /// [`LibraryError`] when OpenSSL cannot write what it had read.
     pub fn file(&self) -> Result<File, LibraryError> {
         let content = SecretBytes::copy_from(self.0.to_pem()?.as_bytes());
-        Ok(File { path: format!("{HANDOVER}/{FILE}"), mode: 0o644, content })
+        Ok(File { path: format!("{FOLDER}/{AUDITOR}"), mode: 0o644, content })
     }
 
     /// A text for the auditor's eyes, the record above all: a token `hyper-protect-basic`, which the documented commands open.

@@ -18,7 +18,7 @@ pub mod facts;
 pub mod file;
 pub mod file_system;
 pub mod forwarding;
-pub mod host;
+pub mod handover;
 pub mod image;
 pub mod interpolate;
 pub mod luks2;

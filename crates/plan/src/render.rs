@@ -18,7 +18,9 @@ use crate::compose::{self, COMPOSE_FOLDER, COMPOSE_PROJECT, ComposeFault, Compos
 use crate::credentials::auth_json;
 use crate::dotenv::DotenvRefusal;
 use crate::file::File;
-use crate::host::{HANDOVER, HostPlan, Iam, LogServer, LogService, PUBLIC_AUTHORITIES, Registries, Workload};
+use crate::handover::{
+    FOLDER, GuestPlan, Iam, LogServer, LogService, PLAN, PUBLIC_AUTHORITIES, Registries, Workload,
+};
 use crate::network;
 
 /// The project's variables, in the compose folder.
@@ -41,7 +43,7 @@ pub struct Rendered {
     /// In the order in which they are written.
     pub files: Vec<File>,
     /// `plan.json`, which is among the files as well.
-    pub plan: HostPlan,
+    pub plan: GuestPlan,
 }
 
 /// Why a contract that is valid cannot run.
@@ -177,8 +179,8 @@ fn plan(
     images: Vec<String>,
     registries: Option<Registries>,
     workload: Workload,
-) -> HostPlan {
-    HostPlan {
+) -> GuestPlan {
+    GuestPlan {
         version: guest.version.to_owned(),
         hostname: guest.hostname.to_owned(),
         network_config: guest.network.is_some(),
@@ -189,9 +191,9 @@ fn plan(
     }
 }
 
-fn plan_file(plan: &HostPlan) -> Result<File, RenderRefusal> {
+fn plan_file(plan: &GuestPlan) -> Result<File, RenderRefusal> {
     let json = serde_json::to_vec_pretty(plan).map_err(|error| RenderRefusal::Plan(error.to_string()))?;
-    Ok(secret(format!("{HANDOVER}/plan.json"), SecretBytes::new(json)))
+    Ok(secret(format!("{FOLDER}/{PLAN}"), SecretBytes::new(json)))
 }
 
 /// The variables of the project.
@@ -228,7 +230,7 @@ fn log_server(logging: &Logging, files: &mut Vec<File>) -> Result<LogServer, Ren
 }
 
 fn log_file(name: &str) -> String {
-    format!("{HANDOVER}/logging/{name}")
+    format!("{FOLDER}/logging/{name}")
 }
 
 fn syslog_server(syslog: &Syslog, files: &mut Vec<File>) -> Result<LogServer, RenderRefusal> {
@@ -275,7 +277,7 @@ fn log_router(router: &LogRouter, files: &mut Vec<File>) -> Result<LogServer, Li
 
 /// Credentials, and the private registry's authority where there is one.
 fn registries(contract: &Contract, files: &mut Vec<File>) -> Result<Registries, RenderRefusal> {
-    let credentials = format!("{HANDOVER}/registry/config.json");
+    let credentials = format!("{FOLDER}/registry/config.json");
     let all = contract.registry_credentials();
     let entries = all.iter().map(|(registry, entry)| (*registry, entry.username(), entry.password()));
     files.push(secret(credentials.clone(), auth_json(entries)));
@@ -286,7 +288,7 @@ fn registries(contract: &Contract, files: &mut Vec<File>) -> Result<Registries, 
     let authorities = if authorities.is_empty() {
         None
     } else {
-        let folder = format!("{HANDOVER}/registry/authorities");
+        let folder = format!("{FOLDER}/registry/authorities");
         files.push(public(format!("{folder}/ca.crt"), &authorities));
         Some(folder)
     };

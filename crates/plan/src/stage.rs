@@ -29,7 +29,7 @@ pub enum Stage {
     Unlock,
     /// Guest OS under dm-verity, encrypted scratch.
     Root,
-    /// Writes what the host stage needs and switches to the guest OS.
+    /// Writes what the guest OS needs and switches to the guest OS.
     Handover,
     /// Address, host name resolution, reachability of the log server.
     Network,

@@ -6,9 +6,6 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Name of the file in [`crate::host::HANDOVER`].
-pub const FILE: &str = "transcript.json";
-
 /// Stages beyond these are not recorded: a daemon that is started again and again must not fill memory.
 const STAGES: usize = 64;
 /// Warnings beyond these are not recorded.

@@ -10,19 +10,20 @@ use countersign_contract::model::Contract;
 use countersign_crypto::digest;
 use countersign_plan::image::Unsigned;
 use countersign_plan::signer::Signer;
-use countersign_system::ports::Initramfs;
+use countersign_ports::Initramfs;
 
 use crate::failure::Failure;
 use crate::log::{Log, Summary};
 use crate::stage::Stage;
 
-use super::validate::{HostFiles, Validated};
+use super::carried::Carried;
+use super::validate::Validated;
 
 /// A contract whose inputs are recorded.
 #[derive(Debug)]
 pub struct Attested {
     pub(super) contract: Contract,
-    pub(super) host: HostFiles,
+    pub(super) carried: Carried,
 }
 
 impl Validated {
@@ -33,8 +34,8 @@ impl Validated {
     /// are used.
     pub fn attest<S: Initramfs>(self, _: &S, log: &mut Log<'_, S>) -> Result<Attested, Failure> {
         log.stage(Stage::Attest, |_| {
-            let Validated { contract, signer, auditor, digests, mut host } = self;
-            let mut record = format!("{}\n", host.manifest.version);
+            let Validated { contract, signer, auditor, digests, mut carried } = self;
+            let mut record = format!("{}\n", carried.manifest.version);
             match &signer {
                 Signer::Nobody => record.push_str("Contract is not signed\n"),
                 Signer::Key(fingerprint) => {
@@ -42,10 +43,10 @@ impl Validated {
                     record.push_str(&format!("{fingerprint} signingKey\n"));
                 }
             }
-            if host.manifest.unsigned == Unsigned::Accept {
+            if carried.manifest.unsigned == Unsigned::Accept {
                 record.push_str("Unsigned sealed contracts are accepted\n");
             }
-            record.push_str(&format!("{} root.verity\n", host.manifest.root.root_hash));
+            record.push_str(&format!("{} root.verity\n", carried.manifest.root.root_hash));
             for (name, digest) in &digests {
                 record.push_str(&format!("{digest} {name}\n"));
             }
@@ -64,8 +65,8 @@ impl Validated {
                     (token, summary.with("encrypted", "yes"))
                 }
             };
-            host.record = record;
-            Ok((Attested { contract, host }, summary))
+            carried.record = record;
+            Ok((Attested { contract, carried }, summary))
         })
     }
 }

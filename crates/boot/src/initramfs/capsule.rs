@@ -6,7 +6,7 @@
 use countersign_plan::auditor::Auditor;
 use countersign_plan::capsule;
 use countersign_plan::transcript::Transcript;
-use countersign_system::ports::{Initramfs, Severity};
+use countersign_ports::{Initramfs, Severity};
 
 use crate::failure::Failure;
 use crate::log::{Log, millis};

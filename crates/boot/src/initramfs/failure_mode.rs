@@ -21,10 +21,10 @@ use countersign_contract::cidata::network_config::NetworkConfig;
 use countersign_contract::code::Code;
 use countersign_contract::envelope::SectionTree;
 use countersign_contract::model::log_server;
-use countersign_plan::host::HANDOVER;
+use countersign_plan::handover::{CAUSE, FOLDER};
 use countersign_plan::image::ImageManifest;
 use countersign_plan::render::{Guest, render_report};
-use countersign_system::ports::{Initramfs, Severity};
+use countersign_ports::{Initramfs, Severity};
 
 use crate::failure::Failure;
 use crate::log::Log;
@@ -94,7 +94,7 @@ impl FailureMode {
             write_files(system, &report.files).map_err(told)?;
             let cause = failure.lines().join("\n");
             system
-                .write(&Path::new(HANDOVER).join("failure.txt"), 0o600, cause.as_bytes())
+                .write(&Path::new(FOLDER).join(CAUSE), 0o600, cause.as_bytes())
                 .and_then(|()| system.set_hostname(&self.hostname))
                 .and_then(|()| system.switch_root(Path::new(NEW_ROOT), Path::new(INIT), &[TARGET]))
                 .map_err(|error| error.to_string())

@@ -8,10 +8,10 @@ use std::path::Path;
 use countersign_contract::code::Code;
 use countersign_plan::compose::COMPOSE_FOLDER;
 use countersign_plan::file::File;
-use countersign_plan::host::HANDOVER;
-use countersign_plan::transcript::{FILE, Transcript};
-use countersign_system::error::SystemError;
-use countersign_system::ports::Initramfs;
+use countersign_plan::handover::{FOLDER, TRANSCRIPT, WATCH};
+use countersign_plan::transcript::Transcript;
+use countersign_ports::Initramfs;
+use countersign_ports::error::SystemError;
 
 use crate::failure::Failure;
 use crate::log::{Log, Summary};
@@ -28,39 +28,39 @@ impl Rooted {
     /// # Errors
     /// `HPL11112E` when a file cannot be written or the switch fails.
     pub fn handover<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<(), Failure> {
-        let host = self.host;
+        let carried = self.carried;
         let started = system.uptime();
         log.stage(Stage::Handover, |log| {
-            write_files(system, &host.files)?;
-            system.set_hostname(&host.plan.hostname).map_err(failed)?;
-            let summary = Summary::new().with("files", host.files.len());
+            write_files(system, &carried.files)?;
+            system.set_hostname(&carried.plan.hostname).map_err(failed)?;
+            let summary = Summary::new().with("files", carried.files.len());
             let mut stages = log.stages().to_vec();
             stages.push(log.record_so_far(Stage::Handover, started, summary.clone()));
             let transcript = Transcript {
-                version: host.manifest.version.clone(),
+                version: carried.manifest.version.clone(),
                 stages,
                 warnings: log.warnings().to_vec(),
                 failure: None,
-                record: host.record.clone(),
+                record: carried.record.clone(),
             };
             let transcript = serde_json::to_vec_pretty(&transcript)
                 .map_err(|error| Failure::machine(Stage::Handover, Code::HandoverFailed, error))?;
-            let path = Path::new(HANDOVER).join(FILE);
+            let path = Path::new(FOLDER).join(TRANSCRIPT);
             system.write(&path, 0o600, &transcript).map_err(failed)?;
-            let watch = serde_json::to_vec_pretty(&host.watch)
+            let watch = serde_json::to_vec_pretty(&carried.watch)
                 .map_err(|error| Failure::machine(Stage::Handover, Code::HandoverFailed, error))?;
-            system.write(&Path::new(HANDOVER).join("watch.json"), 0o600, &watch).map_err(failed)?;
+            system.write(&Path::new(FOLDER).join(WATCH), 0o600, &watch).map_err(failed)?;
             Ok(((), summary))
         })?;
         log.say(&format!("{}: {}", Code::BootEnded, Code::BootEnded.text()));
-        drop(host);
+        drop(carried);
         system.switch_root(Path::new(NEW_ROOT), Path::new(INIT), &[]).map_err(failed)
     }
 }
 
 /// Writes the files of a plan, those in `/run` into memory, all others into the new root.
 pub(super) fn write_files<S: Initramfs>(system: &S, files: &[File]) -> Result<(), Failure> {
-    system.make_directory(Path::new(HANDOVER), 0o700).map_err(failed)?;
+    system.make_directory(Path::new(FOLDER), 0o700).map_err(failed)?;
     for file in files {
         let path = if file.path.starts_with("/run/") {
             Path::new(&file.path).to_path_buf()

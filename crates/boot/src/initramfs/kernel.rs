@@ -6,8 +6,8 @@
 
 use std::io::ErrorKind;
 
-use countersign_system::error::Result;
-use countersign_system::ports::Platform;
+use countersign_ports::Platform;
+use countersign_ports::error::Result;
 
 /// Name, value; each line says why.
 const CLOSED: &[(&str, &str)] = &[

@@ -10,8 +10,8 @@ use countersign_contract::cidata::network_config::{self, NetworkConfig};
 use countersign_contract::cidata::{self, meta_data};
 use countersign_contract::code::Code;
 use countersign_crypto::digest;
-use countersign_system::error::SystemError;
-use countersign_system::ports::{Disk, Initramfs};
+use countersign_ports::error::SystemError;
+use countersign_ports::{Disk, Initramfs};
 
 use crate::failure::Failure;
 use crate::log::{Log, Summary};

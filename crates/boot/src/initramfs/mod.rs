@@ -5,6 +5,7 @@
 
 mod attest;
 mod capsule;
+mod carried;
 mod failure_mode;
 mod handover;
 mod kernel;
@@ -17,7 +18,7 @@ mod unseal;
 mod validate;
 mod verify;
 
-use countersign_system::ports::Initramfs;
+use countersign_ports::Initramfs;
 
 use crate::failure::Failure;
 use crate::log::Log;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use countersign_contract::cidata::network_config::NetworkConfig;
 use countersign_contract::envelope::Envelope;
 use countersign_contract::refusal::Finding;
-use countersign_system::ports::Initramfs;
+use countersign_ports::Initramfs;
 
 use crate::failure::Failure;
 use crate::log::{Log, Summary};

@@ -3,7 +3,7 @@
 use countersign_contract::code::Code;
 use countersign_plan::image::{ImageManifest, Unsigned};
 use countersign_plan::time_floor::{self, Known};
-use countersign_system::ports::Initramfs;
+use countersign_ports::Initramfs;
 
 use crate::failure::Failure;
 use crate::log::{Log, Summary};

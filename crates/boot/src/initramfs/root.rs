@@ -11,15 +11,15 @@ use countersign_contract::code::Code;
 use countersign_plan::image::{ImageManifest, RootImage};
 use countersign_plan::mapper;
 use countersign_plan::watch::Mapping;
-use countersign_system::error::SystemError;
-use countersign_system::ports::{Disk, Durability, Filesystem, Initramfs, MountFlags, Verity};
+use countersign_ports::error::SystemError;
+use countersign_ports::{Disk, Durability, FsType, Initramfs, MountFlags, Verity};
 
 use crate::failure::Failure;
 use crate::log::{Log, Summary};
 use crate::stage::Stage;
 
+use super::carried::Carried;
 use super::unlock::Unlocked;
-use super::validate::HostFiles;
 
 /// Where the new root is put together.
 pub(super) const NEW_ROOT: &str = "/sysroot";
@@ -62,7 +62,7 @@ const LINKS: &[(&str, &str)] = &[
 /// A guest OS that is ready to be switched to.
 #[derive(Debug)]
 pub struct Rooted {
-    pub(super) host: HostFiles,
+    pub(super) carried: Carried,
 }
 
 impl Unlocked {
@@ -71,10 +71,10 @@ impl Unlocked {
     /// # Errors
     /// `HPL11111E` when the scratch space cannot be made, `HPL11110E` when the image cannot be bound into it.
     pub fn root<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Rooted, Failure> {
-        let Unlocked { mut host, volumes } = self;
+        let Unlocked { mut carried, volumes } = self;
         log.stage(Stage::Root, |_| {
             let disks = system.disks().map_err(scratch)?;
-            let manifest = &host.manifest;
+            let manifest = &carried.manifest;
             let scratch_kind = lay_out(system, by_serial(&disks, &manifest.scratch.serial))?;
             for volume in &volumes {
                 let target = new(volume.mount.trim_start_matches('/'));
@@ -83,13 +83,13 @@ impl Unlocked {
                     Failure::machine(Stage::Root, Code::MountFailed, message)
                 })?;
             }
-            host.watch.image = Some(mapping(system, mapper::IMAGE).map_err(image)?);
-            host.watch.scratch = match scratch_kind {
+            carried.watch.image = Some(mapping(system, mapper::IMAGE).map_err(image)?);
+            carried.watch.scratch = match scratch_kind {
                 ENCRYPTED => Some(mapping(system, mapper::SCRATCH).map_err(scratch)?),
                 _ => None,
             };
             let summary = Summary::new().with("verity", "yes").with("scratch", scratch_kind);
-            Ok((Rooted { host }, summary))
+            Ok((Rooted { carried }, summary))
         })
     }
 }
@@ -122,7 +122,7 @@ pub(super) fn open_image<S: Initramfs>(system: &S, manifest: &ImageManifest) -> 
         Failure::machine(Stage::Root, Code::RootImage, message)
     })?;
     let device = system.open_verity(&os.path, mapper::IMAGE, &verity(&manifest.root)?).map_err(image)?;
-    system.mount(Filesystem::Erofs, &device, Path::new(IMAGE), read_only()).map_err(image)
+    system.mount(FsType::Erofs, &device, Path::new(IMAGE), read_only()).map_err(image)
 }
 
 fn read_only() -> MountFlags {
@@ -160,12 +160,12 @@ fn scratch_root<S: Initramfs>(system: &S, disk: Option<&Disk>) -> Result<&'stati
     match disk {
         Some(disk) => {
             let device = system.open_scratch(&disk.path, mapper::SCRATCH).map_err(scratch)?;
-            system.make(Filesystem::Ext4, &device, "scratch", Durability::Scratch).map_err(scratch)?;
-            system.mount(Filesystem::Ext4, &device, target, flags).map_err(scratch)?;
+            system.make(FsType::Ext4, &device, "scratch", Durability::Scratch).map_err(scratch)?;
+            system.mount(FsType::Ext4, &device, target, flags).map_err(scratch)?;
             Ok(ENCRYPTED)
         }
         None => {
-            system.mount(Filesystem::Tmpfs, Path::new("scratch"), target, flags).map_err(scratch)?;
+            system.mount(FsType::Tmpfs, Path::new("scratch"), target, flags).map_err(scratch)?;
             Ok("memory")
         }
     }

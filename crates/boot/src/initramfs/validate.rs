@@ -4,52 +4,28 @@
 //! disk is touched.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
 use countersign_contract::envelope::SectionTree;
 use countersign_contract::model::{Contract, OnDeviation, Volume, unsupported};
 use countersign_contract::refusal::Finding;
 use countersign_plan::auditor::Auditor;
-use countersign_plan::file::File;
-use countersign_plan::host::HostPlan;
-use countersign_plan::image::ImageManifest;
 use countersign_plan::render::{Guest, Rendered, render};
 use countersign_plan::section;
 use countersign_plan::signer::Signer;
-use countersign_plan::watch::WatchRecords;
 use countersign_plan::watch::expiry::expiries;
-use countersign_system::ports::{Filesystem, Initramfs};
+use countersign_ports::{FsType, Initramfs};
 
 use crate::failure::Failure;
 use crate::log::{Log, Summary};
 use crate::stage::Stage;
 
+use super::carried::Carried;
 use super::kernel;
 use super::verify::{Sections, Verified};
 
 /// What is said of sections in old tokens that nobody signed, whatever is wrong with them.
 const UNUSABLE: &str = "sections that the guest can act on; without signature";
-
-/// What the guest OS gets, and what later stages need to know of the image.
-#[derive(Debug)]
-pub(super) struct HostFiles {
-    pub(super) manifest: ImageManifest,
-    pub(super) disk: PathBuf,
-    pub(super) files: Vec<File>,
-    pub(super) plan: HostPlan,
-    /// The attestation record, or its token for the auditor; empty until `attest`.
-    pub(super) record: String,
-    /// What the daemon will watch, added to by each stage that knows something of it.
-    pub(super) watch: WatchRecords,
-}
-
-impl HostFiles {
-    /// The disk that the contract came from: no volume.
-    pub(super) fn contract_disk(&self) -> &Path {
-        &self.disk
-    }
-}
 
 /// A contract that may be acted on.
 #[derive(Debug)]
@@ -58,7 +34,7 @@ pub struct Validated {
     pub(super) signer: Signer,
     pub(super) auditor: Option<Auditor>,
     pub(super) digests: Vec<(String, String)>,
-    pub(super) host: HostFiles,
+    pub(super) carried: Carried,
 }
 
 impl Verified {
@@ -99,9 +75,10 @@ impl Verified {
             watch.power_off = contract.on_deviation() == OnDeviation::PowerOff;
             let summary =
                 Summary::new().with("volumes", contract.volumes().len()).with("images", plan.images.len());
-            let host = HostFiles { manifest, disk: origins.disk, files, plan, record: String::new(), watch };
+            let carried =
+                Carried { manifest, contract_disk: origins.disk, files, plan, record: String::new(), watch };
             let digests = origins.digests.into_iter().chain(contract_digests).collect();
-            Ok((Validated { contract, signer, auditor, digests, host }, summary))
+            Ok((Validated { contract, signer, auditor, digests, carried }, summary))
         })
     }
 }
@@ -137,7 +114,7 @@ fn judge(
 /// program, and there is no other that could load a module.
 fn load_modules<S: Initramfs>(system: &S, volumes: &[Volume]) -> Result<(), Failure> {
     let wanted: BTreeSet<&str> = volumes.iter().map(|volume| volume.file_system().as_str()).collect();
-    [Filesystem::Xfs, Filesystem::Btrfs]
+    [FsType::Xfs, FsType::Btrfs]
         .into_iter()
         .filter(|filesystem| wanted.contains(filesystem.name()))
         .try_for_each(|filesystem| system.load_filesystem(filesystem))

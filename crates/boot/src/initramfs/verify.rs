@@ -16,7 +16,7 @@ use countersign_plan::signer::{self, Signer, SignerRefusal};
 use countersign_plan::time_floor;
 use countersign_plan::watch::schedule::Clock;
 use countersign_plan::watch::{Expiry, Subject, WatchRecords};
-use countersign_system::ports::Initramfs;
+use countersign_ports::Initramfs;
 
 use crate::failure::Failure;
 use crate::log::{Log, Summary};

@@ -1,6 +1,6 @@
 //! The failure capsule: which boots leave one on the console, and what the auditor's openssl reads in it.
 
-use countersign_boot::host::Verb;
+use countersign_boot::guest_os::Verb;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
 use countersign_plan::capsule::MARKER;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::auditor::{opened_by_openssl, with_auditor};
 use crate::support::canaries::{assert_silent, canaries};
-use crate::support::host::verb;
+use crate::support::guest_os::verb;
 use crate::support::keys::keys;
 use crate::support::machine::{Boot, machine_with_volume};
 use crate::support::{Contract, boot, machine};

@@ -2,21 +2,21 @@
 
 use std::io;
 
-use countersign_boot::host::Verb;
+use countersign_boot::guest_os::Verb;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::ports::Severity;
-use countersign_system::ports_host::Wake;
-use countersign_system::recorder::Recorder;
+use countersign_ports::Severity;
+use countersign_ports::guest_os::Wake;
+use countersign_rehearsal::Rehearsal;
 
 use crate::support::canaries::assert_silent;
-use crate::support::host::verb;
+use crate::support::guest_os::verb;
 use crate::support::machine::{facts, machine_with_good_volume};
 use crate::support::watch::{HOUR, Step, coded, count, demand, pass, started, started_with, watch};
 use crate::support::{Contract, boot};
 
 /// A change of the machine, and what the next check says of it.
-type Case = (&'static str, fn(&Recorder), Code, &'static str);
+type Case = (&'static str, fn(&Rehearsal), Code, &'static str);
 
 const DEVIATIONS: &[Case] = &[
     (

@@ -2,19 +2,19 @@
 
 use std::io;
 
-use countersign_boot::host::Verb;
+use countersign_boot::guest_os::Verb;
 use countersign_contract::code::Code;
-use countersign_system::ports::Severity;
-use countersign_system::ports_host::ProbeError;
-use countersign_system::recorder::Recorder;
+use countersign_ports::Severity;
+use countersign_ports::guest_os::ProbeError;
+use countersign_rehearsal::Rehearsal;
 
 use crate::support::canaries::assert_silent;
-use crate::support::host::{booted, verb};
+use crate::support::guest_os::{booted, verb};
 
 const ENDED: &str = "HPL10000E: the boot failed and the guest powers off";
 
 /// The texts of the records that the log server has.
-fn told(machine: &Recorder) -> Vec<String> {
+fn told(machine: &Rehearsal) -> Vec<String> {
     machine
         .records()
         .iter()

@@ -2,21 +2,21 @@
 
 use std::io;
 
-use countersign_boot::host::Verb;
+use countersign_boot::guest_os::Verb;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::recorder::Recorder;
+use countersign_rehearsal::Rehearsal;
 use serde_json::Value;
 
 use crate::support::canaries::assert_silent;
-use crate::support::host::verb;
+use crate::support::guest_os::verb;
 use crate::support::keys::keys;
 use crate::support::machine::Boot;
 use crate::support::machine::{machine_with_volume, machine_without_volume};
 use crate::support::{Contract, boot, machine};
 
 /// Boots to a refusal with this code; what the guest OS then tells the log server.
-fn told(machine: &Recorder, stage: Stage, code: Code) -> (Boot, Vec<String>) {
+fn told(machine: &Rehearsal, stage: Stage, code: Code) -> (Boot, Vec<String>) {
     let boot = boot(machine);
     boot.assert_refused(stage, code);
     assert!(boot.reports(), "{}", boot.said());

@@ -6,22 +6,22 @@ use std::io;
 use std::time::Duration;
 
 use countersign_boot::failure::Failure;
-use countersign_boot::host;
+use countersign_boot::guest_os;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
 use countersign_plan::forwarding::ledger::{Forwarded, Position};
-use countersign_system::error::{Result, SystemError};
-use countersign_system::ports::Platform;
-use countersign_system::ports_host::{Arrival, Ending, Forwarder, Handover, LogTarget, ProbeError, Reading};
-use countersign_system::recorder::Recorder;
+use countersign_ports::Clock;
+use countersign_ports::error::{Result, SystemError};
+use countersign_ports::guest_os::{Arrival, Ending, Forwarder, GuestFiles, LogTarget, ProbeError, Reading};
+use countersign_rehearsal::Rehearsal;
 
-use crate::support::host::booted;
+use crate::support::guest_os::booted;
 
 const STATE: &str = "/run/countersign/forward.json";
 
 /// A journal of numbered entries, a server, and a script of what happens while the forwarder waits.
 pub struct Ends<'m> {
-    machine: &'m Recorder,
+    machine: &'m Rehearsal,
     /// The numbers of the entries that the journal holds.
     journal: Vec<u64>,
     /// Bytes of each message.
@@ -61,7 +61,7 @@ pub enum Step {
 }
 
 impl<'m> Ends<'m> {
-    pub fn new(machine: &'m Recorder, journal: impl IntoIterator<Item = u64>) -> Ends<'m> {
+    pub fn new(machine: &'m Rehearsal, journal: impl IntoIterator<Item = u64>) -> Ends<'m> {
         Ends {
             machine,
             journal: journal.into_iter().collect(),
@@ -98,7 +98,7 @@ impl<'m> Ends<'m> {
     }
 
     pub fn run(&mut self) -> std::result::Result<(), Failure> {
-        host::forward(self.machine, self)
+        guest_os::forward(self.machine, self)
     }
 
     pub fn state(&self) -> Forwarded {
@@ -378,7 +378,7 @@ fn entries_that_the_journal_has_dropped_are_counted() {
     assert_eq!(lines, [format!("HPL01123W: {text}: 8")], "once, though the conversation was had twice");
 }
 
-fn assert_failed(machine: &Recorder, result: std::result::Result<(), Failure>, code: Code, words: &str) {
+fn assert_failed(machine: &Rehearsal, result: std::result::Result<(), Failure>, code: Code, words: &str) {
     let failure = result.unwrap_err();
     assert_eq!((failure.stage, failure.code()), (Stage::Logging, code));
     let sentence = format!("{code}: ");

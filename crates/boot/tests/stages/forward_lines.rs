@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use countersign_plan::forwarding::ledger::{Forwarded, Position};
-use countersign_system::ports_host::Handover;
-use countersign_system::ports_host::{Arrival, Ending, ProbeError};
-use countersign_system::recorder::Recorder;
+use countersign_ports::guest_os::GuestFiles;
+use countersign_ports::guest_os::{Arrival, Ending, ProbeError};
+use countersign_rehearsal::Rehearsal;
 
 use crate::forward::{Ends, Step};
-use crate::support::host::booted;
+use crate::support::guest_os::booted;
 
 /// The first parts of two containers' lines.
 const A: &str = "CONTAINER_ID=a\nCONTAINER_PARTIAL_MESSAGE=true\n_PID=7\n";
@@ -21,7 +21,7 @@ const B_ENDS: &str = "CONTAINER_ID=b\n_PID=8\n";
 const BREAKS: Step = Step::Comes(Arrival::HungUp(ProbeError::HungUp));
 
 /// Entries 1 to 9, of which 2, 5 and 8 are a line of `a`, and 4 and 7 one of `b`.
-fn lines(machine: &Recorder) -> Ends<'_> {
+fn lines(machine: &Rehearsal) -> Ends<'_> {
     let mut ends = Ends::new(machine, 1..=9);
     ends.length = 1;
     for (number, part) in [(2, A), (4, B), (5, A), (7, B_ENDS), (8, A_ENDS)] {
@@ -50,7 +50,7 @@ fn a_line_in_parts_is_one_record_and_takes_one_number() {
 }
 
 /// A file that is none is no position.
-fn from_the_start(machine: &Recorder) {
+fn from_the_start(machine: &Rehearsal) {
     machine.replace_file("/run/countersign/forward.json".as_ref(), b"{").unwrap();
 }
 

@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::ports::Disk;
-use countersign_system::recorder::Recorder;
+use countersign_ports::Disk;
+use countersign_rehearsal::Rehearsal;
 
 use crate::support::contract::{DEPLOYER_SEED, WORKLOAD_SEED};
 use crate::support::machine::{
@@ -33,7 +33,7 @@ fn table() -> Vec<u8> {
 }
 
 /// The good volume, with a file system of so many bytes, on a disk of `size`.
-fn machine(contract: &Contract, size: u64, file_system: u64) -> Recorder {
+fn machine(contract: &Contract, size: u64, file_system: u64) -> Rehearsal {
     let machine = machine_without_volume(contract, facts());
     machine.attach_disk(Disk { size, ..parted(DATA, "data", &["metadata", "data"]) });
     machine.put(DATA, 0, &table());

@@ -4,16 +4,16 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use countersign_boot::host::Verb;
+use countersign_boot::guest_os::Verb;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::ports::Platform;
-use countersign_system::recorder::Recorder;
+use countersign_ports::Clock;
+use countersign_rehearsal::Rehearsal;
 
 use crate::support::Contract;
 use crate::support::canaries::{assert_silent, canaries};
 use crate::support::contract::IMAGE;
-use crate::support::host::{booted, booted_with, verb};
+use crate::support::guest_os::{booted, booted_with, verb};
 
 const CREDENTIALS: &str = "/run/countersign/registry/config.json";
 
@@ -43,7 +43,7 @@ fn an_image_that_is_not_to_be_had_ends_the_boot() {
 
 #[test]
 fn the_credentials_are_gone_before_anything_starts_whether_the_images_came_or_not() {
-    let holds = |machine: &Recorder| {
+    let holds = |machine: &Rehearsal| {
         let files = machine.files();
         let password = canaries().into_iter().filter(|canary| canary.name().starts_with("registry"));
         let found = password

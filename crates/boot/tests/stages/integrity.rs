@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::ports::Disk;
-use countersign_system::recorder::{Facts, Recorder, disk};
+use countersign_ports::Disk;
+use countersign_rehearsal::{Facts, Rehearsal, disk};
 
 use crate::support::canaries::assert_silent;
 use crate::support::contract::{DEPLOYER_SEED, WORKLOAD_SEED};
@@ -61,7 +61,7 @@ fn contract() -> Contract {
 }
 
 /// A machine with a blank disk on which a volume with this header is going to be made.
-fn blank(header: &[u8], zeros_take: Duration) -> Recorder {
+fn blank(header: &[u8], zeros_take: Duration) -> Rehearsal {
     let facts = Facts { new_header: header.to_vec(), zeros_take, ..facts() };
     let machine = machine_without_volume(&contract(), facts);
     machine.attach(DATA, "data", GIB);
@@ -69,14 +69,14 @@ fn blank(header: &[u8], zeros_take: Duration) -> Recorder {
 }
 
 /// A machine with such a volume.
-fn with_volume(contract: &Contract, header: &[u8]) -> Recorder {
+fn with_volume(contract: &Contract, header: &[u8]) -> Rehearsal {
     let machine = machine_without_volume(contract, facts());
     machine.attach_disk(parted(DATA, "data", &["metadata", "data"]));
     put(&machine, header);
     machine
 }
 
-fn put(machine: &Recorder, header: &[u8]) {
+fn put(machine: &Rehearsal, header: &[u8]) {
     machine.put(VOLUME, 0, header);
     machine.knows(header, &passphrase(DEPLOYER_SEED, WORKLOAD_SEED));
     put_file_system(machine, "data", EXT4);
@@ -273,7 +273,7 @@ fn discard_beside_integrity_is_refused_where_it_stands() {
     assert_eq!(boot.result, Ok(()), "{}", boot.said());
 }
 
-fn blank_with(contract: &Contract) -> Recorder {
+fn blank_with(contract: &Contract) -> Rehearsal {
     let machine = machine_without_volume(contract, facts());
     machine.attach(DATA, "data", GIB);
     machine
@@ -317,7 +317,7 @@ fn the_daemon_watches_both_devices() {
     let below = &records["volumes"][0]["below"];
     assert_eq!(below["name"], "volume-data_dif");
     assert!(below["table"].as_str().unwrap().contains(" integrity "), "{below}");
-    let check = |machine: &Recorder| {
+    let check = |machine: &Rehearsal| {
         let (run, _) = watch(machine, Vec::new());
         assert_eq!(run.result, Ok(()));
         run.logged.iter().map(|(_, text)| format!("{text}\n")).collect::<String>()

@@ -4,7 +4,7 @@ use std::io;
 
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::recorder::{Facts, Recorder};
+use countersign_rehearsal::{Facts, Rehearsal};
 
 use crate::support::boot;
 use crate::support::contract::{DEPLOYER_SEED, WORKLOAD_SEED};
@@ -16,7 +16,7 @@ use crate::support::machine::{
 const MORE: (&str, &str) = ("another-deployer-Seed", "another-workload-Seed");
 
 /// Two volumes on disks of their own, whose headers are these.
-fn machine(facts: Facts, headers: [&[u8]; 2]) -> Recorder {
+fn machine(facts: Facts, headers: [&[u8]; 2]) -> Rehearsal {
     let machine = machine_without_volume(&two_volumes(), facts);
     for (disk, name) in [(DATA, "data"), ("/dev/vde", "more")] {
         machine.attach_disk(parted(disk, name, &["metadata", "data"]));
@@ -32,7 +32,7 @@ fn machine(facts: Facts, headers: [&[u8]; 2]) -> Recorder {
 }
 
 /// Each key slot has two lanes.
-fn good() -> Recorder {
+fn good() -> Rehearsal {
     machine(Facts { processors: 4, ..facts() }, [header(), header()])
 }
 

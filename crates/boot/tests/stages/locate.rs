@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::ports::{Disk, Platform};
-use countersign_system::recorder::{Recorder, disk};
+use countersign_ports::{Clock, Disk};
+use countersign_rehearsal::{Rehearsal, disk};
 
 use crate::support::contract::Medium;
 use crate::support::keys::run;
@@ -15,15 +15,15 @@ use crate::support::machine::{DATA, GIB, facts, insert};
 use crate::support::{Contract, boot, machine, refused};
 
 /// A machine without contract disk.
-fn bare() -> Recorder {
-    let machine = Recorder::new(facts());
+fn bare() -> Rehearsal {
+    let machine = Rehearsal::new(facts());
     machine.attach("/dev/vdb", "os", 64 << 20);
     machine.attach("/dev/vdc", "scratch", 4 * GIB);
     machine.attach(DATA, "data", GIB);
     machine
 }
 
-fn ends(machine: &Recorder, code: Code, words: &str) {
+fn ends(machine: &Rehearsal, code: Code, words: &str) {
     let boot = boot(machine);
     boot.assert_machine(Stage::Locate, code, words);
     boot.assert_nothing_written();
@@ -166,7 +166,7 @@ fn the_contract_disk_is_never_a_volume() {
     // Its serial is the volume's name, and the volume's own disk is not there.
     let contract = Contract::good();
     let Medium { image, .. } = contract.medium();
-    let machine = Recorder::new(facts());
+    let machine = Rehearsal::new(facts());
     machine.attach_disk(disk("/dev/vda", "data", image.len() as u64));
     machine.put("/dev/vda", 0, &image);
     machine.attach("/dev/vdb", "os", 64 << 20);

@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
-use countersign_boot::host::Verb;
+use countersign_boot::guest_os::Verb;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::ports::Platform;
-use countersign_system::ports_host::ProbeError;
-use countersign_system::recorder::{PlayedAnswer, Posted, Recorder};
+use countersign_ports::Clock;
+use countersign_ports::guest_os::ProbeError;
+use countersign_rehearsal::{PlayedAnswer, Posted, Rehearsal};
 use serde_json::{Value, json};
 
 use crate::support::contract::API_KEY;
-use crate::support::host::{booted_with, verb};
+use crate::support::guest_os::{booted_with, verb};
 use crate::support::keys::{certificate_fingerprint, keys};
 use crate::support::machine::Boot;
 use crate::support::{Contract, boot, machine};
@@ -21,7 +21,7 @@ const IAM: &str = "/identity/token";
 const SINGLES: &str = "/logs/v1/singles";
 const PUBLIC: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-pub fn booted() -> Recorder {
+pub fn booted() -> Rehearsal {
     booted_with(&Contract::good().with_log_router(), |_| ())
 }
 
@@ -67,7 +67,7 @@ fn the_handover_has_the_key_in_one_file_and_says_who_is_asked() {
     assert_eq!(holders, ["/run/countersign/logging/api-key"]);
     let lines: Vec<String> = machine.lines().into_iter().map(|(_, line)| line).collect();
     assert!(!(lines.join("\n") + &machine.asked().join("\n")).contains(API_KEY));
-    let log = |machine: &Recorder| -> Value {
+    let log = |machine: &Rehearsal| -> Value {
         let files = machine.files();
         let (_, plan) = &files[std::path::Path::new("/run/countersign/plan.json")];
         serde_json::from_slice::<Value>(plan).unwrap()["log"].clone()
@@ -210,7 +210,7 @@ fn the_log_service_is_told_why_a_boot_failed() {
     let failed = verb(&machine, Verb::Images);
     let report = verb(&machine, Verb::Failure);
     assert_eq!(report.result, Ok(()), "{}", report.said());
-    let told = |machine: &Recorder| -> Vec<(u64, String)> {
+    let told = |machine: &Rehearsal| -> Vec<(u64, String)> {
         let posts = machine.posts();
         let records = records(posts.last().unwrap());
         let line = |record: &Value| {

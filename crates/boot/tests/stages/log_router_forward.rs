@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use countersign_contract::code::Code;
 use countersign_plan::forwarding::ledger::Position;
-use countersign_system::ports_host::ProbeError;
-use countersign_system::recorder::{PlayedAnswer, Recorder};
+use countersign_ports::guest_os::ProbeError;
+use countersign_rehearsal::{PlayedAnswer, Rehearsal};
 use serde_json::Value;
 
 use crate::forward::{Ends, Step};
@@ -16,7 +16,7 @@ const IAM: &str = "/identity/token";
 const SINGLES: &str = "/logs/v1/singles";
 
 /// The numbers in each request to the service, with its token; the probe has none.
-fn requests(machine: &Recorder) -> Vec<(String, Vec<u64>)> {
+fn requests(machine: &Rehearsal) -> Vec<(String, Vec<u64>)> {
     machine
         .posts()
         .iter()
@@ -31,15 +31,15 @@ fn requests(machine: &Recorder) -> Vec<(String, Vec<u64>)> {
         .collect()
 }
 
-fn numbers(machine: &Recorder) -> Vec<Vec<u64>> {
+fn numbers(machine: &Rehearsal) -> Vec<Vec<u64>> {
     requests(machine).into_iter().map(|(_, numbers)| numbers).collect()
 }
 
-fn tokens(machine: &Recorder) -> usize {
+fn tokens(machine: &Rehearsal) -> usize {
     machine.posts().iter().filter(|(path, ..)| path == IAM).count()
 }
 
-fn said(machine: &Recorder) -> Vec<String> {
+fn said(machine: &Rehearsal) -> Vec<String> {
     machine.lines().into_iter().map(|(_, line)| line).filter(|line| line.contains("HPL01")).collect()
 }
 
@@ -151,7 +151,7 @@ fn a_service_that_has_no_time_is_asked_ever_more_rarely_or_when_it_says() {
 }
 
 /// A service that refuses every request with one of these records in it.
-fn refuses(machine: &Recorder, bad: &[u64], from: std::ops::RangeInclusive<u64>, with: u16) {
+fn refuses(machine: &Rehearsal, bad: &[u64], from: std::ops::RangeInclusive<u64>, with: u16) {
     // The order in which the halves go out: the first one first.
     let mut parts = vec![from.collect::<Vec<u64>>()];
     while let Some(part) = parts.pop() {

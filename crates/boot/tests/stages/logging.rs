@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use countersign_boot::host::Verb;
+use countersign_boot::guest_os::Verb;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::ports::Platform;
-use countersign_system::ports_host::ProbeError;
+use countersign_ports::Clock;
+use countersign_ports::guest_os::ProbeError;
 
 use crate::support::canaries::assert_silent;
-use crate::support::host::{booted, verb};
+use crate::support::guest_os::{booted, verb};
 
 #[test]
 fn the_first_record_goes_out_with_the_client_files_of_the_contract() {

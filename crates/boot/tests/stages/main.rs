@@ -1,4 +1,4 @@
-//! The stages on the recorder: one module for each stage, and one for the whole pipeline.
+//! The stages in rehearsal: one module for each stage, and one for the whole pipeline.
 //!
 //! Contracts, keys and disks come from the programs that the parties use (openssl, genisoimage, cryptsetup,
 //! sha256sum), never from our own encoders. Each refusal is held to its stage, exit code, message code, place and

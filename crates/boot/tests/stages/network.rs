@@ -4,13 +4,13 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use countersign_boot::host::Verb;
+use countersign_boot::guest_os::Verb;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::ports::Platform;
+use countersign_ports::Clock;
 
 use crate::support::canaries::assert_silent;
-use crate::support::host::{booted, verb};
+use crate::support::guest_os::{booted, verb};
 
 #[test]
 fn an_address_a_resolver_and_the_log_servers_name() {
@@ -85,6 +85,6 @@ fn interfaces_of_a_network_config_are_reported() {
     let path = std::path::Path::new("/run/countersign/plan.json");
     let plan = String::from_utf8(machine.files()[path].1.clone()).unwrap();
     let plan = plan.replace("\"network_config\": false", "\"network_config\": true");
-    countersign_system::ports_host::Handover::replace_file(&machine, path, plan.as_bytes()).unwrap();
+    countersign_ports::guest_os::GuestFiles::replace_file(&machine, path, plan.as_bytes()).unwrap();
     assert!(verb(&machine, Verb::Network).said().contains("HPL13004I: "));
 }

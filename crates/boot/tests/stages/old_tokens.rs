@@ -3,7 +3,7 @@
 
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::recorder::Facts;
+use countersign_rehearsal::Facts;
 
 use crate::support::auditor::sealed_key;
 use crate::support::keys::{DAY, keys};

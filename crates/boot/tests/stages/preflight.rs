@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::recorder::Facts;
+use countersign_rehearsal::Facts;
 
 use crate::support::machine::{Boot, DATA, GIB, facts, machine_without_volume, manifest};
 use crate::support::{Contract, boot};

@@ -2,13 +2,13 @@
 
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::recorder::{Facts, Recorder};
+use countersign_rehearsal::{Facts, Rehearsal};
 
 use crate::support::machine::{DATA, GIB, facts, insert, machine_with_good_volume, manifest};
 use crate::support::{Contract, boot};
 
-fn with_disks(facts: Facts, disks: &[(&str, &str)]) -> Recorder {
-    let machine = Recorder::new(facts);
+fn with_disks(facts: Facts, disks: &[(&str, &str)]) -> Rehearsal {
+    let machine = Rehearsal::new(facts);
     insert(&machine, "/dev/vda", &Contract::good().medium().image);
     machine.attach(DATA, "data", GIB);
     for (path, serial) in disks {

@@ -2,7 +2,7 @@
 
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::recorder::{Recorder, disk};
+use countersign_rehearsal::{Rehearsal, disk};
 
 use crate::support::boot;
 use crate::support::canaries::assert_silent;
@@ -36,7 +36,7 @@ fn changing_both() -> Contract {
 }
 
 /// A machine whose volume has these seeds.
-fn machine(contract: &Contract, first: &str, second: &str) -> Recorder {
+fn machine(contract: &Contract, first: &str, second: &str) -> Rehearsal {
     let machine = machine_with_volume(contract, first, second);
     machine.set_rotated_header(rotated());
     machine
@@ -53,7 +53,7 @@ fn unsalted(copies: &[u8]) -> Vec<u8> {
 }
 
 /// The volume has the new header only.
-fn assert_rotated(machine: &Recorder, at: &str) {
+fn assert_rotated(machine: &Rehearsal, at: &str) {
     let bytes = machine.bytes(VOLUME, rotated().len());
     assert!(unsalted(&bytes[..2 * COPY]) == unsalted(&rotated()[..2 * COPY]), "header, {at}");
     assert!(bytes[FIRST_SLOT].iter().all(|byte| *byte == 0), "old key material, {at}");

@@ -2,7 +2,7 @@
 
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::recorder::Recorder;
+use countersign_rehearsal::Rehearsal;
 
 use crate::support::canaries::assert_silent;
 use crate::support::contract::{DEPLOYER_SEED, WORKLOAD_SEED};
@@ -29,19 +29,19 @@ fn contract(serial: u64) -> Contract {
 }
 
 /// A machine with the good volume, whose record keeps this serial.
-fn recorded(contract: &Contract, serial: &str) -> Recorder {
+fn recorded(contract: &Contract, serial: &str) -> Rehearsal {
     let machine = machine_with_good_volume(contract);
     machine.set_attribute_on(VOLUME, Some(record(header(), "data", 1, "made", &[], Kept::now(serial))));
     machine
 }
 
 /// The serial in the record on a disk.
-fn kept(machine: &Recorder, device: &str) -> String {
+fn kept(machine: &Rehearsal, device: &str) -> String {
     let text = String::from_utf8(machine.attribute_on(device).unwrap()).unwrap();
     text.lines().find_map(|line| line.strip_prefix("serial ")).unwrap().to_owned()
 }
 
-fn accepted(machine: &Recorder) -> Boot {
+fn accepted(machine: &Rehearsal) -> Boot {
     let boot = boot(machine);
     assert_eq!(boot.result, Ok(()), "{}", boot.said());
     boot
@@ -129,7 +129,7 @@ fn a_record_of_the_first_format_has_none_and_gets_one() {
 }
 
 /// Both volumes there, the second with these seeds.
-fn two(contract: &Contract, seed: &str) -> Recorder {
+fn two(contract: &Contract, seed: &str) -> Rehearsal {
     let machine = machine_without_volume(contract, facts());
     machine.attach_disk(parted(DATA, "data", &["metadata", "data"]));
     put_volume(&machine, VOLUME, DEPLOYER_SEED, WORKLOAD_SEED);

@@ -3,13 +3,13 @@
 use std::io;
 use std::time::Duration;
 
-use countersign_boot::host::Verb;
+use countersign_boot::guest_os::Verb;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::ports_host::Engine;
+use countersign_ports::guest_os::Containers;
 
 use crate::support::canaries::assert_silent;
-use crate::support::host::{booted, verb};
+use crate::support::guest_os::{booted, verb};
 
 #[test]
 fn the_compose_project_starts_and_success_is_said_last() {
@@ -85,7 +85,7 @@ fn every_verb_needs_the_plan_of_its_version() {
         verb(&machine, which).assert_verb_failed(stage, Code::HandoverFailed, "plan.json");
         for text in ["", "{}", "{\"version\":\"0.1.0\",\"extra\":1}"] {
             let machine = booted(|_| ());
-            use countersign_system::ports_host::Handover;
+            use countersign_ports::guest_os::GuestFiles;
             machine.replace_file("/run/countersign/plan.json".as_ref(), text.as_bytes()).unwrap();
             let run = verb(&machine, which);
             run.assert_verb_failed(stage, Code::HandoverFailed, "expected the plan of this version");

@@ -4,19 +4,19 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use countersign_boot::host::Verb;
+use countersign_boot::guest_os::Verb;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::ports_host::Handover;
-use countersign_system::recorder::Recorder;
+use countersign_ports::guest_os::GuestFiles;
+use countersign_rehearsal::Rehearsal;
 use serde_json::Value;
 
-use crate::support::host::{booted, verb};
+use crate::support::guest_os::{booted, verb};
 use crate::support::watch::watch;
 
 const FILE: &str = "/run/countersign/transcript.json";
 
-fn transcript(machine: &Recorder) -> Value {
+fn transcript(machine: &Rehearsal) -> Value {
     serde_json::from_slice(&machine.files()[Path::new(FILE)].1).unwrap()
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::ports::{Disk, Platform};
-use countersign_system::recorder::{Facts, Recorder, disk};
+use countersign_ports::{Clock, Disk};
+use countersign_rehearsal::{Facts, Rehearsal, disk};
 
 use crate::support::canaries::assert_silent;
 use crate::support::contract::{DEPLOYER_SEED, WORKLOAD_SEED};
@@ -17,7 +17,7 @@ use crate::support::machine::{
 use crate::support::{Contract, boot};
 
 /// A machine with these disks for volumes.
-fn with(contract: &Contract, disks: Vec<Disk>) -> Recorder {
+fn with(contract: &Contract, disks: Vec<Disk>) -> Rehearsal {
     let machine = machine_without_volume(contract, facts());
     for disk in disks {
         machine.attach_disk(disk);
@@ -26,7 +26,7 @@ fn with(contract: &Contract, disks: Vec<Disk>) -> Recorder {
 }
 
 /// Refused, nothing written, nothing opened.
-fn ends(machine: &Recorder, code: Code, words: &str) -> Boot {
+fn ends(machine: &Rehearsal, code: Code, words: &str) -> Boot {
     let boot = boot(machine);
     boot.assert_machine(Stage::Unlock, code, words);
     boot.assert_nothing_written();

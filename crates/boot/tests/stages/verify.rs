@@ -2,7 +2,7 @@
 
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::recorder::Facts;
+use countersign_rehearsal::Facts;
 
 use crate::support::keys::{DAY, key_fingerprint, keys};
 use crate::support::machine::{Boot, DATA, GIB, facts, machine_without_volume, manifest};

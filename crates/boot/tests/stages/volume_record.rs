@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::recorder::Recorder;
+use countersign_rehearsal::Rehearsal;
 
 use crate::support::canaries::assert_silent;
 use crate::support::contract::{DEPLOYER_SEED, WORKLOAD_SEED};
@@ -38,20 +38,20 @@ fn record_at(
 }
 
 /// A machine with the good volume, which has this record.
-fn recorded(contract: &Contract, record: Option<Vec<u8>>) -> Recorder {
+fn recorded(contract: &Contract, record: Option<Vec<u8>>) -> Rehearsal {
     let machine = machine_with_good_volume(contract);
     machine.set_attribute_on(VOLUME, record);
     machine
 }
 
 /// The record on the disk.
-fn written(machine: &Recorder) -> String {
+fn written(machine: &Rehearsal) -> String {
     let text = String::from_utf8(machine.attribute_on(VOLUME).unwrap()).unwrap();
     assert_eq!(text.lines().filter(|line| line.starts_with("since ")).count(), 1, "{text}");
     text
 }
 
-fn refused(machine: &Recorder, code: Code, words: &str) {
+fn refused(machine: &Rehearsal, code: Code, words: &str) {
     let before = machine.attribute_on(VOLUME);
     let boot = boot(machine);
     boot.assert_machine(Stage::Unlock, code, &format!("volume data: {words}"));

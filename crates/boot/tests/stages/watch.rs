@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::ports::Platform;
-use countersign_system::ports_host::{Handover, Wake};
-use countersign_system::recorder::{Facts, Recorder};
+use countersign_ports::Clock;
+use countersign_ports::guest_os::{GuestFiles, Wake};
+use countersign_rehearsal::{Facts, Rehearsal};
 use serde_json::Value;
 
 use crate::support::canaries::assert_silent;
@@ -84,7 +84,7 @@ fn the_first_check_is_part_of_the_stage_and_says_every_mount_point() {
 
 #[test]
 fn scratch_in_memory_is_no_mount_point_to_check() {
-    let machine = Recorder::new(facts());
+    let machine = Rehearsal::new(facts());
     crate::support::machine::insert(&machine, "/dev/vda", &Contract::good().medium().image);
     machine.attach("/dev/vdb", "os", GIB);
     machine.attach(DATA, "data", GIB);

@@ -26,7 +26,7 @@ use countersign_crypto::secret::{ImageKey, SectionText};
 use countersign_plan::auditor::Auditor;
 use countersign_plan::devices::{Wanted, assign};
 use countersign_plan::facts::Facts;
-use countersign_plan::host::HostPlan;
+use countersign_plan::handover::GuestPlan;
 use countersign_plan::image::Unsigned;
 use countersign_plan::render::{Guest, render};
 use countersign_plan::section;
@@ -318,7 +318,7 @@ impl Progress {
         (Some(contract), plan)
     }
 
-    fn render(&mut self, contract: &Contract) -> Option<HostPlan> {
+    fn render(&mut self, contract: &Contract) -> Option<GuestPlan> {
         let refusal = match render(
             contract,
             Guest { version: env!("CARGO_PKG_VERSION"), hostname: "guest", network: None },

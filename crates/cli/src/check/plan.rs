@@ -2,7 +2,7 @@
 
 use countersign_contract::model::{Contract, Initialize, Logging, Volume};
 use countersign_crypto::certificate::Certificate;
-use countersign_plan::host::{HostPlan, Workload};
+use countersign_plan::handover::{GuestPlan, Workload};
 use countersign_plan::signer::Signer;
 use countersign_plan::volumes::Action;
 use serde::Serialize;
@@ -79,7 +79,7 @@ pub struct VolumePlan {
 }
 
 /// Puts the plan together. `disks` has one entry for each volume, in their order, or none at all.
-pub fn plan(contract: &Contract, signer: &Signer, host: &HostPlan, disks: &[(String, Action)]) -> Plan {
+pub fn plan(contract: &Contract, signer: &Signer, host: &GuestPlan, disks: &[(String, Action)]) -> Plan {
     let file = match &host.workload {
         Workload::Compose { file, .. } => file.as_str(),
         // A plan of a contract always starts something.

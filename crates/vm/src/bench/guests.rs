@@ -133,7 +133,7 @@ impl Lab {
         let mut guest = self.start("single", &run, "memory")?;
         let is_last = |event: &_| {
             matches!(event, crate::events::Event::Console(line)
-                if line.starts_with("bench: memory=host stage=start "))
+                if line.starts_with("bench: memory=guest-os stage=start "))
         };
         guest.wait_for("memory of the last stage", BOOT, is_last)?;
         guest.cut_power()?;

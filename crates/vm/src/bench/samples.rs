@@ -199,7 +199,7 @@ mod tests {
             "bench: name=rsa ms=120",
             "x bench: name=other ms=1",
             "bench: name=bad ms=none",
-            "bench: memory=host stage=start kib=7000",
+            "bench: memory=guest-os stage=start kib=7000",
             "countersign: stage=locate state=done bytes=3 ms=80",
             "countersign: stage=parse state=failed ms=2",
         ]);

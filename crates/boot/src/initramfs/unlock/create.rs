@@ -14,7 +14,7 @@ use countersign_plan::content::Unfinished;
 use countersign_plan::luks2::rewrite::{self, Write};
 use countersign_plan::luks2::{Integrity, Profile};
 use countersign_plan::volumes::{DATA_OFFSET, METADATA_BYTES};
-use countersign_system::ports::{Disk, Durability, Filesystem, Initramfs, LuksParameters};
+use countersign_ports::{Disk, Durability, FsType, Initramfs, LuksParameters};
 
 use crate::failure::Failure;
 use crate::log::Log;
@@ -61,7 +61,7 @@ pub(super) fn part<S: Initramfs>(system: &S, volume: &Volume, disk: &Disk) -> Re
 /// Makes the file system of the partition `metadata`.
 pub(super) fn make_metadata<S: Initramfs>(system: &S, volume: &Volume, device: &Path) -> Result<(), Failure> {
     system
-        .make(Filesystem::Ext4, device, "metadata", Durability::Persistent)
+        .make(FsType::Ext4, device, "metadata", Durability::Persistent)
         .map_err(|error| failed(volume, Code::PartitioningFailed, &error))
 }
 

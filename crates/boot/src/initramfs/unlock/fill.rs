@@ -11,7 +11,7 @@ use std::time::Duration;
 use countersign_contract::code::Code;
 use countersign_contract::model::Volume;
 use countersign_crypto::volume_key::VolumeKey;
-use countersign_system::ports::Initramfs;
+use countersign_ports::Initramfs;
 
 use crate::failure::Failure;
 use crate::log::Log;

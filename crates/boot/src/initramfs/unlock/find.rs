@@ -8,14 +8,14 @@ use countersign_contract::model::Volume;
 use countersign_plan::devices::{Assignment, Wanted, assign};
 use countersign_plan::facts::Facts;
 use countersign_plan::volumes::{Action, settle};
-use countersign_system::error::SystemError;
-use countersign_system::ports::{Disk, Initramfs};
+use countersign_ports::error::SystemError;
+use countersign_ports::{Disk, Initramfs};
 
 use crate::failure::Failure;
 use crate::log::Log;
 use crate::stage::Stage;
 
-use super::super::validate::HostFiles;
+use super::super::carried::Carried;
 use super::probe;
 
 /// How long disks may take to appear (HPCR's deadline).
@@ -35,15 +35,15 @@ pub(super) fn find<'c, S: Initramfs>(
     system: &S,
     log: &Log<'_, S>,
     volumes: &'c [Volume],
-    host: &HostFiles,
+    carried: &Carried,
 ) -> Result<Vec<Decided<'c>>, Failure> {
     let wanted: Vec<_> = volumes.iter().map(Wanted::of).collect();
     let deadline = system.uptime() + WAIT;
     loop {
-        let disks = candidates(system, host)?;
+        let disks = candidates(system, carried)?;
         let facts = probe::facts(system, &disks).map_err(disk_error)?;
         // A disk that is being attached shows its partitions a moment after itself, at the latest once it was read.
-        if candidates(system, host)? != disks && system.uptime() < deadline {
+        if candidates(system, carried)? != disks && system.uptime() < deadline {
             continue;
         }
         let assigned = assign(&wanted, &facts.disks);
@@ -69,11 +69,11 @@ pub(super) fn find<'c, S: Initramfs>(
 }
 
 /// Disks that may hold volumes: not the contract's, not the image's own.
-fn candidates<S: Initramfs>(system: &S, host: &HostFiles) -> Result<Vec<Disk>, Failure> {
-    let manifest = &host.manifest;
+fn candidates<S: Initramfs>(system: &S, carried: &Carried) -> Result<Vec<Disk>, Failure> {
+    let manifest = &carried.manifest;
     let mut disks = system.disks().map_err(disk_error)?;
     disks.retain(|disk| {
-        disk.path != host.contract_disk()
+        disk.path != carried.contract_disk
             && disk.serial != manifest.root.serial
             && disk.serial != manifest.scratch.serial
     });

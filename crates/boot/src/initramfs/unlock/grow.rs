@@ -14,8 +14,8 @@ use countersign_contract::model::Volume;
 use countersign_plan::file_system::{SUPERBLOCK_BYTES, grows};
 use countersign_plan::luks2::Integrity;
 use countersign_plan::partition_table::{self, Growth, HEAD_BYTES, Last, WORTH_BYTES};
-use countersign_system::error::SystemError;
-use countersign_system::ports::{Disk, Initramfs};
+use countersign_ports::error::SystemError;
+use countersign_ports::{Disk, Initramfs};
 
 use crate::failure::Failure;
 use crate::log::Log;

@@ -14,7 +14,7 @@ use countersign_crypto::secret::VolumePassphrase;
 use countersign_crypto::volume_key::VolumeKey;
 use countersign_plan::derivations::{self, Cost};
 use countersign_plan::volumes::Action;
-use countersign_system::ports::{Derivation, Initramfs, OpenError};
+use countersign_ports::{Derivation, Initramfs, OpenError};
 
 use crate::failure::Failure;
 use crate::log::Log;

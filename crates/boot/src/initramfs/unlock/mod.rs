@@ -28,16 +28,16 @@ use countersign_contract::schema;
 use countersign_plan::mapper;
 use countersign_plan::volumes::Action;
 use countersign_plan::watch::WatchedVolume;
-use countersign_system::error::SystemError;
-use countersign_system::ports::{Disk, Filesystem, Initramfs, MountFlags};
+use countersign_ports::error::SystemError;
+use countersign_ports::{Disk, FsType, Initramfs, MountFlags};
 
 use crate::failure::Failure;
 use crate::log::{Log, Summary};
 use crate::stage::Stage;
 
 use super::attest::Attested;
+use super::carried::Carried;
 use super::root::open_image;
-use super::validate::HostFiles;
 use find::{Decided, find};
 use keys::Found;
 use open::{Judged, Opened};
@@ -76,7 +76,7 @@ struct Ready<'v> {
 /// All volumes are open; contract and seeds are gone.
 #[derive(Debug)]
 pub struct Unlocked {
-    pub(super) host: HostFiles,
+    pub(super) carried: Carried,
     pub(super) volumes: Vec<Mounted>,
 }
 
@@ -87,21 +87,21 @@ impl Attested {
     /// The `HPL02…` and `HPL07…` errors of the catalogue; those of [`open_image`], as stage `root`.
     pub fn unlock<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Unlocked, Failure> {
         log.stage(Stage::Unlock, |log| {
-            let Attested { contract, mut host } = self;
+            let Attested { contract, mut carried } = self;
             // What the stage `validate` compiled has served; its memory is argon2id's from here on.
             schema::release();
             system.release_memory();
-            let decided = find(system, log, contract.volumes(), &host)?;
-            open_image(system, &host.manifest)?;
+            let decided = find(system, log, contract.volumes(), &carried)?;
+            open_image(system, &carried.manifest)?;
             // What exists is opened before anything is changed or made: a wrong seed must not leave a new volume behind.
-            let now = time::now(system, host.watch.verified);
+            let now = time::now(system, carried.watch.verified);
             let mut reopened = Vec::with_capacity(decided.len());
             for (judged, found) in keys::find(system, log, &decided)? {
                 reopened.push(reopen(system, log, judged, found, now, contract.serial())?);
             }
             let seen = reopened.iter().map(|volume| (volume.volume.name(), volume.record.last_seen()));
-            host.watch.verified = time::judge(system, log, &contract, host.watch.verified, seen)?;
-            let now = time::now(system, host.watch.verified);
+            carried.watch.verified = time::judge(system, log, &contract, carried.watch.verified, seen)?;
+            let now = time::now(system, carried.watch.verified);
             let mut ready = Vec::with_capacity(decided.len());
             for volume in reopened {
                 ready.push(change(system, log, volume, now, contract.serial())?);
@@ -124,9 +124,9 @@ impl Attested {
             if !volumes.is_empty() {
                 log.say(&format!("{}: {}", Code::VolumesMounted, Code::VolumesMounted.text()));
             }
-            host.watch.volumes = volumes.iter().map(|volume| volume.watched.clone()).collect();
+            carried.watch.volumes = volumes.iter().map(|volume| volume.watched.clone()).collect();
             let summary = Summary::new().with("volumes", volumes.len());
-            Ok((Unlocked { host, volumes }, summary))
+            Ok((Unlocked { carried, volumes }, summary))
         })
     }
 }
@@ -257,11 +257,11 @@ fn header_refused(volume: &Volume, fault: &dyn Display) -> Failure {
     Failure::machine(Stage::Unlock, Code::HeaderRefused, format!("volume {}: {fault}", volume.name()))
 }
 
-fn filesystem(volume: &Volume) -> Filesystem {
+fn filesystem(volume: &Volume) -> FsType {
     match volume.file_system() {
-        FileSystem::Ext4 => Filesystem::Ext4,
-        FileSystem::Xfs => Filesystem::Xfs,
-        FileSystem::Btrfs => Filesystem::Btrfs,
+        FileSystem::Ext4 => FsType::Ext4,
+        FileSystem::Xfs => FsType::Xfs,
+        FileSystem::Btrfs => FsType::Btrfs,
     }
 }
 

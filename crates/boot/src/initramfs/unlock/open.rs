@@ -14,8 +14,8 @@ use countersign_plan::luks2::rewrite::{self, Write};
 use countersign_plan::luks2::table::{CryptTable, IntegrityTable, TableFlag, expected_table};
 use countersign_plan::luks2::{self, Accepted, HeaderFault, Integrity, Profile, ReadError, Rule};
 use countersign_plan::mapper::INTEGRITY_SUFFIX;
-use countersign_system::error::SystemError;
-use countersign_system::ports::{Discard, Disk, Initramfs};
+use countersign_ports::error::SystemError;
+use countersign_ports::{Discard, Disk, Initramfs};
 
 use crate::failure::Failure;
 use crate::log::Log;

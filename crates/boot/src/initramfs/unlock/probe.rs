@@ -5,8 +5,8 @@ use countersign_contract::model::Volume;
 use countersign_plan::content::{self, Content, FILE_SYSTEM_BYTES, HEAD_BYTES, TAIL_BYTES, classify};
 use countersign_plan::facts::{DiskFacts, Facts, PartitionFacts};
 use countersign_plan::volumes::DATA_OFFSET;
-use countersign_system::error::Result;
-use countersign_system::ports::{Disk, Initramfs, Partition};
+use countersign_ports::error::Result;
+use countersign_ports::{Disk, Initramfs, Partition};
 use std::path::Path;
 
 use crate::failure::Failure;

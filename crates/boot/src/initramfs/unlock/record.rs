@@ -10,7 +10,7 @@ use countersign_contract::model::{Serial, Volume};
 use countersign_contract::refusal::Finding;
 use countersign_crypto::LibraryError;
 use countersign_plan::volume_record::{ATTRIBUTE, LIMIT, Origin, RecordFault, Subject, VolumeRecord};
-use countersign_system::ports::Initramfs;
+use countersign_ports::Initramfs;
 
 use crate::failure::Failure;
 use crate::log::Log;

@@ -8,8 +8,8 @@ use countersign_contract::code::Code;
 use countersign_contract::model::Volume;
 use countersign_plan::luks2::LuksVersion;
 use countersign_plan::luks2::rewrite::{self, Write};
-use countersign_system::error::SystemError;
-use countersign_system::ports::Initramfs;
+use countersign_ports::Initramfs;
+use countersign_ports::error::SystemError;
 
 use crate::failure::Failure;
 use crate::log::Log;

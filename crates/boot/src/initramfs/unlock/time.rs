@@ -6,7 +6,7 @@ use countersign_contract::place::{Pointer, SectionName};
 use countersign_plan::signer::{self, SignerRefusal};
 use countersign_plan::time_floor::{self, Known};
 use countersign_plan::watch::schedule::Clock;
-use countersign_system::ports::Initramfs;
+use countersign_ports::Initramfs;
 
 use crate::failure::Failure;
 use crate::log::Log;

@@ -11,8 +11,8 @@ use countersign_crypto::digest::sha256_hex;
 use countersign_plan::volume_record::{ATTRIBUTE, LIMIT};
 use countersign_plan::watch::mounts;
 use countersign_plan::watch::{Flags, Mapping, WatchedVolume};
-use countersign_system::error::SystemError;
-use countersign_system::ports::{Initramfs, MountFlags};
+use countersign_ports::error::SystemError;
+use countersign_ports::{Initramfs, MountFlags};
 
 use crate::failure::Failure;
 

@@ -8,8 +8,8 @@ use countersign_boot::failure::{Cause, Failure};
 use countersign_boot::initramfs;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_system::ports::{Disk, Partition, Severity};
-use countersign_system::recorder::{Facts, Recorder, Written, disk};
+use countersign_ports::{Disk, Partition, Severity};
+use countersign_rehearsal::{Facts, Rehearsal, Written, disk};
 
 use super::contract::{Contract, DEPLOYER_SEED, WORKLOAD_SEED};
 use super::keys::{keys, run};
@@ -50,15 +50,15 @@ pub fn two_volumes() -> Contract {
 }
 
 /// A machine with the contract, the image's two disks and a blank disk for the volume.
-pub fn machine(contract: &Contract) -> Recorder {
+pub fn machine(contract: &Contract) -> Rehearsal {
     let machine = machine_without_volume(contract, facts());
     machine.attach(DATA, "data", GIB);
     machine
 }
 
 /// A machine with the contract and the image's two disks.
-pub fn machine_without_volume(contract: &Contract, facts: Facts) -> Recorder {
-    let machine = Recorder::new(facts);
+pub fn machine_without_volume(contract: &Contract, facts: Facts) -> Rehearsal {
+    let machine = Rehearsal::new(facts);
     insert(&machine, "/dev/vda", &contract.medium().image);
     machine.attach("/dev/vdb", "os", 64 * MIB);
     machine.attach("/dev/vdc", "scratch", 4 * GIB);
@@ -66,7 +66,7 @@ pub fn machine_without_volume(contract: &Contract, facts: Facts) -> Recorder {
 }
 
 /// Attaches a read-only disk with these bytes.
-pub fn insert(machine: &Recorder, path: &str, bytes: &[u8]) {
+pub fn insert(machine: &Rehearsal, path: &str, bytes: &[u8]) {
     machine.attach_disk(Disk { read_only: true, ..disk(path, "", bytes.len() as u64) });
     machine.put(path, 0, bytes);
 }
@@ -181,7 +181,7 @@ pub const XFS: (u64, &[u8]) = (0, b"XFSB");
 pub const BTRFS: (u64, &[u8]) = (0x1_0040, b"_BHRfS_M");
 
 /// Lets a volume show a file system when it is opened, and no other.
-pub fn put_file_system(machine: &Recorder, volume: &str, file_system: (u64, &[u8])) {
+pub fn put_file_system(machine: &Rehearsal, volume: &str, file_system: (u64, &[u8])) {
     let mapped = format!("/dev/mapper/volume-{volume}");
     for (offset, magic) in [EXT4, XFS, BTRFS] {
         machine.put(&mapped, offset, &vec![0; magic.len()]);
@@ -190,7 +190,7 @@ pub fn put_file_system(machine: &Recorder, volume: &str, file_system: (u64, &[u8
 }
 
 /// Puts a volume on `device` that opens with the passphrase of the seeds in this order.
-pub fn put_volume(machine: &Recorder, device: &str, first: &str, second: &str) {
+pub fn put_volume(machine: &Rehearsal, device: &str, first: &str, second: &str) {
     machine.put(device, 0, header());
     machine.knows(header(), &passphrase(first, second));
     for name in ["data", "more"] {
@@ -199,7 +199,7 @@ pub fn put_volume(machine: &Recorder, device: &str, first: &str, second: &str) {
 }
 
 /// Puts a whole-disk LUKS1 volume of these seeds on the disk `data` of 1 GiB.
-pub fn put_luks1_volume(machine: &Recorder, first: &str, second: &str) {
+pub fn put_luks1_volume(machine: &Rehearsal, first: &str, second: &str) {
     machine.put(DATA, 0, luks1());
     machine.knows(luks1(), &passphrase(first, second));
     put_file_system(machine, "data", EXT4);
@@ -209,7 +209,7 @@ pub fn put_luks1_volume(machine: &Recorder, first: &str, second: &str) {
 }
 
 /// A machine whose disk `data` holds a volume of these seeds on its second partition.
-pub fn machine_with_volume(contract: &Contract, first: &str, second: &str) -> Recorder {
+pub fn machine_with_volume(contract: &Contract, first: &str, second: &str) -> Rehearsal {
     let machine = machine_without_volume(contract, facts());
     machine.attach_disk(parted(DATA, "data", &["metadata", "data"]));
     put_volume(&machine, "/dev/vdd2", first, second);
@@ -217,7 +217,7 @@ pub fn machine_with_volume(contract: &Contract, first: &str, second: &str) -> Re
 }
 
 /// The same with the seeds of the good contract, in the documented order.
-pub fn machine_with_good_volume(contract: &Contract) -> Recorder {
+pub fn machine_with_good_volume(contract: &Contract) -> Rehearsal {
     machine_with_volume(contract, DEPLOYER_SEED, WORKLOAD_SEED)
 }
 
@@ -249,7 +249,7 @@ pub struct Boot {
 }
 
 /// Boots.
-pub fn boot(machine: &Recorder) -> Boot {
+pub fn boot(machine: &Rehearsal) -> Boot {
     let result = initramfs::boot(machine);
     Boot {
         result,

@@ -3,7 +3,7 @@
 pub mod auditor;
 pub mod canaries;
 pub mod contract;
-pub mod host;
+pub mod guest_os;
 pub mod keys;
 pub mod machine;
 pub mod volume_record;

@@ -1,26 +1,26 @@
-//! The daemon on the recorder: its alarm is wound by the test, a step each wait.
+//! The daemon in rehearsal: its alarm is wound by the test, a step each wait.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use countersign_boot::host::{self, Verb};
+use countersign_boot::guest_os::{self, Verb};
 use countersign_contract::code::Code;
-use countersign_system::ports::Severity;
-use countersign_system::ports_host::{Alarm, Wake};
-use countersign_system::recorder::{Facts, Recorder};
+use countersign_ports::Severity;
+use countersign_ports::guest_os::{Alarm, Wake};
+use countersign_rehearsal::{Facts, Rehearsal};
 
 use super::contract::Contract;
-use super::host::verb;
+use super::guest_os::verb;
 use super::machine::{Boot, DATA, GIB, boot, facts, machine_without_volume};
 
 pub const HOUR: Duration = Duration::from_secs(3600);
 
 /// What happens during a wait.
-pub type Step<'m> = Box<dyn FnMut(&Recorder) -> Wake + 'm>;
+pub type Step<'m> = Box<dyn FnMut(&Rehearsal) -> Wake + 'm>;
 
 /// An alarm by script: each wait is one step; the daemon ends with the last.
 pub struct Script<'m> {
-    machine: &'m Recorder,
+    machine: &'m Rehearsal,
     pub steps: VecDeque<Step<'m>>,
     pub waits: Vec<Duration>,
     pub ready: usize,
@@ -51,7 +51,7 @@ impl Alarm for Script<'_> {
 }
 
 /// A guest whose workload has started.
-pub fn started_with(contract: &Contract, facts: Facts) -> Recorder {
+pub fn started_with(contract: &Contract, facts: Facts) -> Rehearsal {
     let machine = machine_without_volume(contract, facts);
     machine.attach(DATA, "data", GIB);
     let boot = boot(&machine);
@@ -61,21 +61,21 @@ pub fn started_with(contract: &Contract, facts: Facts) -> Recorder {
     machine
 }
 
-pub fn started() -> Recorder {
+pub fn started() -> Rehearsal {
     started_with(&Contract::good(), facts())
 }
 
 /// Runs the daemon through the steps; what it did, and the alarm.
-pub fn watch<'m>(machine: &'m Recorder, steps: Vec<Step<'m>>) -> (Boot, Script<'m>) {
+pub fn watch<'m>(machine: &'m Rehearsal, steps: Vec<Step<'m>>) -> (Boot, Script<'m>) {
     watch_with(machine, steps, true)
 }
 
 /// The same, with a journal that can be heard or not.
-pub fn watch_with<'m>(machine: &'m Recorder, steps: Vec<Step<'m>>, hears: bool) -> (Boot, Script<'m>) {
+pub fn watch_with<'m>(machine: &'m Rehearsal, steps: Vec<Step<'m>>, hears: bool) -> (Boot, Script<'m>) {
     let mut alarm =
         Script { machine, steps: steps.into(), waits: Vec::new(), ready: 0, status: String::new(), hears };
     let (lines, asked, before) = (machine.lines().len(), machine.asked().len(), machine.files());
-    let result = host::watch(machine, &mut alarm);
+    let result = guest_os::watch(machine, &mut alarm);
     let mut files = machine.files();
     files.retain(|path, written| before.get(path) != Some(written));
     let logged = machine.logged().split_off(lines);

@@ -1,0 +1,42 @@
+//! The report of a failed boot: the cause goes to the owner's log server, then the unit powers the machine off.
+//!
+//! The cause was said by the stage that failed, and remembered in the handover. It is sent over a connection of its
+//! own, so that it arrives whatever the forwarding of the journal does in the moments before power-off.
+
+use std::time::Duration;
+
+use countersign_contract::code::Code;
+use countersign_plan::handover::{CAUSE, GuestPlan};
+use countersign_plan::record::Level;
+use countersign_ports::guest_os::{GuestOs, Notes};
+use countersign_ports::{Report, Severity};
+
+use super::delivery;
+use crate::failure::Failure;
+
+/// How long the server may take: the power-off does not wait for it longer.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Keeps the lines of the first cause for [`run`], which is another process.
+pub(super) fn remember<S: Report + Notes>(system: &S, failure: &Failure) {
+    if system.note(CAUSE).is_ok() {
+        return;
+    }
+    let text = failure.lines().join("\n");
+    if let Err(error) = system.keep_note(CAUSE, text.as_bytes()) {
+        system.line(Severity::Error, &error.to_string());
+    }
+}
+
+pub(super) fn run<S: GuestOs>(system: &S, plan: &GuestPlan) -> Result<(), Failure> {
+    let ended = format!("{}: {}", Code::ServiceFailed, Code::ServiceFailed.text());
+    system.line(Severity::Error, &ended);
+    let cause = system.note(CAUSE).unwrap_or_default();
+    let cause = String::from_utf8_lossy(&cause).into_owned();
+    let lines: Vec<&str> = cause.lines().chain([ended.as_str()]).collect();
+    // Where the log server is the cause, it cannot be told; the console has it.
+    if let Err(error) = delivery::send(system, plan, Level::Error, &lines, TIMEOUT) {
+        system.line(Severity::Warning, &format!("the log server was not told: {error}"));
+    }
+    Ok(())
+}

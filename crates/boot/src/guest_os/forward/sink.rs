@@ -1,0 +1,142 @@
+//! Where entries of the journal go: frames of syslog in a conversation, or records of IBM Cloud Logs in a request.
+//!
+//! Both are begun, take entries, and are finished; what was taken counts once that went well. A conversation has its
+//! frames while it goes on, a request gets its records when it is finished.
+
+use std::time::Duration;
+
+use countersign_contract::code::Code;
+use countersign_plan::forwarding::entry::Entry;
+use countersign_plan::forwarding::ledger::{REQUEST_LONGEST, SYSLOG_LONGEST};
+use countersign_plan::forwarding::record;
+use countersign_plan::forwarding::singles::Batch;
+use countersign_plan::handover::GuestPlan;
+use countersign_ports::Severity;
+use countersign_ports::guest_os::{Ending, Forwarder, GuestOs, LogTarget};
+
+use super::super::delivery::syslog;
+use super::super::log_router::LogRouter;
+use super::super::trouble::Trouble;
+
+/// Bytes of frames that are handed over at once, as long as one has no more.
+const FRAMES: usize = 16 << 10;
+
+/// Where entries go.
+#[derive(Debug)]
+pub(super) enum Sink<'f, S> {
+    /// To a syslog server.
+    Syslog {
+        /// The server.
+        target: LogTarget,
+        /// The guest's host name.
+        hostname: &'f str,
+        /// Frames that were not handed over yet.
+        frames: Vec<u8>,
+    },
+    /// To IBM Cloud Logs.
+    Router {
+        /// The service.
+        router: LogRouter<'f, S>,
+        /// The records of the request.
+        batch: Batch,
+    },
+}
+
+impl<'f, S: GuestOs> Sink<'f, S> {
+    /// The sink of a plan.
+    ///
+    /// # Errors
+    /// The files that it needs cannot be read.
+    pub(super) fn of(system: &'f S, plan: &'f GuestPlan) -> Result<Sink<'f, S>, Trouble> {
+        if let Some(router) = LogRouter::of(system, plan)? {
+            return Ok(Sink::Router { router, batch: Batch::default() });
+        }
+        let unusable = || Trouble::Server(countersign_ports::guest_os::ProbeError::ClientFiles);
+        let target = syslog(plan).ok_or_else(unusable)?;
+        Ok(Sink::Syslog { target, hostname: &plan.hostname, frames: Vec::with_capacity(FRAMES) })
+    }
+
+    /// How long it may hold what it has taken before that is finished.
+    pub(super) fn longest(&self) -> Duration {
+        match self {
+            Sink::Syslog { .. } => SYSLOG_LONGEST,
+            Sink::Router { .. } => REQUEST_LONGEST,
+        }
+    }
+
+    /// Takes an entry; how many bytes it becomes.
+    pub(super) fn take(&mut self, entry: &Entry, number: u64) -> usize {
+        match self {
+            Sink::Syslog { hostname, frames, .. } => {
+                let before = frames.len();
+                record::frame(entry, number, hostname, frames);
+                frames.len() - before
+            }
+            Sink::Router { router, batch } => batch.push(entry, Some(number), router.source()),
+        }
+    }
+
+    /// Whether something should be handed over before more is taken.
+    pub(super) fn is_full(&self) -> bool {
+        matches!(self, Sink::Syslog { frames, .. } if frames.len() >= FRAMES)
+    }
+
+    /// Whether all that was taken has been handed over.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Sink::Syslog { frames, .. } => frames.is_empty(),
+            Sink::Router { batch, .. } => batch.is_empty(),
+        }
+    }
+
+    /// Begins, which may take this long.
+    pub(super) fn begin<F: Forwarder>(&self, ends: &mut F, timeout: Duration) -> Result<(), Trouble> {
+        match self {
+            Sink::Syslog { target, .. } => Ok(ends.connect(target, timeout)?),
+            // The request says it all.
+            Sink::Router { .. } => Ok(()),
+        }
+    }
+
+    /// Hands over what can be, which may take this long.
+    pub(super) fn hand_over<F: Forwarder>(&mut self, ends: &mut F, timeout: Duration) -> Result<(), Trouble> {
+        if let Sink::Syslog { frames, .. } = self {
+            ends.send(frames, timeout)?;
+            frames.clear();
+        }
+        Ok(())
+    }
+
+    /// Finishes, which may take this long; a syslog server that does not answer is left alone after `patience`.
+    pub(super) fn finish<F: Forwarder>(
+        &mut self,
+        system: &S,
+        ends: &mut F,
+        timeout: Duration,
+        patience: Option<Duration>,
+    ) -> Result<Ending, Trouble> {
+        match self {
+            Sink::Syslog { .. } => Ok(ends.finish(timeout, patience)?),
+            Sink::Router { router, batch } => {
+                let dropped = router.send(batch, timeout)?;
+                batch.clear();
+                if dropped > 0 {
+                    let code = Code::LogRecordRefused;
+                    system.line(Severity::Warning, &format!("{code}: {}: {dropped}", code.text()));
+                }
+                Ok(Ending::Answered)
+            }
+        }
+    }
+
+    /// Forgets what was taken.
+    pub(super) fn abandon<F: Forwarder>(&mut self, ends: &mut F) {
+        match self {
+            Sink::Syslog { frames, .. } => {
+                frames.clear();
+                ends.disconnect();
+            }
+            Sink::Router { batch, .. } => batch.clear(),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Who the log server is, and single records to it.
+//!
+//! RFC 5425 (syslog over TLS, both sides authenticated) with the octet-counted frames of its section 4.3. The forwarder
+//! of the journal begins its conversations here too.
+//!
+//! A server of TLS 1.3 looks at the client's certificate after the client believes the handshake done. So each
+//! conversation is closed from this side and read to the server's end: a refusal arrives there as an alert.
+
+mod conversation;
+
+use std::time::{Duration, Instant};
+
+use openssl::error::ErrorStack;
+use openssl::ssl::{SslContext, SslFiletype};
+
+use super::{Linux, tls};
+use countersign_ports::guest_os::{LogServer, LogTarget, ProbeError};
+
+pub(super) use conversation::Conversation;
+
+type Result<T> = std::result::Result<T, ProbeError>;
+
+/// How long our half stays open for a server that takes a goodbye for nothing and waits for the end of the connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl LogServer for Linux {
+    fn send(&self, target: &LogTarget, records: &[String], timeout: Duration) -> Result<()> {
+        let deadline = Instant::now().checked_add(timeout).ok_or(ProbeError::Protocol)?;
+        let mut conversation = connect(target, deadline)?;
+        let sent = conversation
+            .write(&frames(records), deadline)
+            .and_then(|()| conversation.finish(deadline, Some(PATIENCE)));
+        sent.map(drop).map_err(|error| match error {
+            // A server that hangs up on the first record does not want us, whatever it leaves unsaid.
+            ProbeError::HungUp => ProbeError::ClientRefused,
+            error => error,
+        })
+    }
+}
+
+/// Begins a conversation with the server that the target names, and with no other.
+pub(super) fn connect(target: &LogTarget, deadline: Instant) -> Result<Conversation> {
+    // The files first: what is wrong on this side is said without troubling the server.
+    let context = context(target)?;
+    Ok(Conversation::new(tls::connect(&context, &target.hostname, target.port, deadline)?))
+}
+
+/// The messages, each after its length in bytes.
+fn frames(records: &[String]) -> Vec<u8> {
+    records.iter().flat_map(|record| format!("{} {record}", record.len()).into_bytes()).collect()
+}
+
+fn context(target: &LogTarget) -> Result<SslContext> {
+    let mut builder = tls::context(&target.ca)?;
+    let client = || -> std::result::Result<SslContext, ErrorStack> {
+        builder.set_certificate_chain_file(&target.certificate)?;
+        builder.set_private_key_file(&target.key, SslFiletype::PEM)?;
+        builder.check_private_key()?;
+        Ok(builder.build())
+    };
+    client().map_err(|_| ProbeError::ClientFiles)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! Mapped devices that hold no one's data: the image under dm-verity, scratch space under dm-crypt.
+//!
+//! Through libcryptsetup, with constants of the image only: no header is read from a disk. Follows the
+//! kernel's `Documentation/admin-guide/device-mapper/{verity,dm-crypt}.rst`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use libcryptsetup_rs::consts::flags::{CryptActivate, CryptVerity};
+use libcryptsetup_rs::consts::vals::EncryptionFormat;
+use libcryptsetup_rs::{
+    CryptInit, CryptParamsPlain, CryptParamsPlainRef, CryptParamsVerity, CryptParamsVerityRef, Either,
+    LibcryptErr,
+};
+use zeroize::Zeroizing;
+
+use super::luks::{KEY_BYTES, failure, listen_to_library};
+use super::{Linux, random, take_down};
+use countersign_ports::error::{Result, SystemError};
+use countersign_ports::{Mapper, Verity};
+
+/// Encrypting larger sectors costs less; file systems use 4 KiB blocks anyway.
+const SCRATCH_SECTOR: u64 = 4096;
+
+impl Mapper for Linux {
+    fn open_verity(&self, device: &Path, name: &str, verity: &Verity) -> Result<PathBuf> {
+        listen_to_library();
+        open_verity(device, name, verity).map_err(|e| failure("open image", device, e))?;
+        Ok(self.mapped(name))
+    }
+
+    fn open_scratch(&self, device: &Path, name: &str) -> Result<PathBuf> {
+        listen_to_library();
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        random::fill(&mut *key)
+            .map_err(|e| SystemError::io("make scratch key", device.display().to_string(), e))?;
+        let size = device_size(device)
+            .map_err(|e| SystemError::io("open scratch space", device.display().to_string(), e))?;
+        open_scratch(device, name, scratch_sector(size), &*key)
+            .map_err(|e| failure("open scratch space", device, e))?;
+        Ok(self.mapped(name))
+    }
+
+    fn take_down(&self, folders: &[&Path]) -> Result<()> {
+        take_down::take_down(self, folders)
+            .map_err(|e| SystemError::io("take down", "mounts and mapped devices", e))
+    }
+}
+
+fn open_verity(device: &Path, name: &str, verity: &Verity) -> std::result::Result<(), LibcryptErr> {
+    let flags = CryptActivate::READONLY | CryptActivate::PANIC_ON_CORRUPTION;
+    activate_verity(device, &verity_parameters(device, verity), &verity.root_hash, Some(name), flags)
+}
+
+fn activate_verity(
+    device: &Path,
+    parameters: &CryptParamsVerity,
+    root_hash: &[u8],
+    name: Option<&str>,
+    flags: CryptActivate,
+) -> std::result::Result<(), LibcryptErr> {
+    let mut image = CryptInit::init(device)?;
+    let mut parameters: CryptParamsVerityRef<'_> = parameters.try_into()?;
+    // With NO_HEADER this writes nothing: it sets the parameters.
+    let size = Either::Right(root_hash.len());
+    image.context_handle().format(EncryptionFormat::Verity, ("", ""), None, size, Some(&mut parameters))?;
+    image.activate_handle().activate_by_volume_key(name, Some(root_hash), flags)
+}
+
+fn verity_parameters(device: &Path, verity: &Verity) -> CryptParamsVerity {
+    CryptParamsVerity {
+        hash_name: String::from(verity.algorithm),
+        data_device: device.to_owned(),
+        hash_device: None,
+        fec_device: None,
+        salt: verity.salt.clone(),
+        hash_type: 1,
+        data_block_size: verity.block_size,
+        hash_block_size: verity.block_size,
+        data_size: verity.data_blocks,
+        hash_area_offset: verity.hash_offset,
+        fec_area_offset: 0,
+        fec_roots: 0,
+        flags: CryptVerity::NO_HEADER,
+    }
+}
+
+fn open_scratch(
+    device: &Path,
+    name: &str,
+    sector_size: u32,
+    key: &[u8],
+) -> std::result::Result<(), LibcryptErr> {
+    let mut scratch = CryptInit::init(device)?;
+    let parameters =
+        CryptParamsPlain { hash: String::from("plain"), offset: 0, sector_size, size: 0, skip: 0 };
+    let mut parameters: CryptParamsPlainRef<'_> = (&parameters).try_into()?;
+    scratch.context_handle().format(
+        EncryptionFormat::Plain,
+        ("aes", "xts-plain64"),
+        None,
+        Either::Right(key.len()),
+        Some(&mut parameters),
+    )?;
+    scratch.activate_handle().activate_by_volume_key(Some(name), Some(key), CryptActivate::empty())
+}
+
+/// dm-crypt wants whole sectors.
+fn scratch_sector(size: u64) -> u32 {
+    if size.is_multiple_of(SCRATCH_SECTOR) { SCRATCH_SECTOR as u32 } else { 512 }
+}
+
+/// Works for block devices and files alike.
+fn device_size(device: &Path) -> io::Result<u64> {
+    io::Seek::seek(&mut std::fs::File::open(device)?, io::SeekFrom::End(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn scratch_sectors_divide_the_device() {
+        assert_eq!(scratch_sector(1 << 30), 4096);
+        assert_eq!(scratch_sector((1 << 30) + 512), 512);
+    }
+
+    /// Without a name the library checks the root hash by reading the tree, as far as it can without mapping:
+    /// `veritysetup verify` with the same constants does so in user space.
+    #[test]
+    fn constants_mean_to_the_library_what_veritysetup_means_by_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = folder.path().join("image");
+        let data: Vec<u8> = (0..64 * 4096u32).map(|i| (i / 7) as u8).collect();
+        std::fs::write(&image, data).unwrap();
+        let output = Command::new("/usr/sbin/veritysetup")
+            .args([
+                "format",
+                "--no-superblock",
+                "--data-blocks=64",
+                "--hash-offset=262144",
+                "--salt=0123abcd",
+            ])
+            .args([&image, &image])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let root_hash = text.lines().find_map(|line| line.strip_prefix("Root hash:")).unwrap().trim();
+        let mut verity = Verity {
+            data_blocks: 64,
+            block_size: 4096,
+            hash_offset: 262_144,
+            salt: vec![0x01, 0x23, 0xab, 0xcd],
+            algorithm: "sha256",
+            root_hash: (0..root_hash.len())
+                .step_by(2)
+                .map(|i| u8::from_str_radix(&root_hash[i..i + 2], 16).unwrap())
+                .collect(),
+        };
+        verify_in_user_space(&image, &verity).unwrap();
+        verity.salt[0] ^= 1;
+        assert!(verify_in_user_space(&image, &verity).is_err());
+        verity.salt[0] ^= 1;
+        verity.root_hash[31] ^= 1;
+        assert!(verify_in_user_space(&image, &verity).is_err());
+    }
+
+    fn verify_in_user_space(device: &Path, verity: &Verity) -> std::result::Result<(), LibcryptErr> {
+        let mut parameters = verity_parameters(device, verity);
+        parameters.flags |= CryptVerity::CHECK_HASH;
+        activate_verity(device, &parameters, &verity.root_hash, None, CryptActivate::READONLY)
+    }
+}

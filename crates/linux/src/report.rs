@@ -1,0 +1,145 @@
+//! Lines for people and for the log.
+//!
+//! Each line goes to the console, plain, and to the kernel's log, from where journald takes it up later, so
+//! that what the initramfs said reaches the log server as well. A line that cannot be written is lost: there
+//! is nowhere left to complain. Follows the kernel's `Documentation/ABI/testing/dev-kmsg`.
+//!
+//! With `loglevel=3` on the kernel command line the kernel copies only records more urgent than an error to the
+//! console, so that each of our lines shows once.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use nix::libc;
+
+use super::Linux;
+use countersign_ports::{Report, Severity};
+
+/// Text of one record. The kernel refuses records over 1024 bytes with its own prefix (PRINTKRB_RECORD_MAX).
+const RECORD_TEXT: usize = 900;
+
+/// No line is longer than this many records.
+const MAXIMUM_RECORDS: usize = 16;
+
+impl Report for Linux {
+    fn line(&self, severity: Severity, text: &str) {
+        self.line_to_owner(severity, text, text);
+    }
+
+    fn line_to_owner(&self, severity: Severity, text: &str, console: &str) {
+        append(&self.paths.dev.join("console"), format!("{}\n", printable(console)).as_bytes());
+        for part in records(&printable(text)) {
+            // Opened anew for each record: the kernel's rate limit counts by open file.
+            append(
+                &self.paths.dev.join("kmsg"),
+                format!("<{}>countersignd: {part}\n", priority(severity)).as_bytes(),
+            );
+        }
+    }
+}
+
+/// The number of RFC 5424 section 6.2.1.
+fn priority(severity: Severity) -> u8 {
+    match severity {
+        Severity::Error => 3,
+        Severity::Warning => 4,
+        Severity::Info => 6,
+    }
+}
+
+/// One line without control characters, so that no text can begin a line of its own or move the cursor.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Cuts a line into pieces of at most [`RECORD_TEXT`] bytes, between characters.
+fn records(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while parts.len() < MAXIMUM_RECORDS {
+        let mut end = rest.len().min(RECORD_TEXT);
+        while !rest.is_char_boundary(end) {
+            end -= 1;
+        }
+        let (part, after) = rest.split_at(end);
+        parts.push(part);
+        rest = after;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    parts
+}
+
+/// One write, so that lines of other writers do not come between.
+fn append(path: &Path, bytes: &[u8]) {
+    // Not a new file, and never the controlling terminal of process 1.
+    if let Ok(mut file) = OpenOptions::new().append(true).custom_flags(libc::O_NOCTTY).open(path) {
+        let _ = file.write_all(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Paths;
+    use super::*;
+
+    fn reported(severity: Severity, text: &str) -> (String, String) {
+        let dev = tempfile::tempdir().unwrap();
+        for name in ["console", "kmsg"] {
+            std::fs::write(dev.path().join(name), "").unwrap();
+        }
+        Linux::with_paths(Paths { dev: dev.path().into(), ..Paths::default() }).line(severity, text);
+        let read = |name| std::fs::read_to_string(dev.path().join(name)).unwrap();
+        (read("console"), read("kmsg"))
+    }
+
+    #[test]
+    fn console_is_plain_and_kernel_log_carries_the_severity() {
+        let (console, kmsg) = reported(Severity::Warning, "countersign: stage=unlock state=done");
+        assert_eq!(console, "countersign: stage=unlock state=done\n");
+        assert_eq!(kmsg, "<4>countersignd: countersign: stage=unlock state=done\n");
+        assert!(reported(Severity::Info, "a").1.starts_with("<6>"));
+        assert!(reported(Severity::Error, "a").1.starts_with("<3>"));
+    }
+
+    #[test]
+    fn what_is_for_the_owner_alone_is_not_on_the_console() {
+        let dev = tempfile::tempdir().unwrap();
+        for name in ["console", "kmsg"] {
+            std::fs::write(dev.path().join(name), "").unwrap();
+        }
+        let machine = Linux::with_paths(Paths { dev: dev.path().into(), ..Paths::default() });
+        machine.line_to_owner(Severity::Info, "mounted at /a\nb", "mounted\nthere");
+        let read = |name| std::fs::read_to_string(dev.path().join(name)).unwrap();
+        assert_eq!(read("console"), "mounted there\n");
+        assert_eq!(read("kmsg"), "<6>countersignd: mounted at /a b\n");
+    }
+
+    #[test]
+    fn a_text_cannot_begin_a_line_of_its_own() {
+        let (console, kmsg) = reported(Severity::Info, "a\ncountersign: stage=start\r\x1b[2J");
+        assert_eq!(console, "a countersign: stage=start  [2J\n");
+        assert_eq!(kmsg.lines().count(), 1);
+    }
+
+    #[test]
+    fn long_lines_become_several_records_cut_between_characters() {
+        let text = "ä".repeat(1000);
+        let (console, kmsg) = reported(Severity::Info, &text);
+        assert_eq!(console.trim_end(), text);
+        let parts: Vec<&str> = kmsg.lines().map(|l| l.strip_prefix("<6>countersignd: ").unwrap()).collect();
+        assert_eq!(parts.concat(), text);
+        assert!(parts.iter().all(|p| p.len() <= RECORD_TEXT) && parts.len() == 3);
+        assert_eq!(records(&"x".repeat(1_000_000)).len(), MAXIMUM_RECORDS);
+    }
+
+    #[test]
+    fn missing_console_is_no_reason_to_stop_nor_to_make_one() {
+        let dev = tempfile::tempdir().unwrap();
+        Linux::with_paths(Paths { dev: dev.path().into(), ..Paths::default() }).line(Severity::Info, "a");
+        assert!(!dev.path().join("console").exists());
+    }
+}

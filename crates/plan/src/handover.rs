@@ -1,0 +1,122 @@
+//! What crosses the handover: the names of its files, and the part of the plan that the guest OS carries out.
+//!
+//! The plan is written as JSON into memory-backed `/run` and read in the guest OS, so it holds names and paths only.
+//! Whatever is secret lies in files of its own beside it ([`crate::file::File`]).
+
+use serde::{Deserialize, Serialize};
+
+/// Where the handover lies in the guest: memory-backed, 0700.
+pub const FOLDER: &str = "/run/countersign";
+
+/// [`GuestPlan`], for every stage of the guest OS.
+pub const PLAN: &str = "plan.json";
+/// [`crate::transcript::Transcript`], which each stage adds to.
+pub const TRANSCRIPT: &str = "transcript.json";
+/// Lines of the first cause, where the boot has failed.
+pub const CAUSE: &str = "failure.txt";
+/// The auditor's public key, PEM text, where the contract has one.
+pub const AUDITOR: &str = "auditor.pem";
+/// [`crate::watch::WatchRecords`].
+pub const WATCH: &str = "watch.json";
+/// [`crate::watch::schedule::State`], for a daemon that is started again.
+pub const WATCH_STATE: &str = "watch-state.json";
+/// [`crate::forwarding::ledger::Forwarded`], for a forwarder that is started again.
+pub const FORWARDED: &str = "forward.json";
+
+/// The public authorities, as the guest OS has them (package ca-certificates).
+pub const PUBLIC_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// `plan.json` of the handover.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuestPlan {
+    /// Version of the image.
+    pub version: String,
+    /// The guest's host name, as it appears in log records.
+    pub hostname: String,
+    /// Whether the interfaces are set up by a `network-config`.
+    pub network_config: bool,
+    /// The log server.
+    pub log: LogServer,
+    /// Images to pull, each once.
+    pub images: Vec<String>,
+    /// How registries are reached; nothing is pulled where this is absent.
+    pub registries: Option<Registries>,
+    /// What is started.
+    pub workload: Workload,
+}
+
+/// The log server of the contract.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogServer {
+    /// Host name or IP address.
+    pub hostname: String,
+    /// TCP port.
+    pub port: u16,
+    /// Path of the PEM file with the accepted authorities.
+    pub ca: String,
+    /// What it is spoken to with.
+    pub service: LogService,
+}
+
+/// What a log server is spoken to with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum LogService {
+    /// Syslog over mutually authenticated TLS.
+    Syslog {
+        /// Path of the client's PEM certificate.
+        certificate: String,
+        /// Path of the client's PEM key.
+        key: String,
+    },
+    /// IBM Cloud Logs, over HTTPS with tokens.
+    LogRouter {
+        /// Path of the file with the API key.
+        api_key: String,
+        /// Who gives tokens for it.
+        iam: Iam,
+        /// Marks on every record.
+        tags: Vec<String>,
+    },
+}
+
+/// Who gives tokens for an API key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Iam {
+    /// Host name or IP address.
+    pub hostname: String,
+    /// TCP port.
+    pub port: u16,
+    /// Path of the PEM file with the accepted authorities.
+    pub ca: String,
+}
+
+/// How registries are reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registries {
+    /// Path of the credentials file, in the engines' common `auth.json` form.
+    pub credentials: String,
+    /// Folder with the private registry's authority, where the contract names one.
+    pub authorities: Option<String>,
+}
+
+/// What is started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Workload {
+    /// Nothing: the boot failed, and the guest OS only reports it.
+    Nothing,
+    /// A compose project.
+    Compose {
+        /// The project's name.
+        project: String,
+        /// The folder with the unpacked archive.
+        folder: String,
+        /// Path of the compose file.
+        file: String,
+    },
+}

@@ -1,0 +1,33 @@
+//! What the units of the guest OS may ask of it: network, log server, engine, notes.
+
+mod alarm;
+mod engine;
+mod files;
+mod forwarder;
+mod log_server;
+mod network;
+
+pub use alarm::{Alarm, Wake};
+pub use engine::{Containers, Engine};
+pub use files::{GuestFiles, HANDOVER, Notes};
+pub use forwarder::{Arrival, Ending, Forwarder, Reading};
+pub use log_server::{Answer, Https, LogServer, LogTarget, Post, ProbeError};
+pub use network::Network;
+
+use crate::{Clock, Disks, Mounts, Report, Tables};
+
+/// Everything that the stages of the guest OS need of it. There is no way to load a module or to open a volume.
+pub trait GuestOs:
+    Report + Clock + Notes + GuestFiles + Network + LogServer + Https + Engine + Containers
+{
+}
+
+impl<T> GuestOs for T where
+    T: Report + Clock + Notes + GuestFiles + Network + LogServer + Https + Engine + Containers
+{
+}
+
+/// Everything that the daemon needs. It can say lines and keep its notes; there is no way to change anything else.
+pub trait Watched: Report + Clock + Notes + Containers + Disks + Tables + Mounts {}
+
+impl<T> Watched for T where T: Report + Clock + Notes + Containers + Disks + Tables + Mounts {}

@@ -1,0 +1,48 @@
+//! The machine as a whole, and what the image builder put into the initramfs.
+
+use std::path::PathBuf;
+
+use countersign_crypto::secret::SecretBytes;
+
+use crate::FsType;
+use crate::error::Result;
+
+/// The machine as a whole.
+pub trait Platform {
+    /// Usable memory in bytes.
+    fn memory_bytes(&self) -> Result<u64>;
+    /// Processors that this guest has; 1 where that is not known.
+    fn processors(&self) -> u64;
+    /// Gives the kernel back what this process has freed.
+    fn release_memory(&self);
+    /// Kernel release, as `uname -r` gives it.
+    fn kernel_release(&self) -> Result<String>;
+    /// Whether the Ultravisor reports this guest as a Secure Execution guest.
+    fn secure_execution(&self) -> bool;
+    /// Mounts the kernel's own file systems (`/proc`, `/sys`, `/dev`, `/run`).
+    fn mount_kernel_filesystems(&self) -> Result<()>;
+    /// Loads the kernel modules of the image's fixed list, in its order; returns how many.
+    fn load_modules(&self) -> Result<usize>;
+    /// Loads the kernel modules of a file system that not every guest needs; none for the others.
+    fn load_filesystem(&self, filesystem: FsType) -> Result<()>;
+    /// Loads the kernel modules of volumes with integrity, which not every guest has.
+    fn load_integrity(&self) -> Result<()>;
+    /// Names of programs that the image promises but lacks.
+    fn missing_programs(&self) -> Vec<PathBuf>;
+    /// Sets the kernel parameter `name`, in the dotted form of sysctl(8).
+    fn set_kernel_parameter(&self, name: &str, value: &str) -> Result<()>;
+    /// Sets the kernel's host name.
+    fn set_hostname(&self, name: &str) -> Result<()>;
+    /// Powers the machine off. Returns only where there is no machine, in tests.
+    fn power_off(&self);
+}
+
+/// What the image builder sealed into the initramfs.
+pub trait ImageFiles {
+    /// PEM text of the image's RSA private key.
+    fn image_key(&self) -> Result<SecretBytes>;
+    /// `image.json`: version, root hash, serials of the image's own disks.
+    fn manifest(&self) -> Result<Vec<u8>>;
+    /// Removes the image key from the initramfs and overwrites its pages. A key that is gone already is no error.
+    fn forget_image_key(&self) -> Result<()>;
+}

@@ -1,0 +1,171 @@
+//! The ports of the guest OS, answered from the facts of the rehearsal.
+//!
+//! The files of the handover are those of [`countersign_ports::Files`]: what the initramfs wrote is what the guest
+//! OS reads, as long as nobody calls [`Rehearsal::reboot`].
+
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use countersign_crypto::secret::SecretBytes;
+
+use super::Rehearsal;
+use countersign_ports::error::{Result, SystemError};
+use countersign_ports::guest_os::{
+    Answer, Containers, Engine, GuestFiles, HANDOVER, Https, LogServer, LogTarget, Network, Notes, Post,
+    ProbeError,
+};
+
+/// Mode of what other programs of the guest OS read.
+const READABLE: u32 = 0o644;
+
+impl Notes for Rehearsal {
+    fn note(&self, name: &str) -> Result<Vec<u8>> {
+        self.read_file(&Path::new(HANDOVER).join(name))
+    }
+
+    fn keep_note(&self, name: &str, content: &[u8]) -> Result<()> {
+        self.replace_file(&Path::new(HANDOVER).join(name), content)
+    }
+}
+
+impl GuestFiles for Rehearsal {
+    fn read_file(&self, path: &Path) -> Result<Vec<u8>> {
+        let state = self.look(format!("read {}", path.display()))?;
+        let file = state.files.get(path).map(|(_, content)| content.clone());
+        file.ok_or_else(|| SystemError::io("read file", path.display().to_string(), io::ErrorKind::NotFound))
+    }
+
+    fn replace_file(&self, path: &Path, content: &[u8]) -> Result<()> {
+        let mut state = self.ask(format!("replace {}", path.display()))?;
+        state.files.insert(path.to_owned(), (READABLE, content.to_vec()));
+        Ok(())
+    }
+
+    fn erase_file(&self, path: &Path) -> Result<()> {
+        self.ask(format!("erase {}", path.display()))?.files.remove(path);
+        Ok(())
+    }
+}
+
+impl Network for Rehearsal {
+    /// Where there is no address the whole time-out passes.
+    fn wait_for_address(&self, timeout: Duration) -> Result<Vec<IpAddr>> {
+        let mut state = self.ask("wait for an address")?;
+        if state.facts.addresses.is_empty() {
+            state.facts.uptime += timeout;
+        }
+        Ok(state.facts.addresses.clone())
+    }
+
+    fn name_servers(&self) -> Result<Vec<IpAddr>> {
+        Ok(self.look("name servers")?.facts.name_servers.clone())
+    }
+
+    fn search_domains(&self) -> Result<Vec<String>> {
+        Ok(self.look("search domains")?.facts.search_domains.clone())
+    }
+
+    /// Nothing changes: the whole time-out passes.
+    fn wait_for_change(&self, timeout: Duration) -> Result<()> {
+        self.look("wait for a change")?.facts.uptime += timeout;
+        Ok(())
+    }
+
+    /// Every name resolves, to an address that is for documentation.
+    fn resolve(&self, hostname: &str) -> Result<Vec<IpAddr>> {
+        drop(self.ask(format!("resolve {hostname}"))?);
+        Ok(vec![IpAddr::from([192, 0, 2, 1])])
+    }
+}
+
+impl LogServer for Rehearsal {
+    fn send(
+        &self,
+        target: &LogTarget,
+        records: &[String],
+        _: Duration,
+    ) -> std::result::Result<(), ProbeError> {
+        let LogTarget { hostname, port, ca, certificate, key } = target;
+        let request = format!(
+            "send {} records to {hostname}:{port} ca={ca} certificate={certificate} key={key}",
+            records.len()
+        );
+        let mut state = self.ask(request).map_err(|_| ProbeError::Unreachable)?;
+        let now = state.facts.uptime;
+        if let Some((_, answer)) = state.later_log_server.take_if(|(from, _)| *from <= now) {
+            state.facts.log_server = answer;
+        }
+        if state.facts.log_server.is_ok() {
+            state.records.extend_from_slice(records);
+        }
+        state.facts.log_server.clone()
+    }
+}
+
+impl Https for Rehearsal {
+    /// What the test said that comes next from this path, else a token, or thanks. Bodies are kept; who asks is in none of
+    /// the requests.
+    fn post(&self, post: &Post<'_>, _: Duration) -> std::result::Result<Answer, ProbeError> {
+        let Post { hostname, port, ca, path, content_type, .. } = post;
+        let request = format!("post {path} to {hostname}:{port} ca={ca} type={content_type}");
+        let mut state = self.ask(request).map_err(|_| ProbeError::Unreachable)?;
+        let bearer = post.bearer.map(|bearer| bearer.expose().to_owned());
+        state.posts.push((path.to_string(), bearer, post.body.to_vec()));
+        let next = state.answers.iter().position(|(of, _)| of == path);
+        if let Some((_, answer)) = next.and_then(|next| state.answers.remove(next)) {
+            return answer.map(|(status, retry_after, body)| Answer {
+                status,
+                retry_after: retry_after.map(Duration::from_secs),
+                body: SecretBytes::copy_from(body.as_bytes()),
+            });
+        }
+        let number = state.posts.iter().filter(|(of, ..)| of == path).count();
+        let token = format!(r#"{{"access_token":"token-{number}","expires_in":3600}}"#);
+        let body = if post.bearer.is_some() { "" } else { token.as_str() };
+        Ok(Answer { status: 200, retry_after: None, body: SecretBytes::copy_from(body.as_bytes()) })
+    }
+}
+
+impl Engine for Rehearsal {
+    fn pull(
+        &self,
+        image: &str,
+        credentials: &Path,
+        authorities: Option<&Path>,
+        timeout: Duration,
+    ) -> Result<()> {
+        let authorities = authorities.map(|path| format!(" authorities={}", path.display()));
+        let credentials = credentials.display();
+        let request = format!("pull {image} credentials={credentials}{}", authorities.unwrap_or_default());
+        self.ask_within(request, timeout).map(drop)
+    }
+
+    fn compose_up(
+        &self,
+        project: &str,
+        folder: &Path,
+        file: &Path,
+        _: &[(&str, &str)],
+        timeout: Duration,
+    ) -> Result<()> {
+        let request = format!("start project {project} in {} from {}", folder.display(), file.display());
+        self.ask_within(request, timeout)?.running = Some(project.to_owned());
+        Ok(())
+    }
+}
+
+impl Containers for Rehearsal {
+    /// What the test said, or one container that runs for a project that was started.
+    fn containers(&self, project: &str) -> Result<Vec<u8>> {
+        let state = self.look(format!("containers of {project}"))?;
+        let one = || match &state.running {
+            Some(running) if running == project => format!(
+                r#"[{{"Names":["{project}-1"],"State":"running","ExitCode":0,"Restarts":0,"StartedAt":1}}]"#
+            ),
+            _ => "[]".to_owned(),
+        };
+        Ok(state.containers.clone().unwrap_or_else(one).into_bytes())
+    }
+}

@@ -1,0 +1,510 @@
+//! The ports of the initramfs, answered from the facts of the rehearsal.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use countersign_crypto::secret::{SecretBytes, VolumePassphrase};
+use countersign_crypto::volume_key::VolumeKey;
+
+use super::integrity::{has_integrity, map_with_integrity};
+use super::{Mapped, Mount, Rehearsal, State, key, same_material, same_metadata, uuid};
+use countersign_ports::error::{Result, SystemError};
+use countersign_ports::{
+    Clock, Derivation, Discard, Disk, DiskWrites, Disks, Durability, Files, Filesystems, FsType,
+    INTEGRITY_SUFFIX, ImageFiles, Luks, LuksParameters, Mapper, MountFlags, OpenError, Partition, Platform,
+    Report, Severity, Tables, Verity,
+};
+
+/// Where the partitions of a new table begin and what they are multiples of.
+const MIB: u64 = 1 << 20;
+
+/// Sectors before the data of a container.
+pub(super) const HEADER_SECTORS: u64 = 32768;
+
+impl Report for Rehearsal {
+    fn line(&self, severity: Severity, text: &str) {
+        self.line_to_owner(severity, text, text);
+    }
+
+    fn line_to_owner(&self, severity: Severity, text: &str, console: &str) {
+        let mut state = self.state();
+        state.lines.push((severity, console.to_owned()));
+        state.logged.push((severity, text.to_owned()));
+    }
+}
+
+impl Clock for Rehearsal {
+    fn unix_time(&self) -> i64 {
+        self.state().facts.unix_time
+    }
+
+    fn uptime(&self) -> Duration {
+        self.state().facts.uptime
+    }
+}
+
+impl Platform for Rehearsal {
+    fn memory_bytes(&self) -> Result<u64> {
+        Ok(self.look("memory")?.facts.memory_bytes)
+    }
+
+    fn processors(&self) -> u64 {
+        self.state().facts.processors
+    }
+
+    /// There is none to give.
+    fn release_memory(&self) {}
+
+    fn kernel_release(&self) -> Result<String> {
+        Ok(self.look("kernel release")?.facts.kernel_release.clone())
+    }
+
+    fn secure_execution(&self) -> bool {
+        self.state().facts.secure_execution
+    }
+
+    fn mount_kernel_filesystems(&self) -> Result<()> {
+        self.ask("mount kernel file systems").map(drop)
+    }
+
+    fn load_modules(&self) -> Result<usize> {
+        Ok(self.ask("load modules")?.facts.modules)
+    }
+
+    fn load_filesystem(&self, filesystem: FsType) -> Result<()> {
+        self.ask(format!("load modules of {}", filesystem.name())).map(drop)
+    }
+
+    fn load_integrity(&self) -> Result<()> {
+        self.ask("load modules of integrity").map(drop)
+    }
+
+    fn missing_programs(&self) -> Vec<PathBuf> {
+        self.state().facts.missing_programs.clone()
+    }
+
+    fn set_kernel_parameter(&self, name: &str, value: &str) -> Result<()> {
+        self.ask(format!("set kernel parameter {name}={value}")).map(drop)
+    }
+
+    fn set_hostname(&self, name: &str) -> Result<()> {
+        self.ask(format!("set host name {name}")).map(drop)
+    }
+
+    fn power_off(&self) {
+        // Nothing can be answered, so nothing can fail.
+        drop(self.ask("power off"));
+    }
+}
+
+impl ImageFiles for Rehearsal {
+    fn image_key(&self) -> Result<SecretBytes> {
+        Ok(SecretBytes::copy_from(&self.ask("read image key")?.facts.image_key))
+    }
+
+    fn manifest(&self) -> Result<Vec<u8>> {
+        Ok(self.look("read manifest")?.facts.manifest.clone())
+    }
+
+    fn forget_image_key(&self) -> Result<()> {
+        self.ask("forget image key").map(drop)
+    }
+}
+
+impl Disks for Rehearsal {
+    fn disks(&self) -> Result<Vec<Disk>> {
+        let state = self.look("list disks")?;
+        let shown = |disk: &Disk| match state.unread.contains(&disk.path) {
+            true => Disk { partitions: Vec::new(), ..disk.clone() },
+            false => disk.clone(),
+        };
+        Ok(state.disks.iter().map(shown).collect())
+    }
+
+    fn wait_for_disk(&self, timeout: Duration) -> Result<bool> {
+        let mut state = self.ask("wait for a disk")?;
+        let now = state.facts.uptime;
+        match state.late_disks.front() {
+            Some((after, _)) if *after <= now + timeout => {
+                let Some((after, disk)) = state.late_disks.pop_front() else { return Ok(false) };
+                state.facts.uptime = now.max(after);
+                state.disks.push(disk);
+                state.disks.sort_by(|a, b| a.path.cmp(&b.path));
+                Ok(true)
+            }
+            _ => {
+                state.facts.uptime += timeout;
+                Ok(false)
+            }
+        }
+    }
+
+    fn size(&self, device: &Path) -> Result<u64> {
+        let state = self.look(format!("size {}", device.display()))?;
+        state.size(device).ok_or_else(|| absent("read size of", device))
+    }
+
+    fn number(&self, device: &Path) -> Result<String> {
+        let state = self.look(format!("number {}", device.display()))?;
+        state.number(device).ok_or_else(|| absent("read number of", device))
+    }
+
+    fn read(&self, device: &Path, offset: u64, length: usize) -> Result<Vec<u8>> {
+        let mut state = self.look(format!("read {}", device.display()))?;
+        state.unread.remove(device);
+        let size = state.size(device).ok_or_else(|| absent("read disk", device))?;
+        let left = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        Ok(state.get(device, offset, length.min(left)))
+    }
+}
+
+impl DiskWrites for Rehearsal {
+    fn write_disk(&self, device: &Path, offset: u64, bytes: &[u8]) -> Result<()> {
+        let request = format!("write disk {} at {offset} bytes={}", device.display(), bytes.len());
+        let mut state = self.ask(request)?;
+        writable(&state, device)?;
+        let length = state.power_cut(bytes.len());
+        state.put(device, offset, &bytes[..length.unwrap_or(bytes.len())]);
+        match length {
+            Some(_) => Err(SystemError::new("write disk", device.display().to_string(), "power cut")),
+            None => Ok(()),
+        }
+    }
+
+    fn write_zeros(&self, device: &Path, offset: u64, length: u64) -> Result<()> {
+        let mut state = self.ask(format!("write zeros {} at {offset} length={length}", device.display()))?;
+        let pace = state.facts.zeros_take;
+        state.facts.uptime += pace;
+        Ok(())
+    }
+
+    fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<[Partition; 2]> {
+        let request = format!("partition {} metadata={metadata_bytes}", disk.path.display());
+        let mut state = self.ask(request)?;
+        writable(&state, &disk.path)?;
+        let at = |number: u32, name: &str, size| Partition {
+            path: PathBuf::from(format!("{}{number}", disk.path.display())),
+            number,
+            name: name.to_owned(),
+            size,
+        };
+        let rest = (disk.size / MIB * MIB).saturating_sub(metadata_bytes + 2 * MIB);
+        let partitions = [at(1, "metadata", metadata_bytes), at(2, "data", rest)];
+        state.put(&disk.path, 512, b"EFI PART");
+        let start = state.get(&disk.path, metadata_bytes + MIB, 4096);
+        state.put(&partitions[1].path, 0, &start);
+        if let Some(known) = state.disks.iter_mut().find(|known| known.path == disk.path) {
+            known.partitions = partitions.to_vec();
+        }
+        Ok(partitions)
+    }
+
+    fn resize_partition(&self, disk: &Disk, partition: &Path, start: u64, length: u64) -> Result<()> {
+        let request = format!("resize partition {} start={start} length={length}", partition.display());
+        let mut state = self.ask(request)?;
+        let known = state.disks.iter_mut().find(|known| known.path == disk.path);
+        let known = known.and_then(|disk| disk.partitions.iter_mut().find(|known| known.path == partition));
+        known.map(|known| known.size = length).ok_or_else(|| absent("resize partition", partition))
+    }
+}
+
+impl Luks for Rehearsal {
+    fn format(
+        &self,
+        device: &Path,
+        parameters: &LuksParameters,
+        passphrase: &VolumePassphrase,
+    ) -> Result<(Vec<u8>, VolumeKey)> {
+        let LuksParameters { label, memory_kib, passes, lanes, sector_size, integrity } = parameters;
+        let tags = if *integrity { " integrity" } else { "" };
+        let mut state = self.ask(format!(
+            "format {} label={label} memory_kib={memory_kib} passes={passes} lanes={lanes} \
+             sector_size={sector_size}{tags}",
+            device.display()
+        ))?;
+        let mut header = state.facts.new_header.clone();
+        if header.is_empty() {
+            // The marks by which anything recognises LUKS2, and an identity.
+            header = vec![0; 2 * 4096];
+            header[..8].copy_from_slice(b"LUKS\xba\xbe\0\x02");
+            let uuid = format!("00000000-0000-4000-8000-{:012}", state.known.len());
+            header[168..][..uuid.len()].copy_from_slice(uuid.as_bytes());
+        }
+        state.known.push((header.clone(), passphrase.expose().to_owned()));
+        let key = key(&header);
+        Ok((header, key))
+    }
+
+    fn volume_keys(&self, derivations: &[Derivation<'_>]) -> Vec<std::result::Result<VolumeKey, OpenError>> {
+        if derivations.len() > 1 {
+            // Nothing can be answered yet, so nothing can fail.
+            drop(self.ask(format!("derive {} keys side by side", derivations.len())));
+        }
+        derivations.iter().map(|derivation| derive(self, derivation)).collect()
+    }
+
+    fn open(
+        &self,
+        device: &Path,
+        header: &[u8],
+        name: &str,
+        with: &VolumeKey,
+        discard: Discard,
+    ) -> Result<PathBuf> {
+        let discards = if discard == Discard::Told { " allow_discards" } else { "" };
+        let mut state = self.ask(format!("open {} as {name}{discards}", device.display()))?;
+        if with.expose() != key(header).expose() {
+            return Err(absent("open volume", device));
+        }
+        if has_integrity(header) {
+            return map_with_integrity(&mut state, device, header, name, 'J');
+        }
+        let sectors = (state.size(device).unwrap_or_default() / 512).saturating_sub(HEADER_SECTORS);
+        let number = state.number(device).unwrap_or_default();
+        let uuid = uuid(header);
+        let count = 1 + usize::from(discard == Discard::Told);
+        let table = format!(
+            "0 {sectors} crypt aes-xts-plain64 :64:logon:cryptsetup:{uuid}-d0 0 {number} {HEADER_SECTORS} \
+             {count}{discards} sector_size:4096"
+        );
+        map(&mut state, device, name, sectors * 512, table)
+    }
+
+    fn open_unjournalled(
+        &self,
+        device: &Path,
+        header: &[u8],
+        name: &str,
+        with: &VolumeKey,
+    ) -> Result<PathBuf> {
+        let mut state = self.ask(format!("open {} as {name} without journal", device.display()))?;
+        match with.expose() == key(header).expose() {
+            true => map_with_integrity(&mut state, device, header, name, 'D'),
+            false => Err(absent("open volume", device)),
+        }
+    }
+
+    fn replace_slots(
+        &self,
+        _: &[u8],
+        _: &VolumeKey,
+        _: &LuksParameters,
+        passphrase: &VolumePassphrase,
+        old: &[u8],
+    ) -> Result<Vec<u8>> {
+        let mut state = self.ask(format!("replace key slots {old:?}"))?;
+        let header = state.facts.rotated_header.clone();
+        state.known.push((header.clone(), passphrase.expose().to_owned()));
+        Ok(header)
+    }
+
+    fn close(&self, name: &str) -> Result<()> {
+        let mut state = self.ask(format!("close {name}"))?;
+        state.mapped.remove(&format!("{name}{INTEGRITY_SUFFIX}"));
+        state.mapped.remove(name).map(drop).ok_or_else(|| absent("close", Path::new(name)))
+    }
+}
+
+impl Tables for Rehearsal {
+    fn table(&self, name: &str) -> Result<String> {
+        let state = self.look(format!("table {name}"))?;
+        let scripted = state.tables.get(name);
+        scripted
+            .or_else(|| Some(&state.mapped.get(name)?.table))
+            .cloned()
+            .ok_or_else(|| absent("read table of", Path::new(name)))
+    }
+}
+
+impl Mapper for Rehearsal {
+    fn open_verity(&self, device: &Path, name: &str, verity: &Verity) -> Result<PathBuf> {
+        let mut state = self.ask(format!("open image {} as {name}", device.display()))?;
+        let size = verity.data_blocks * u64::from(verity.block_size);
+        map(&mut state, device, name, size, format!("0 {} verity", size / 512))
+    }
+
+    fn open_scratch(&self, device: &Path, name: &str) -> Result<PathBuf> {
+        let mut state = self.ask(format!("open scratch {} as {name}", device.display()))?;
+        let size = state.size(device).ok_or_else(|| absent("open scratch space", device))?;
+        map(&mut state, device, name, size, format!("0 {} crypt", size / 512))
+    }
+
+    fn take_down(&self, folders: &[&Path]) -> Result<()> {
+        let names: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        let mut state = self.ask(format!("take down {} and all mapped devices", names.join(" ")))?;
+        state.mounts.retain(|mount| !folders.iter().any(|folder| mount.target.starts_with(folder)));
+        state.mapped.clear();
+        Ok(())
+    }
+}
+
+impl Filesystems for Rehearsal {
+    fn make(&self, filesystem: FsType, device: &Path, label: &str, durability: Durability) -> Result<()> {
+        let durability = match durability {
+            Durability::Persistent => "persistent",
+            Durability::Scratch => "scratch",
+        };
+        let name = filesystem.name();
+        let mut state = self.ask(format!("make {name} {} label={label} {durability}", device.display()))?;
+        let below = state.below(device);
+        state.attributes.remove(&below);
+        let (offset, magic): (u64, &[u8]) = match filesystem {
+            FsType::Ext4 => (0x438, &[0x53, 0xef]),
+            FsType::Xfs => (0, b"XFSB"),
+            FsType::Btrfs => (0x10040, b"_BHRfS_M"),
+            FsType::Erofs | FsType::Tmpfs => return Ok(()),
+        };
+        if device.starts_with("/dev/mapper") {
+            state.put(device, offset, magic);
+        }
+        Ok(())
+    }
+
+    fn mount(&self, filesystem: FsType, device: &Path, target: &Path, flags: MountFlags) -> Result<()> {
+        let (name, device, target) = (filesystem.name(), device.display(), target.display());
+        let request = format!("mount {name} {device} at {target}{}", words(flags));
+        let mount = Mount {
+            filesystem: name,
+            device: device.to_string().into(),
+            target: target.to_string().into(),
+            options: options(flags),
+        };
+        self.ask(request)?.mounts.push(mount);
+        Ok(())
+    }
+
+    fn bind(&self, source: &Path, target: &Path, flags: MountFlags) -> Result<()> {
+        self.ask(format!("bind {} to {}{}", source.display(), target.display(), words(flags))).map(drop)
+    }
+
+    fn move_mount(&self, source: &Path, target: &Path) -> Result<()> {
+        let mut state = self.ask(format!("move {} to {}", source.display(), target.display()))?;
+        for mount in &mut state.mounts {
+            if mount.target == source {
+                mount.target = target.to_owned();
+            }
+        }
+        Ok(())
+    }
+
+    fn grow(&self, filesystem: FsType, target: &Path, bytes: u64) -> Result<()> {
+        self.ask(format!("grow {} at {} bytes={bytes}", filesystem.name(), target.display())).map(drop)
+    }
+
+    /// All or nothing: a power cut is before it once no byte may be written any more.
+    fn set_attribute(&self, path: &Path, name: &str, value: &[u8]) -> Result<()> {
+        let mut state = self.ask(format!("set attribute {name} of {}", path.display()))?;
+        if state.bytes_left == Some(0) {
+            return Err(SystemError::new("write attribute of", path.display().to_string(), "power cut"));
+        }
+        let device = state.mounted_at(path).ok_or_else(|| absent("write attribute of", path))?;
+        state.attributes.insert(device, value.to_vec());
+        Ok(())
+    }
+
+    fn unmount(&self, target: &Path) -> Result<()> {
+        self.ask(format!("unmount {}", target.display()))?.mounts.retain(|mount| mount.target != target);
+        Ok(())
+    }
+}
+
+impl Files for Rehearsal {
+    fn make_directory(&self, path: &Path, mode: u32) -> Result<()> {
+        self.ask(format!("make directory {} mode={mode:04o}", path.display())).map(drop)
+    }
+
+    fn write(&self, path: &Path, mode: u32, content: &[u8]) -> Result<()> {
+        let mut state = self.ask(format!("write {} mode={mode:04o}", path.display()))?;
+        if state.files.contains_key(path) {
+            let subject = path.display().to_string();
+            return Err(SystemError::io("write file", subject, io::ErrorKind::AlreadyExists));
+        }
+        state.files.insert(path.to_owned(), (mode, content.to_vec()));
+        Ok(())
+    }
+
+    fn symlink(&self, target: &Path, link: &Path) -> Result<()> {
+        self.ask(format!("link {} to {}", link.display(), target.display())).map(drop)
+    }
+
+    /// Returns `Ok`, so that a test sees that the boot came this far.
+    fn switch_root(&self, new_root: &Path, init: &Path, arguments: &[&str]) -> Result<()> {
+        let mut request = format!("switch root to {} and execute {}", new_root.display(), init.display());
+        for argument in arguments {
+            request.push_str(&format!(" {argument}"));
+        }
+        let mut state = self.ask(request)?;
+        // What lies in the new root is seen from there now, the rest not at all.
+        state.mounts.retain_mut(|mount| match mount.target.strip_prefix(new_root) {
+            Ok(rest) => {
+                mount.target = Path::new("/").join(rest);
+                true
+            }
+            Err(_) => false,
+        });
+        Ok(())
+    }
+}
+
+fn derive(rehearsal: &Rehearsal, derivation: &Derivation<'_>) -> std::result::Result<VolumeKey, OpenError> {
+    let Derivation { device, header, passphrase } = derivation;
+    let state = rehearsal.ask(format!("derive key of {}", device.display()))?;
+    let mut same = state.known.iter().filter(|(known, _)| same_metadata(known, header)).peekable();
+    same.peek().ok_or_else(|| absent("open volume", device))?;
+    match same.any(|(known, own)| own == passphrase.expose() && same_material(known, header)) {
+        true => Ok(key(header)),
+        false => Err(OpenError::WrongPassphrase),
+    }
+}
+
+/// The kernel has each name once.
+pub(super) fn map(state: &mut State, device: &Path, name: &str, size: u64, table: String) -> Result<PathBuf> {
+    if state.mapped.contains_key(name) {
+        return Err(SystemError::io("map", name, io::ErrorKind::ResourceBusy));
+    }
+    let free = |minor: &usize| state.mapped.values().all(|mapped| mapped.minor != *minor);
+    let minor = (0..).find(free).unwrap_or_default();
+    state.mapped.insert(name.to_owned(), Mapped { minor, device: device.to_owned(), size, table });
+    Ok(Path::new("/dev/mapper").join(name))
+}
+
+fn words(flags: MountFlags) -> String {
+    [
+        (flags.read_only, " read-only"),
+        (flags.nosuid, " nosuid"),
+        (flags.nodev, " nodev"),
+        (flags.noexec, " noexec"),
+        (flags.noatime, " noatime"),
+        (flags.synchronous, " sync"),
+        (flags.discard, " discard"),
+    ]
+    .into_iter()
+    .filter_map(|(set, word)| set.then_some(word))
+    .collect()
+}
+
+/// As the kernel lists them.
+fn options(flags: MountFlags) -> String {
+    let first = if flags.read_only { "ro" } else { "rw" };
+    let rest = words(MountFlags { read_only: false, ..flags });
+    format!("{first}{}", rest.replace(' ', ","))
+}
+
+fn absent(operation: &'static str, device: &Path) -> SystemError {
+    SystemError::io(operation, device.display().to_string(), io::ErrorKind::NotFound)
+}
+
+/// A read-only disk refuses writes on itself and on its partitions.
+fn writable(state: &State, device: &Path) -> Result<()> {
+    let holds = |disk: &&Disk| disk.path == device || disk.partitions.iter().any(|p| p.path == device);
+    match state.disks.iter().find(holds) {
+        Some(disk) if disk.read_only => Err(SystemError::io(
+            "write disk",
+            device.display().to_string(),
+            io::ErrorKind::ReadOnlyFilesystem,
+        )),
+        Some(_) => Ok(()),
+        None => Err(absent("write disk", device)),
+    }
+}
