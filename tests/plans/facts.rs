@@ -3,8 +3,8 @@
 //! A disk: `name`, `serial`, `size`, `read_only`, `content`, `partitions` (each `name`, `label`, `size`, `content`).
 //! Content is `blank`, `luks2`, `unknown`, or the name of what was found. Absent means writable, blank, none.
 
-use countersign_plan::content::Content;
-use countersign_plan::facts::{DiskFacts, Facts, PartitionFacts};
+use countersign_plan::volumes::content::Content;
+use countersign_plan::volumes::facts::{DiskFacts, Facts, PartitionFacts};
 use serde_json::Value;
 
 pub fn read(text: &str) -> Facts {

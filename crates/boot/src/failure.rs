@@ -4,7 +4,7 @@ use std::fmt;
 
 use countersign_contract::code::Code;
 use countersign_contract::refusal::{Finding, Refusal};
-use countersign_plan::transcript::FailureRecord;
+use countersign_plan::report::transcript::FailureRecord;
 
 use crate::stage::Stage;
 

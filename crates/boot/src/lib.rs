@@ -10,4 +10,4 @@ pub mod guest_os;
 pub mod initramfs;
 pub mod log;
 
-pub use countersign_plan::stage;
+pub use countersign_plan::report::stage;

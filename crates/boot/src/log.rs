@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use countersign_contract::refusal::Finding;
-use countersign_plan::transcript::{StageRecord, Warning};
+use countersign_plan::report::transcript::{StageRecord, Warning};
 use countersign_ports::{Clock, Report, Severity};
 
 use crate::failure::Failure;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use countersign_crypto::secret::ImageKey;
-use countersign_plan::capsule;
+use countersign_plan::report::capsule;
 use zeroize::Zeroizing;
 
 /// The largest key, certificate or facts file.

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
-use countersign_plan::record::timestamp;
+use countersign_plan::dates::timestamp;
 
 /// Seconds since 1970: the time that was given, or now.
 pub fn at(given: Option<&str>) -> Result<i64> {

@@ -1,4 +1,4 @@
-//! The benchmark: the figures of design section 11, all of one run.
+//! The benchmark: the figures of DESIGN.md section 11, all of one run.
 //!
 //! It boots and measures; it builds nothing (`qemu/bench` does) and judges nothing but figures: a missed target is a
 //! result, not an error. Guests whose figures are compared run one after the other, round by round, so that what else

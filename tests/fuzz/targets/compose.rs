@@ -4,7 +4,7 @@
 #![no_main]
 
 use countersign_fuzz::CANARY;
-use countersign_plan::compose::{ComposeFault, images};
+use countersign_plan::workload::compose::{ComposeFault, images};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {

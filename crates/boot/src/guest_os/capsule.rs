@@ -1,9 +1,9 @@
 //! The failure capsule of a stage of the guest OS: the whole transcript, for the auditor whose public key the initramfs
 //! left in the handover. Where it left none, the contract names none, or the capsule was told before the guest OS came.
 
-use countersign_plan::auditor::Auditor;
-use countersign_plan::capsule;
-use countersign_plan::handover::AUDITOR;
+use countersign_plan::guest_os::handover::AUDITOR;
+use countersign_plan::report::capsule;
+use countersign_plan::trust::auditor::Auditor;
 use countersign_ports::guest_os::Notes;
 use countersign_ports::{Report, Severity};
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use countersign_plan::forwarding::entry::Entry;
+use countersign_plan::forwarding::own::{self, Level};
 use countersign_plan::forwarding::singles::Batch;
-use countersign_plan::handover::{GuestPlan, LogService};
-use countersign_plan::record::{self, Level};
+use countersign_plan::guest_os::handover::{GuestPlan, LogService};
 use countersign_ports::guest_os::{GuestOs, LogTarget};
 
 use super::log_router::LogRouter;
@@ -30,7 +30,7 @@ pub(super) fn syslog(plan: &GuestPlan) -> Option<LogTarget> {
 
 /// The first record, as an entry of the journal would be.
 pub(super) fn probe(unix_time: i64) -> Entry {
-    record::entry(Level::Info, unix_time, PROBE)
+    own::entry(Level::Info, unix_time, PROBE)
 }
 
 /// Sends the first record, which may take this long.
@@ -55,13 +55,13 @@ pub(super) fn send<S: GuestOs>(
     let now = system.unix_time();
     if let Some(target) = syslog(plan) {
         let records: Vec<String> =
-            lines.iter().map(|line| record::rfc5424(level, now, &plan.hostname, line)).collect();
+            lines.iter().map(|line| own::rfc5424(level, now, &plan.hostname, line)).collect();
         return Ok(system.send(&target, &records, timeout)?);
     }
     if let Some(mut router) = LogRouter::of(system, plan)? {
         let mut batch = Batch::default();
         for line in lines {
-            batch.push(&record::entry(level, now, line), None, router.source());
+            batch.push(&own::entry(level, now, line), None, router.source());
         }
         router.send_whole(&batch, timeout)?;
     }

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use countersign_contract::code::Code;
-use countersign_plan::handover::{CAUSE, GuestPlan};
-use countersign_plan::record::Level;
+use countersign_plan::forwarding::own::Level;
+use countersign_plan::guest_os::handover::{CAUSE, GuestPlan};
 use countersign_ports::guest_os::{GuestOs, Notes};
 use countersign_ports::{Report, Severity};
 

@@ -15,7 +15,7 @@ use countersign_contract::code::Code;
 use countersign_plan::forwarding::entry::{Entry, FIELDS, Parser};
 use countersign_plan::forwarding::ledger::{Forwarded, Ledger};
 use countersign_plan::forwarding::lines::Lines;
-use countersign_plan::handover::{FORWARDED, GuestPlan};
+use countersign_plan::guest_os::handover::{FORWARDED, GuestPlan};
 use countersign_ports::Severity;
 use countersign_ports::guest_os::{Arrival, Ending, Forwarder, GuestOs, ProbeError, Reading};
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use countersign_contract::code::Code;
-use countersign_plan::handover::GuestPlan;
+use countersign_plan::guest_os::handover::GuestPlan;
 use countersign_ports::guest_os::GuestOs;
 
 use crate::failure::Failure;

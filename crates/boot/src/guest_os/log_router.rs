@@ -11,7 +11,7 @@ use countersign_crypto::secret::ApiKey;
 use countersign_plan::forwarding::iam::{self, Token};
 use countersign_plan::forwarding::singles::{self, Batch, Source};
 use countersign_plan::forwarding::verdict::Verdict;
-use countersign_plan::handover::{GuestPlan, Iam, LogService};
+use countersign_plan::guest_os::handover::{GuestPlan, Iam, LogService};
 use countersign_ports::guest_os::{GuestOs, Post, ProbeError};
 
 use super::delivery::probe;

@@ -19,7 +19,7 @@ mod watch;
 use std::time::Duration;
 
 use countersign_contract::code::Code;
-use countersign_plan::handover::{GuestPlan, PLAN};
+use countersign_plan::guest_os::handover::{GuestPlan, PLAN};
 use countersign_ports::guest_os::{Alarm, Forwarder, GuestOs, Notes, Watched};
 use countersign_ports::{Clock, Report};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use countersign_contract::cidata::meta_data::is_host_name;
 use countersign_contract::code::Code;
-use countersign_plan::handover::GuestPlan;
+use countersign_plan::guest_os::handover::GuestPlan;
 use countersign_ports::error::SystemError;
 use countersign_ports::guest_os::GuestOs;
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use countersign_contract::code::Code;
-use countersign_plan::compose;
-use countersign_plan::handover::{GuestPlan, Workload};
+use countersign_plan::guest_os::handover::{GuestPlan, Workload};
+use countersign_plan::workload::compose;
 use countersign_ports::guest_os::GuestOs;
 
 use crate::failure::Failure;

@@ -6,8 +6,8 @@
 
 use countersign_contract::code::Code;
 use countersign_crypto::digest;
-use countersign_plan::handover::TRANSCRIPT;
-use countersign_plan::transcript::Transcript;
+use countersign_plan::guest_os::handover::TRANSCRIPT;
+use countersign_plan::report::transcript::Transcript;
 use countersign_ports::guest_os::Notes;
 use countersign_ports::{Clock, Report, Severity};
 

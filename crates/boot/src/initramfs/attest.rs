@@ -8,8 +8,8 @@
 use countersign_contract::code::Code;
 use countersign_contract::model::Contract;
 use countersign_crypto::digest;
-use countersign_plan::image::Unsigned;
-use countersign_plan::signer::Signer;
+use countersign_plan::guest_os::image::Unsigned;
+use countersign_plan::trust::signer::Signer;
 use countersign_ports::Initramfs;
 
 use crate::failure::Failure;

@@ -3,9 +3,9 @@
 //!
 //! Before the cause, so that the last lines of the console are the cause's.
 
-use countersign_plan::auditor::Auditor;
-use countersign_plan::capsule;
-use countersign_plan::transcript::Transcript;
+use countersign_plan::report::capsule;
+use countersign_plan::report::transcript::Transcript;
+use countersign_plan::trust::auditor::Auditor;
 use countersign_ports::{Initramfs, Severity};
 
 use crate::failure::Failure;

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use countersign_plan::file::File;
-use countersign_plan::handover::GuestPlan;
-use countersign_plan::image::ImageManifest;
+use countersign_plan::guest_os::file::File;
+use countersign_plan::guest_os::handover::GuestPlan;
+use countersign_plan::guest_os::image::ImageManifest;
 use countersign_plan::watch::WatchRecords;
 
 /// Carried from stage to stage, each of which may add to it.

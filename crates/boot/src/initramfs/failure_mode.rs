@@ -21,9 +21,9 @@ use countersign_contract::cidata::network_config::NetworkConfig;
 use countersign_contract::code::Code;
 use countersign_contract::envelope::SectionTree;
 use countersign_contract::model::log_server;
-use countersign_plan::handover::{CAUSE, FOLDER};
-use countersign_plan::image::ImageManifest;
-use countersign_plan::render::{Guest, render_report};
+use countersign_plan::guest_os::handover::{CAUSE, FOLDER};
+use countersign_plan::guest_os::image::ImageManifest;
+use countersign_plan::guest_os::render::{Guest, render_report};
 use countersign_ports::{Initramfs, Severity};
 
 use crate::failure::Failure;

@@ -1,15 +1,15 @@
 //! Stage `handover`: what the guest OS needs is written into memory-backed `/run` and onto encrypted scratch, and the
 //! guest OS's init takes over.
 //!
-//! No seed, no passphrase and no image key crosses this line (design section 5).
+//! No seed, no passphrase and no image key crosses this line (DESIGN.md section 5).
 
 use std::path::Path;
 
 use countersign_contract::code::Code;
-use countersign_plan::compose::COMPOSE_FOLDER;
-use countersign_plan::file::File;
-use countersign_plan::handover::{FOLDER, TRANSCRIPT, WATCH};
-use countersign_plan::transcript::Transcript;
+use countersign_plan::guest_os::file::File;
+use countersign_plan::guest_os::handover::{FOLDER, TRANSCRIPT, WATCH};
+use countersign_plan::report::transcript::Transcript;
+use countersign_plan::workload::compose::COMPOSE_FOLDER;
 use countersign_ports::Initramfs;
 use countersign_ports::error::SystemError;
 

@@ -1,8 +1,8 @@
 //! Stage `preflight`: is this the machine that the image expects? And its kernel is closed ([`super::kernel`]).
 
 use countersign_contract::code::Code;
-use countersign_plan::image::{ImageManifest, Unsigned};
-use countersign_plan::time_floor::{self, Known};
+use countersign_plan::guest_os::image::{ImageManifest, Unsigned};
+use countersign_plan::trust::time_floor::{self, Known};
 use countersign_ports::Initramfs;
 
 use crate::failure::Failure;

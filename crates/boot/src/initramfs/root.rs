@@ -8,8 +8,8 @@
 use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
-use countersign_plan::image::{ImageManifest, RootImage};
-use countersign_plan::mapper;
+use countersign_plan::guest_os::image::{ImageManifest, RootImage};
+use countersign_plan::volumes::mapper;
 use countersign_plan::watch::Mapping;
 use countersign_ports::error::SystemError;
 use countersign_ports::{Disk, Durability, FsType, Initramfs, MountFlags, Verity};

@@ -7,7 +7,7 @@
 use countersign_contract::code::Code;
 use countersign_contract::envelope::SectionTree;
 use countersign_crypto::secret::ImageKey;
-use countersign_plan::{section, signer};
+use countersign_plan::trust::{section, signer};
 use countersign_ports::Initramfs;
 
 use crate::failure::Failure;

@@ -9,10 +9,10 @@ use countersign_contract::code::Code;
 use countersign_contract::envelope::SectionTree;
 use countersign_contract::model::{Contract, OnDeviation, Volume, unsupported};
 use countersign_contract::refusal::Finding;
-use countersign_plan::auditor::Auditor;
-use countersign_plan::render::{Guest, Rendered, render};
-use countersign_plan::section;
-use countersign_plan::signer::Signer;
+use countersign_plan::guest_os::render::{Guest, Rendered, render};
+use countersign_plan::trust::auditor::Auditor;
+use countersign_plan::trust::section;
+use countersign_plan::trust::signer::Signer;
 use countersign_plan::watch::expiry::expiries;
 use countersign_ports::{FsType, Initramfs};
 

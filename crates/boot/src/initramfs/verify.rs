@@ -1,6 +1,6 @@
 //! Stage `verify`: the signature over both sections as they stand in the contract, then the workload is opened.
 //!
-//! Which contracts count as signed, and by whom, is decided by [`countersign_plan::signer`].
+//! Which contracts count as signed, and by whom, is decided by [`countersign_plan::trust::signer`].
 //!
 //! Before the signature held, nothing is said about what an `env` in an old token holds: whatever keeps the signature
 //! from being verified is one failure without a place. In an image that takes sealed contracts without signature, that
@@ -10,10 +10,10 @@ use countersign_contract::code::Code;
 use countersign_contract::envelope::{Envelope, SectionTree};
 use countersign_contract::refusal::Finding;
 use countersign_crypto::secret::ImageKey;
-use countersign_plan::auditor::Auditor;
-use countersign_plan::section;
-use countersign_plan::signer::{self, Signer, SignerRefusal};
-use countersign_plan::time_floor;
+use countersign_plan::trust::auditor::Auditor;
+use countersign_plan::trust::section;
+use countersign_plan::trust::signer::{self, Signer, SignerRefusal};
+use countersign_plan::trust::time_floor;
 use countersign_plan::watch::schedule::Clock;
 use countersign_plan::watch::{Expiry, Subject, WatchRecords};
 use countersign_ports::Initramfs;

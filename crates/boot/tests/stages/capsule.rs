@@ -3,7 +3,7 @@
 use countersign_boot::guest_os::Verb;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_plan::capsule::MARKER;
+use countersign_plan::report::capsule::MARKER;
 use serde_json::Value;
 
 use crate::support::auditor::{opened_by_openssl, with_auditor};

@@ -3,8 +3,8 @@
 //! The form is `schema/facts.schema.json`. Unknown names are refused; a fact that is not taken would be a wrong
 //! answer.
 
-use countersign_plan::content::Content;
-use countersign_plan::facts::{DiskFacts, Facts, PartitionFacts};
+use countersign_plan::volumes::content::Content;
+use countersign_plan::volumes::facts::{DiskFacts, Facts, PartitionFacts};
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]

@@ -2,8 +2,8 @@
 
 use countersign_contract::model::{Contract, Initialize, Logging, Volume};
 use countersign_crypto::certificate::Certificate;
-use countersign_plan::handover::{GuestPlan, Workload};
-use countersign_plan::signer::Signer;
+use countersign_plan::guest_os::handover::{GuestPlan, Workload};
+use countersign_plan::trust::signer::Signer;
 use countersign_plan::volumes::Action;
 use serde::Serialize;
 
@@ -131,7 +131,7 @@ fn certificate(certificate: &Certificate) -> CertificatePlan {
     let facts = certificate.facts();
     CertificatePlan {
         subject: facts.subject.clone(),
-        not_after: countersign_plan::record::timestamp(facts.not_after),
+        not_after: countersign_plan::dates::timestamp(facts.not_after),
         sha256: facts.sha256_fingerprint.clone(),
     }
 }

@@ -3,7 +3,7 @@
 //! It holds names, places, expectations and public facts; never a value of a secret field.
 
 use countersign_contract::refusal::Finding;
-use countersign_plan::stage::Stage;
+use countersign_plan::report::stage::Stage;
 use serde::Serialize;
 
 use super::plan::Plan;

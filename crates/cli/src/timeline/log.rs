@@ -5,7 +5,7 @@
 //! journal all at once, so the times of a record are no measure of it. A stage begins where the line before it ended,
 //! or later by the difference of their records' times; it lasts as long as its own line says.
 
-use countersign_plan::stage::Stage;
+use countersign_plan::report::stage::Stage;
 use serde::Deserialize;
 
 use super::{Bar, Origin, State, Timeline, code, tame};

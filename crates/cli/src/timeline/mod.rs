@@ -11,8 +11,8 @@ mod table;
 use std::io::Write;
 
 use anyhow::{Result, bail};
-use countersign_plan::stage::Stage;
-use countersign_plan::transcript::Transcript;
+use countersign_plan::report::stage::Stage;
+use countersign_plan::report::transcript::Transcript;
 use serde::{Serialize, Serializer};
 
 use crate::Answer;

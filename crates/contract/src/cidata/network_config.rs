@@ -4,7 +4,7 @@
 //! beyond it, IPv6, `accept-ra`, several interfaces and `vlans`. The host writes this file: it may choose addresses,
 //! and that is all. Every value becomes a typed one, a name is a name and nothing else, and a key that is not known is
 //! refused, because a setting that is silently dropped is a network that nobody meant. What comes of it is rendered
-//! by `countersign_plan::network`.
+//! by `countersign_plan::guest_os::network`.
 //!
 //! Follows <https://netplan.readthedocs.io/en/stable/netplan-yaml/> as far as the subset goes. No bonds, bridges,
 //! tunnels, `match`, `set-name`, rules or authentication.

@@ -1,7 +1,7 @@
 //! YAML text to events, each with its place: what this project's two readers of YAML have in common.
 //!
 //! The contract's reader builds its tree from these events and refuses most of YAML's features;
-//! `countersign_plan::compose` follows anchors and aliases. Both see one syntax, and it is that of the programs
+//! `countersign_plan::workload::compose` follows anchors and aliases. Both see one syntax, and it is that of the programs
 //! which read the same texts elsewhere: the compose program and HPCR use Go's yaml.v3, which is a translation of
 //! libyaml. `twin` refuses what the parser takes and they do not; what they read in another way than YAML 1.2 says
 //! is refused as well.

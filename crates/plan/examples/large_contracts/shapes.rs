@@ -11,7 +11,7 @@ use countersign_contract::envelope::Envelope;
 use countersign_contract::model::Contract;
 use countersign_contract::refusal::Refusal;
 use countersign_contract::schema;
-use countersign_plan::render::{Guest, render};
+use countersign_plan::guest_os::render::{Guest, render};
 
 /// What the stages parse and validate do when the sections are not sealed.
 pub fn plan(bytes: &[u8]) -> String {

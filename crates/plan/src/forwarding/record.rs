@@ -14,7 +14,7 @@
 use std::io::Write as _;
 
 use super::entry::{Entry, MESSAGE_BYTES};
-use crate::record::timestamp;
+use crate::dates::timestamp;
 
 /// The largest `sequenceId` (RFC 5424 section 7.3.1).
 const MAXIMUM_SEQUENCE_ID: u64 = 2_147_483_647;

@@ -9,7 +9,7 @@
 use countersign_crypto::digest::Sha256;
 
 use super::fault::{HeaderCopy, HeaderFault, Place, Rule};
-use crate::content::is_zero;
+use crate::volumes::content::is_zero;
 
 /// Length of the binary header in bytes.
 pub(super) const BINARY_LEN: usize = 4096;

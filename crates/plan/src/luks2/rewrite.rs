@@ -26,7 +26,7 @@ use super::binary::{self, BINARY_LEN};
 use super::fault::HeaderCopy;
 use super::judge::BLOCK;
 use super::{Accepted, Interrupted};
-use crate::content::{UNFINISHED, UNFINISHED_DISK, Unfinished, is_zero};
+use crate::volumes::content::{UNFINISHED, UNFINISHED_DISK, Unfinished, is_zero};
 
 /// Bytes for one place of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use countersign_contract::model::{Contract, Logging};
 use countersign_crypto::certificate::Certificate;
 
 use super::{Expiry, Subject};
-use crate::image::ImageManifest;
-use crate::record;
+use crate::dates;
+use crate::guest_os::image::ImageManifest;
 
 /// The certificates of the log connection and of the image; of several the one that ends first.
 pub fn expiries(contract: &Contract, manifest: &ImageManifest) -> Vec<Expiry> {
@@ -56,7 +56,7 @@ impl Expiry {
             Subject::Image => "the encryption certificate of this image",
         };
         let verb = if ended { "ended" } else { "ends" };
-        let end = record::timestamp(self.not_after);
+        let end = dates::timestamp(self.not_after);
         (code, format!("{what}{}, {verb} at {end}", self.fingerprint))
     }
 }

@@ -79,7 +79,7 @@ pub struct WatchedVolume {
     pub uuid: String,
     /// Key slots of its LUKS header.
     pub key_slots: usize,
-    /// SHA-256 of its record ([`crate::volume_record`]), hexadecimal; none where it has none.
+    /// SHA-256 of its record ([`crate::volumes::record`]), hexadecimal; none where it has none.
     pub record: Option<String>,
 }
 

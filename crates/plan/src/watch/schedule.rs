@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Expiry, Subject};
-use crate::record;
+use crate::dates;
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
@@ -173,7 +173,7 @@ fn slot(expiry: &Expiry, now: i64) -> Option<Slot> {
         (_, left) if left <= 7 * DAY => 12 * HOUR,
         (_, left) if left <= 30 * DAY => DAY,
         (Subject::Contract, _) => {
-            let (year, month, day) = record::date(now.div_euclid(DAY));
+            let (year, month, day) = dates::date(now.div_euclid(DAY));
             return (day == 1).then_some(Slot { length: 0, index: 12 * year + month });
         }
         _ => return None,
@@ -198,7 +198,7 @@ fn next(expiry: &Expiry, now: i64) -> i64 {
 /// Midnight of the next first of a month.
 fn next_month(now: i64) -> i64 {
     let today = now.div_euclid(DAY);
-    let first = (today + 1..today + 32).find(|day| record::date(*day).2 == 1);
+    let first = (today + 1..today + 32).find(|day| dates::date(*day).2 == 1);
     first.unwrap_or(today + 31) * DAY
 }
 

@@ -1,6 +1,6 @@
 //! Texts with variables: the same result, or refused by both.
 
-use countersign_plan::interpolate::interpolate;
+use countersign_plan::workload::interpolate::interpolate;
 
 use super::Numbers;
 use super::program::{Contract, Program, plain};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use countersign_plan::compose::images;
+use countersign_plan::workload::compose::images;
 
 use super::Numbers;
 use super::program::{self, Contract, Program, environment};

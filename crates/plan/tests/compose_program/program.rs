@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use countersign_crypto::secret::EnvironmentValue;
-use countersign_plan::compose::{Environment, PROGRAM};
-use countersign_plan::dotenv::DotenvRefusal;
+use countersign_plan::workload::compose::{Environment, PROGRAM};
+use countersign_plan::workload::dotenv::DotenvRefusal;
 use serde_json::Value;
 
 /// Variables of a contract.

@@ -2,11 +2,11 @@
 //! refused for what they are.
 
 use crate::luks2_volumes::{ARGON2ID, DEVICE_SIZE, PBKDF2, Volume};
-use countersign_plan::derivations::Cost;
 use countersign_plan::luks2::{
     Accepted, HEADER_LIMIT, Header, LuksVersion, METADATA_LIMIT, PROBE_LEN, Profile, ReadError, SlotKdf,
     judge, metadata_len, read,
 };
+use countersign_plan::volumes::derivations::Cost;
 
 const LUKS2: [&str; 2] = ["--type", "luks2"];
 const LUKS1: [&str; 4] = ["--type", "luks1", "--pbkdf-force-iterations", "1000"];

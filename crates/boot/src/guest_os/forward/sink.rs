@@ -10,7 +10,7 @@ use countersign_plan::forwarding::entry::Entry;
 use countersign_plan::forwarding::ledger::{REQUEST_LONGEST, SYSLOG_LONGEST};
 use countersign_plan::forwarding::record;
 use countersign_plan::forwarding::singles::Batch;
-use countersign_plan::handover::GuestPlan;
+use countersign_plan::guest_os::handover::GuestPlan;
 use countersign_ports::Severity;
 use countersign_ports::guest_os::{Ending, Forwarder, GuestOs, LogTarget};
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use countersign_contract::code::Code;
 use countersign_plan::luks2;
-use countersign_plan::volume_record::{ATTRIBUTE, LIMIT};
+use countersign_plan::volumes::record::{ATTRIBUTE, LIMIT};
 use countersign_plan::watch::inspect::{self, Deviation, ROOT};
 use countersign_plan::watch::mounts::{self, Mount};
 use countersign_plan::watch::{Mapping, WatchRecords, WatchedVolume};

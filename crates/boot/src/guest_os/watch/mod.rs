@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use countersign_contract::code::Code;
 use countersign_plan::forwarding::ledger::Forwarded;
-use countersign_plan::handover::{FORWARDED, GuestPlan, WATCH, WATCH_STATE, Workload};
+use countersign_plan::guest_os::handover::{FORWARDED, GuestPlan, WATCH, WATCH_STATE, Workload};
 use countersign_plan::watch::WatchRecords;
 use countersign_plan::watch::schedule::{Clock, DEMAND_SECONDS, DEMANDS, Demand, Due, State};
 use countersign_plan::watch::workload::{Change, Containers};

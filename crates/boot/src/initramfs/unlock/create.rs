@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
 use countersign_contract::model::Volume;
-use countersign_plan::content::Unfinished;
 use countersign_plan::luks2::rewrite::{self, Write};
 use countersign_plan::luks2::{Integrity, Profile};
+use countersign_plan::volumes::content::Unfinished;
 use countersign_plan::volumes::{DATA_OFFSET, METADATA_BYTES};
 use countersign_ports::{Disk, Durability, FsType, Initramfs, LuksParameters};
 

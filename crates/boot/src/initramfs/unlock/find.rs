@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use countersign_contract::code::Code;
 use countersign_contract::model::Volume;
-use countersign_plan::devices::{Assignment, Wanted, assign};
-use countersign_plan::facts::Facts;
+use countersign_plan::volumes::devices::{Assignment, Wanted, assign};
+use countersign_plan::volumes::facts::Facts;
 use countersign_plan::volumes::{Action, settle};
 use countersign_ports::error::SystemError;
 use countersign_ports::{Disk, Initramfs};

@@ -1,6 +1,6 @@
 //! Growing a volume whose disk became larger: the partition `data`, the mapping, the file system.
 //!
-//! Why the power may fail at any byte of the partition table is said in [`countersign_plan::partition_table`]; a file
+//! Why the power may fail at any byte of the partition table is said in [`countersign_plan::volumes::partition_table`]; a file
 //! system grows in its own journal. Each step looks at what is there, so the next boot goes on where one was cut. The
 //! container itself has no size: its data reaches to the end of the partition or disk. A volume with integrity does not
 //! grow: dm-integrity lays its tags out for the size that it was made with.
@@ -11,9 +11,9 @@ use std::path::Path;
 
 use countersign_contract::code::Code;
 use countersign_contract::model::Volume;
-use countersign_plan::file_system::{SUPERBLOCK_BYTES, grows};
 use countersign_plan::luks2::Integrity;
-use countersign_plan::partition_table::{self, Growth, HEAD_BYTES, Last, WORTH_BYTES};
+use countersign_plan::volumes::file_system::{SUPERBLOCK_BYTES, grows};
+use countersign_plan::volumes::partition_table::{self, Growth, HEAD_BYTES, Last, WORTH_BYTES};
 use countersign_ports::error::SystemError;
 use countersign_ports::{Disk, Initramfs};
 

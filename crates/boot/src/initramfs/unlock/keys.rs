@@ -1,7 +1,7 @@
 //! Finding the keys of the volumes that exist: every header is judged before any key is derived, and all keys are
 //! derived before anything is mapped.
 //!
-//! Volumes wait for each other only as far as memory and processors say ([`countersign_plan::derivations`]). Of each
+//! Volumes wait for each other only as far as memory and processors say ([`countersign_plan::volumes::derivations`]). Of each
 //! volume one passphrase is tried at a time, in the order of [`super::seeds`]. A volume that does not open ends the
 //! search once every volume before it has its key: the error that is reported is that of the first such volume in the
 //! contract.
@@ -12,8 +12,8 @@ use std::vec::IntoIter;
 use countersign_contract::code::Code;
 use countersign_crypto::secret::VolumePassphrase;
 use countersign_crypto::volume_key::VolumeKey;
-use countersign_plan::derivations::{self, Cost};
 use countersign_plan::volumes::Action;
+use countersign_plan::volumes::derivations::{self, Cost};
 use countersign_ports::{Derivation, Initramfs, OpenError};
 
 use crate::failure::Failure;

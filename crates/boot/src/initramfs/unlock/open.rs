@@ -13,7 +13,7 @@ use countersign_crypto::volume_key::VolumeKey;
 use countersign_plan::luks2::rewrite::{self, Write};
 use countersign_plan::luks2::table::{CryptTable, IntegrityTable, TableFlag, expected_table};
 use countersign_plan::luks2::{self, Accepted, HeaderFault, Integrity, Profile, ReadError, Rule};
-use countersign_plan::mapper::INTEGRITY_SUFFIX;
+use countersign_plan::volumes::mapper::INTEGRITY_SUFFIX;
 use countersign_ports::error::SystemError;
 use countersign_ports::{Discard, Disk, Initramfs};
 

@@ -2,9 +2,11 @@
 
 use countersign_contract::code::Code;
 use countersign_contract::model::Volume;
-use countersign_plan::content::{self, Content, FILE_SYSTEM_BYTES, HEAD_BYTES, TAIL_BYTES, classify};
-use countersign_plan::facts::{DiskFacts, Facts, PartitionFacts};
 use countersign_plan::volumes::DATA_OFFSET;
+use countersign_plan::volumes::content::{
+    self, Content, FILE_SYSTEM_BYTES, HEAD_BYTES, TAIL_BYTES, classify,
+};
+use countersign_plan::volumes::facts::{DiskFacts, Facts, PartitionFacts};
 use countersign_ports::error::Result;
 use countersign_ports::{Disk, Initramfs, Partition};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The record that a volume carries ([`countersign_plan::volume_record`]): read and judged once the volume is
+//! The record that a volume carries ([`countersign_plan::volumes::record`]): read and judged once the volume is
 //! mounted, before anything else is written to the disk; brought up to date when its header changes.
 //!
 //! A volume that is mounted read-only keeps the record that it has, and none where it has none.
@@ -9,7 +9,7 @@ use countersign_contract::code::Code;
 use countersign_contract::model::{Serial, Volume};
 use countersign_contract::refusal::Finding;
 use countersign_crypto::LibraryError;
-use countersign_plan::volume_record::{ATTRIBUTE, LIMIT, Origin, RecordFault, Subject, VolumeRecord};
+use countersign_plan::volumes::record::{ATTRIBUTE, LIMIT, Origin, RecordFault, Subject, VolumeRecord};
 use countersign_ports::Initramfs;
 
 use crate::failure::Failure;

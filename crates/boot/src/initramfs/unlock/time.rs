@@ -1,10 +1,10 @@
-//! The time that counts, once the records of the volumes can be read ([`countersign_plan::time_floor`]).
+//! The time that counts, once the records of the volumes can be read ([`countersign_plan::trust::time_floor`]).
 
 use countersign_contract::code::Code;
 use countersign_contract::model::Contract;
 use countersign_contract::place::{Pointer, SectionName};
-use countersign_plan::signer::{self, SignerRefusal};
-use countersign_plan::time_floor::{self, Known};
+use countersign_plan::trust::signer::{self, SignerRefusal};
+use countersign_plan::trust::time_floor::{self, Known};
 use countersign_plan::watch::schedule::Clock;
 use countersign_ports::Initramfs;
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use countersign_contract::code::Code;
 use countersign_contract::model::Volume;
 use countersign_crypto::digest::sha256_hex;
-use countersign_plan::volume_record::{ATTRIBUTE, LIMIT};
+use countersign_plan::volumes::record::{ATTRIBUTE, LIMIT};
 use countersign_plan::watch::mounts;
 use countersign_plan::watch::{Flags, Mapping, WatchedVolume};
 use countersign_ports::error::SystemError;

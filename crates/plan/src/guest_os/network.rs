@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use countersign_contract::cidata::network_config::{Interface, NetworkConfig, Route};
 use countersign_crypto::secret::SecretBytes;
 
-use crate::file::File;
+use crate::guest_os::file::File;
 
 /// systemd-networkd reads its files from here.
 const FOLDER: &str = "/run/systemd/network";

@@ -8,6 +8,7 @@ pub mod entry;
 pub mod iam;
 pub mod ledger;
 pub mod lines;
+pub mod own;
 pub mod record;
 pub mod singles;
 pub mod verdict;

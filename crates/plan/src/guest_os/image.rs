@@ -15,7 +15,7 @@ pub struct ImageManifest {
     pub root: RootImage,
     /// Scratch space.
     pub scratch: ScratchDisk,
-    /// Which contracts without a signature the image takes (design section 3, rule 6).
+    /// Which contracts without a signature the image takes (DESIGN.md section 3, rule 6).
     #[serde(default)]
     pub unsigned: Unsigned,
     /// The older way to say `"unsigned": "refuse"`.

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use countersign_contract::model::Volume;
 
-use crate::facts::DiskFacts;
+use crate::volumes::facts::DiskFacts;
 
 /// The bytes of a serial number that virtio carries (virtio 1.2 section 5.2.6, `VIRTIO_BLK_T_GET_ID`).
 const VIRTIO_SERIAL_BYTES: usize = 20;
@@ -121,7 +121,7 @@ fn refuse_shared(assigned: &mut BTreeMap<String, Assignment>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::content::Content;
+    use crate::volumes::content::Content;
 
     fn disk(name: &str, serial: &str) -> DiskFacts {
         DiskFacts {

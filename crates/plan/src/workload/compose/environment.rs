@@ -7,7 +7,7 @@
 use countersign_crypto::secret::{EnvironmentValue, SecretBytes};
 use zeroize::Zeroizing;
 
-use crate::dotenv::{self, DotenvRefusal, Variables};
+use crate::workload::dotenv::{self, DotenvRefusal, Variables};
 
 /// Where HPCR puts the compose folder; relative bind mounts of the workload resolve there.
 pub const COMPOSE_FOLDER: &str = "/data1/compose";

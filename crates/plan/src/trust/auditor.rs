@@ -13,8 +13,8 @@ use countersign_crypto::secret::{ImageKey, SecretBytes};
 use countersign_crypto::signature::PublicKeyError;
 use countersign_crypto::token::{Prefix, Recipient, Token};
 
-use crate::file::File;
-use crate::handover::{AUDITOR, FOLDER};
+use crate::guest_os::file::File;
+use crate::guest_os::handover::{AUDITOR, FOLDER};
 
 /// Who may read the record.
 #[derive(Debug, Clone)]

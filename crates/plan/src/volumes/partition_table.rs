@@ -17,8 +17,8 @@
 //! | 3. the new primary array, in the place that is not in use | the old ones |
 //! | 4. the primary header (one block) | the old or the new ones |
 
-use crate::content::is_zero;
 use crate::luks2::rewrite::Write;
+use crate::volumes::content::is_zero;
 
 /// Bytes to read from the start of the disk: all before the first partition of a volume's disk.
 pub const HEAD_BYTES: usize = 1 << 20;

@@ -3,7 +3,7 @@
 //! Facts are gathered once by the stages and handed in; nothing here looks at the machine. All of them are the
 //! host's word and are used to choose and to refuse, never to trust.
 
-use crate::content::Content;
+use crate::volumes::content::Content;
 
 /// Facts about the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -1,7 +1,7 @@
 //! What crosses the handover: the names of its files, and the part of the plan that the guest OS carries out.
 //!
 //! The plan is written as JSON into memory-backed `/run` and read in the guest OS, so it holds names and paths only.
-//! Whatever is secret lies in files of its own beside it ([`crate::file::File`]).
+//! Whatever is secret lies in files of its own beside it ([`crate::guest_os::file::File`]).
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ pub const FOLDER: &str = "/run/countersign";
 
 /// [`GuestPlan`], for every stage of the guest OS.
 pub const PLAN: &str = "plan.json";
-/// [`crate::transcript::Transcript`], which each stage adds to.
+/// [`crate::report::transcript::Transcript`], which each stage adds to.
 pub const TRANSCRIPT: &str = "transcript.json";
 /// Lines of the first cause, where the boot has failed.
 pub const CAUSE: &str = "failure.txt";

@@ -6,7 +6,7 @@
 
 use countersign_contract::model::FileSystem;
 
-use crate::partition_table::WORTH_BYTES;
+use crate::volumes::partition_table::WORTH_BYTES;
 
 /// Bytes to read from the start of the mapped device.
 pub const SUPERBLOCK_BYTES: usize = (64 << 10) + 4096;

@@ -23,7 +23,7 @@ use countersign_contract::refusal::Finding;
 use countersign_crypto::LibraryError;
 use countersign_crypto::signature::SigningKey;
 
-use crate::image::Unsigned;
+use crate::guest_os::image::Unsigned;
 
 /// Who signed.
 #[derive(Debug, Clone, PartialEq, Eq)]

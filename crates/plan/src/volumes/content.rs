@@ -1,6 +1,6 @@
 //! What a block device holds, judged by its first and last bytes: the guard before any formatting.
 //!
-//! Blank is a strong word here (design section 7): every byte of the regions where a header could stand is zero.
+//! Blank is a strong word here (DESIGN.md section 7): every byte of the regions where a header could stand is zero.
 //! Whatever else is found is named where we know its name, and is never formatted. Offsets and magic numbers are
 //! those of the on-disk formats themselves.
 

@@ -2,7 +2,7 @@
 //!
 //! The host sets the guest's clock. Two things in the guest's own hands say that it must be later: the build date of the
 //! image, sealed in `image.json`, and the time at which a volume was last opened, in the record that the volume carries
-//! under its own key ([`crate::volume_record`]). A clock that is behind is not believed: certificates are judged by the
+//! under its own key ([`crate::volumes::record`]). A clock that is behind is not believed: certificates are judged by the
 //! later time. The first is known before the contract is opened, the second only when the volumes are open; what was
 //! judged before is judged again then. A clock that is ahead cannot be told from one that is right.
 //!
@@ -10,7 +10,7 @@
 
 use countersign_contract::code::Code;
 
-use crate::record::timestamp;
+use crate::dates::timestamp;
 use crate::watch::schedule::{Clock, TOLERANCE_SECONDS};
 
 /// Why a time is known to have passed.

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use countersign_crypto::secret::SecretBytes;
 use zeroize::Zeroizing;
 
-use crate::interpolate::{Fault, interpolate};
+use crate::workload::interpolate::{Fault, interpolate};
 
 /// Most bytes of the file, and of all its values once variables are replaced.
 pub const MAX_BYTES: usize = 1 << 20;

@@ -12,8 +12,8 @@
 
 use countersign_crypto::LibraryError;
 
-use crate::auditor::Auditor;
-use crate::transcript::Transcript;
+use crate::report::transcript::Transcript;
+use crate::trust::auditor::Auditor;
 
 /// What each line begins with, after whatever a console or a log puts before it.
 pub const MARKER: &str = "countersign-capsule: ";
@@ -103,7 +103,7 @@ fn read(line: &str) -> Option<(u32, u32, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transcript::{FailureRecord, StageRecord, Warning};
+    use crate::report::transcript::{FailureRecord, StageRecord, Warning};
 
     fn transcript(warnings: usize, findings: usize) -> Transcript {
         let stage = StageRecord { stage: "parse".into(), started_ms: 1, ms: 2, summary: Vec::new() };

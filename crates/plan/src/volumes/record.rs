@@ -9,7 +9,7 @@
 //! without `integrity`, old blocks put back one by one.
 //!
 //! The record also keeps the latest time at which the volume was opened, so that a clock that is set back at power-on is
-//! known for what it is ([`crate::time_floor`]); and the highest serial of the contracts that have opened the volume
+//! known for what it is ([`crate::trust::time_floor`]); and the highest serial of the contracts that have opened the volume
 //! (`env.countersign.serial`), so that a host cannot put an older contract back: a signed one is as good as a newer one
 //! but for its serial. Records of format 1 have neither; what is written is format 2.
 //!

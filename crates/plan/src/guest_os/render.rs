@@ -14,14 +14,16 @@ use countersign_crypto::certificate::Certificate;
 use countersign_crypto::private_key::PrivateKey;
 use countersign_crypto::secret::SecretBytes;
 
-use crate::compose::{self, COMPOSE_FOLDER, COMPOSE_PROJECT, ComposeFault, ComposeRefusal, Environment};
-use crate::credentials::auth_json;
-use crate::dotenv::DotenvRefusal;
-use crate::file::File;
-use crate::handover::{
+use crate::guest_os::credentials::auth_json;
+use crate::guest_os::file::File;
+use crate::guest_os::handover::{
     FOLDER, GuestPlan, Iam, LogServer, LogService, PLAN, PUBLIC_AUTHORITIES, Registries, Workload,
 };
-use crate::network;
+use crate::guest_os::network;
+use crate::workload::compose::{
+    self, COMPOSE_FOLDER, COMPOSE_PROJECT, ComposeFault, ComposeRefusal, Environment,
+};
+use crate::workload::dotenv::DotenvRefusal;
 
 /// The project's variables, in the compose folder.
 const DOTENV: &str = ".env";

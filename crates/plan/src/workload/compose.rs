@@ -3,7 +3,7 @@
 //! The engine's own compose program interprets the file; here only what has to be judged before it runs is read:
 //! each service's `image` after interpolation, and the keys that would bring in something unjudged (`build`,
 //! `include`, `extends` of another file). Both read the same text, so what they could take differently is followed to
-//! the letter or refused: `document`, `reference`, [`crate::interpolate`] and [`crate::dotenv`] say how. The test
+//! the letter or refused: `document`, `reference`, [`crate::workload::interpolate`] and [`crate::workload::dotenv`] say how. The test
 //! `compose_program` of this package holds all of it against the program.
 //!
 //! The rule is HPCR's: an image is named by digest, or a signature rule covers it. Signature rules are refused
@@ -17,7 +17,7 @@ mod document;
 mod environment;
 mod reference;
 
-use crate::interpolate::{Fault, interpolate};
+use crate::workload::interpolate::{Fault, interpolate};
 use document::{Entry, Kind, Node};
 
 pub use environment::{COMPOSE_FOLDER, COMPOSE_PROJECT, Environment, PROGRAM};

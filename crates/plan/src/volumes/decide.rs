@@ -1,7 +1,7 @@
 //! What is done with the disk of a volume: open what is there, make what is blank, refuse the rest.
 //!
 //! Follows the public decision table of HPCR for contracts without a key management service, with one difference
-//! (design section 7): what HPCR would format because it is not LUKS is formatted here only if it is blank.
+//! (DESIGN.md section 7): what HPCR would format because it is not LUKS is formatted here only if it is blank.
 //!
 //! | partitions | content | action |
 //! |---|---|---|
@@ -20,9 +20,9 @@ use std::collections::BTreeMap;
 use countersign_contract::code::Code;
 use countersign_contract::model::{FileSystem, Initialize, Volume};
 
-use crate::content::{Content, Unfinished};
-use crate::devices::Assignment;
-use crate::facts::{DiskFacts, Facts, PartitionFacts};
+use crate::volumes::content::{Content, Unfinished};
+use crate::volumes::devices::Assignment;
+use crate::volumes::facts::{DiskFacts, Facts, PartitionFacts};
 
 /// Bytes of the `metadata` partition of a new volume.
 pub const METADATA_BYTES: u64 = 100 << 20;

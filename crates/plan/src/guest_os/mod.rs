@@ -1,0 +1,8 @@
+//! The guest OS: the image that it comes from, the files that it gets, the plan that its stages carry out.
+
+pub mod credentials;
+pub mod file;
+pub mod handover;
+pub mod image;
+pub mod network;
+pub mod render;

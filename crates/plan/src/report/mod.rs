@@ -1,0 +1,5 @@
+//! What a boot reports: its stages, the transcript, the failure capsule.
+
+pub mod capsule;
+pub mod stage;
+pub mod transcript;

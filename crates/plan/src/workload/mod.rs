@@ -1,0 +1,5 @@
+//! The workload: compose files as the compose program reads them, and what they may ask for.
+
+pub mod compose;
+pub mod dotenv;
+pub mod interpolate;
