@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use countersign_crypto::secret::ImageKey;
+use countersign_crypto::image_key::ImageKey;
 use countersign_plan::report::capsule;
 use zeroize::Zeroizing;
 

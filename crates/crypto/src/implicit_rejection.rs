@@ -15,9 +15,8 @@
 
 use crate::LibraryError;
 use crate::digest::secret_sha256;
-use crate::secret::ImageKey;
 use openssl::hash::MessageDigest;
-use openssl::pkey::PKey;
+use openssl::pkey::{PKey, PKeyRef, Private};
 use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::Padding;
 use openssl::sign::Signer;
@@ -29,20 +28,24 @@ const OVERHEAD: usize = 11;
 /// How many lengths are drawn for the made-up message; one of them fits but for 2^-128.
 const LENGTH_DRAWS: usize = 128;
 
-/// The message in `ciphertext`, or the pseudo-random one that stands for a broken padding.
+/// The message in `ciphertext`, or the pseudo-random one that stands for a broken padding; `seed` is that of [`seed`].
 ///
 /// `None` for a ciphertext that is no number below the modulus, written with as many bytes as the
 /// modulus has. Everybody can see that without the key.
 ///
 /// # Errors
 /// [`LibraryError`] when OpenSSL has no memory or no HMAC-SHA-256.
-pub(crate) fn decrypt(key: &ImageKey, ciphertext: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, LibraryError> {
-    let len = key.modulus_len();
+pub(crate) fn decrypt(
+    key: &PKeyRef<Private>,
+    seed: &[u8; 32],
+    ciphertext: &[u8],
+) -> Result<Option<Zeroizing<Vec<u8>>>, LibraryError> {
+    let len = key.size();
     if ciphertext.len() != len {
         return Ok(None);
     }
     // Made before anything is known of the padding, so it takes the same time always.
-    let made_up = MadeUp::new(key.rejection_seed(), ciphertext)?;
+    let made_up = MadeUp::new(seed, ciphertext)?;
     let Some(padded) = raw_decrypt(key, ciphertext, len) else {
         return Ok(None);
     };
@@ -50,9 +53,9 @@ pub(crate) fn decrypt(key: &ImageKey, ciphertext: &[u8]) -> Result<Option<Zeroiz
 }
 
 /// The number behind the ciphertext, as `len` bytes.
-fn raw_decrypt(key: &ImageKey, ciphertext: &[u8], len: usize) -> Option<Zeroizing<Vec<u8>>> {
+fn raw_decrypt(key: &PKeyRef<Private>, ciphertext: &[u8], len: usize) -> Option<Zeroizing<Vec<u8>>> {
     let mut padded = Zeroizing::new(vec![0; len]);
-    let mut context = PkeyCtx::new(key.expose()).ok()?;
+    let mut context = PkeyCtx::new(key).ok()?;
     context.decrypt_init().ok()?;
     context.set_rsa_padding(Padding::NONE).ok()?;
     let written = context.decrypt(ciphertext, Some(&mut padded)).ok()?;

@@ -20,6 +20,7 @@ pub mod digest;
 mod error;
 #[cfg(fuzzing)]
 pub mod fuzz;
+pub mod image_key;
 mod implicit_rejection;
 pub mod issuance;
 mod openssl_enc;

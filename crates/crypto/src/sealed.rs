@@ -28,7 +28,8 @@
 
 use crate::LibraryError;
 use crate::digest::sha256;
-use crate::secret::{ImageKey, SectionText};
+use crate::image_key::ImageKey;
+use crate::secret::SectionText;
 use crate::text_form::{from_base64, is_line_break, to_base64};
 use crate::token::{Recipient, Unopened};
 use openssl::md::Md;

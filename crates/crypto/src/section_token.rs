@@ -3,8 +3,9 @@
 //! Which kind it is, its prefix says; readers of contracts need not know more. What the kinds promise differs, and
 //! [`SectionToken::is_authenticated`] tells.
 
+use crate::image_key::ImageKey;
 use crate::sealed::{SealedToken, SealedTokenShape, SectionName, looks_like_sealed_token};
-use crate::secret::{ImageKey, SectionText};
+use crate::secret::SectionText;
 use crate::token::{self, Token, TokenShape, Unopened};
 
 /// What is wrong with the form of a token. Anybody can see that, so it may be said.

@@ -12,9 +12,9 @@
 //! the same work: RSA, PBKDF2 and AES run whether or not the step before succeeded.
 
 use crate::LibraryError;
-use crate::implicit_rejection;
+use crate::image_key::ImageKey;
 use crate::openssl_enc;
-use crate::secret::{ImageKey, SectionText};
+use crate::secret::SectionText;
 use crate::signature::{PublicKeyError, PublicKeyForm};
 use crate::text_form::{from_base64, is_line_break, to_base64};
 use openssl::pkey::{PKey, PKeyRef, Public};
@@ -116,8 +116,7 @@ impl Token {
     /// # Errors
     /// [`Unopened`], whatever is wrong.
     pub fn open(&self, key: &ImageKey) -> Result<SectionText, Unopened> {
-        let message =
-            implicit_rejection::decrypt(key, &self.passphrase).map_err(|_| Unopened)?.ok_or(Unopened)?;
+        let message = key.decrypt(&self.passphrase).map_err(|_| Unopened)?.ok_or(Unopened)?;
         let line = openssl_enc::passphrase_line(&message);
         // Without a passphrase the work goes on with an empty one, and its result is thrown away.
         let text = openssl_enc::decrypt(&self.body, line.unwrap_or(&[])).map_err(|_| Unopened)?;

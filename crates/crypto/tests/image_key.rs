@@ -5,7 +5,7 @@
 mod common;
 
 use common::Openssl;
-use countersign_crypto::secret::{ImageKey, ImageKeyError};
+use countersign_crypto::image_key::{ImageKey, ImageKeyError};
 use countersign_crypto::token::Token;
 
 fn refused(pem: &[u8]) -> ImageKeyError {

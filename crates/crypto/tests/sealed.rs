@@ -7,8 +7,8 @@
 mod common;
 
 use common::Openssl;
+use countersign_crypto::image_key::ImageKey;
 use countersign_crypto::sealed::{SealedToken, SectionName};
-use countersign_crypto::secret::ImageKey;
 use countersign_crypto::token::{Recipient, Unopened};
 
 const OAEP: &str = "-pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 -pkeyopt rsa_mgf1_md:sha256";

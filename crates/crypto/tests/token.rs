@@ -6,7 +6,7 @@
 mod common;
 
 use common::Openssl;
-use countersign_crypto::secret::ImageKey;
+use countersign_crypto::image_key::ImageKey;
 use countersign_crypto::token::{Prefix, Recipient, Token, TokenShape, Unopened};
 
 const PREFIXES: [&str; 2] = ["hyper-protect-basic", "contract-basic"];

@@ -6,7 +6,7 @@
 
 use countersign_contract::code::Code;
 use countersign_contract::envelope::SectionTree;
-use countersign_crypto::secret::ImageKey;
+use countersign_crypto::image_key::ImageKey;
 use countersign_plan::trust::{section, signer};
 use countersign_ports::Initramfs;
 

@@ -9,7 +9,7 @@
 use countersign_contract::code::Code;
 use countersign_contract::envelope::{Envelope, SectionTree};
 use countersign_contract::refusal::Finding;
-use countersign_crypto::secret::ImageKey;
+use countersign_crypto::image_key::ImageKey;
 use countersign_plan::trust::auditor::Auditor;
 use countersign_plan::trust::section;
 use countersign_plan::trust::signer::{self, Signer, SignerRefusal};

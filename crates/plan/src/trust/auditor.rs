@@ -8,8 +8,9 @@ use countersign_contract::code::Code;
 use countersign_contract::envelope::AttestationKey;
 use countersign_contract::refusal::{Finding, Refusal};
 use countersign_crypto::LibraryError;
+use countersign_crypto::image_key::ImageKey;
 use countersign_crypto::sealed::SectionName;
-use countersign_crypto::secret::{ImageKey, SecretBytes};
+use countersign_crypto::secret::SecretBytes;
 use countersign_crypto::signature::PublicKeyError;
 use countersign_crypto::token::{Prefix, Recipient, Token};
 

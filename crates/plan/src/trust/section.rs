@@ -9,7 +9,8 @@ use countersign_contract::model::Contract;
 use countersign_contract::place::{Place, SectionName};
 use countersign_contract::refusal::{Finding, Refusal};
 use countersign_contract::schema;
-use countersign_crypto::secret::{ImageKey, SectionText};
+use countersign_crypto::image_key::ImageKey;
+use countersign_crypto::secret::SectionText;
 use countersign_crypto::section_token::SectionToken;
 
 /// The text of a sealed section; `None` for one that is not sealed.
