@@ -25,26 +25,26 @@ use countersign_vm::profile::Profile;
 use crate::support::{BOOT, work};
 
 /// Serial number of a disk onto which the unit writes what holds the contract's secret rightly.
-pub const CONTROL_DISK: &str = "control";
+pub(crate) const CONTROL_DISK: &str = "control";
 
 /// Serial number of a disk onto which the unit writes all files that lie in memory.
-pub const MEMORY_DISK: &str = "memory";
+pub(crate) const MEMORY_DISK: &str = "memory";
 
 /// The port on which the unit waits to be asked.
 const PROBE: u16 = 8090;
 
 /// The port on which it then waits to make the kernel panic.
-pub const PANIC: u16 = 8091;
+pub(crate) const PANIC: u16 = 8091;
 
 /// Room on a disk of what was seen, in bytes.
-pub const SEEN: u64 = 64 << 20;
+pub(crate) const SEEN: u64 = 64 << 20;
 
 /// In the environment of process 1, where the kernel puts words of its command line that it does not know.
 const CONTROL: &str = "in-the-environment-of-process-1";
 
 /// How a story ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// The machine powers itself off.
     Off,
     /// It is cut off, or its kernel ends.
@@ -53,7 +53,7 @@ pub enum End {
 
 /// What is seen of a guest from inside.
 #[derive(Debug)]
-pub struct Look {
+pub(crate) struct Look {
     /// What its console and its emulator said.
     pub logs: Logs,
     /// All its disks.
@@ -64,7 +64,7 @@ pub struct Look {
 }
 
 /// Boots a guest and looks at it from inside. Its logs are called `name`, and kept.
-pub fn boot(name: &str, profile: &Profile, mut run: Run) -> (Guest, Look) {
+pub(crate) fn boot(name: &str, profile: &Profile, mut run: Run) -> (Guest, Look) {
     let archive = PathBuf::from(std::env::var_os("COUNTERSIGN_LOOK").unwrap_or_default());
     material::add(&mut run, &archive, "/look/init").unwrap();
     run.command_line.push(format!("control={CONTROL}"));
@@ -88,7 +88,7 @@ pub fn boot(name: &str, profile: &Profile, mut run: Run) -> (Guest, Look) {
 }
 
 /// Connects to a port of the guest until `wanted` has happened: the emulator takes connections before the guest listens.
-pub fn knock(guest: &mut Guest, port: u16, what: &str, wanted: impl Fn(&Next) -> bool) -> Next {
+pub(crate) fn knock(guest: &mut Guest, port: u16, what: &str, wanted: impl Fn(&Next) -> bool) -> Next {
     let port = guest.forwarded(port).unwrap();
     let deadline = Instant::now() + BOOT;
     loop {
@@ -104,23 +104,23 @@ pub fn knock(guest: &mut Guest, port: u16, what: &str, wanted: impl Fn(&Next) ->
 
 impl Look {
     /// Has the unit look now; for guests that do not power themselves off.
-    pub fn ask(&self, guest: &mut Guest) {
+    pub(crate) fn ask(&self, guest: &mut Guest) {
         let done = |next: &Next| matches!(next, Next::Event(seen) if matches!(&seen.event, Event::Console(line) if line.contains("probe: done")));
         knock(guest, PROBE, "look from inside", done);
     }
 
     /// Command lines and environments; each record begins with `process=`.
-    pub fn processes(&self) -> String {
+    pub(crate) fn processes(&self) -> String {
         read(&self.processes)
     }
 
     /// Journal, transcript, and what else there was.
-    pub fn files(&self) -> String {
+    pub(crate) fn files(&self) -> String {
         read(&self.files)
     }
 
     /// What was looked at was seen, and no planted secret is in it, on the console, at the log server or on any disk.
-    pub fn assert_silent(&self, world: &World, end: End) {
+    pub(crate) fn assert_silent(&self, world: &World, end: End) {
         self.judged.set(true);
         let name = self.logs.name();
         let serial = std::fs::read_to_string(self.logs.serial()).unwrap();
@@ -173,7 +173,7 @@ impl Look {
 
     /// Of what the contract gave for its registry nothing is left in a file that lies in memory; of the log client's key,
     /// which the forwarder reads, there is, so the search finds what is there.
-    pub fn assert_credentials_are_gone(&self, world: &World) {
+    pub(crate) fn assert_credentials_are_gone(&self, world: &World) {
         let name = self.logs.name();
         let disk = self.drives.iter().find(|drive| drive.serial == MEMORY_DISK).unwrap();
         assert!(read(&disk.path).ends_with("\nmemory=complete\n"), "{name}: memory was not looked at");

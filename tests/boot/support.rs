@@ -17,13 +17,13 @@ use countersign_vm::profile::Profile;
 use crate::inside::{self, End, Look};
 
 /// The longest that an emulated boot may take on a busy machine; a bound, not a claim.
-pub const BOOT: Duration = Duration::from_secs(600);
+pub(crate) const BOOT: Duration = Duration::from_secs(600);
 
 /// What the report of a failed boot may take (systemd/README.md).
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Whether a story that takes minutes of emulation is to run: with `--long`, or where stories are named. Says so if not.
-pub fn long() -> bool {
+pub(crate) fn long() -> bool {
     let wanted =
         ["COUNTERSIGN_LONG", "COUNTERSIGN_NAMED"].iter().any(|name| std::env::var_os(name).is_some());
     if !wanted {
@@ -33,10 +33,10 @@ pub fn long() -> bool {
 }
 
 /// No container runs.
-pub const NONE: Duration = Duration::ZERO;
+pub(crate) const NONE: Duration = Duration::ZERO;
 
 /// How long containers may take to stop (`TimeoutStopSec=` of the engine's unit).
-pub const STOP: Duration = Duration::from_secs(60);
+pub(crate) const STOP: Duration = Duration::from_secs(60);
 
 /// What `tests/run` built; absent names are reported together by the world.
 fn artifacts() -> Artifacts {
@@ -51,13 +51,13 @@ fn artifacts() -> Artifacts {
 }
 
 /// Where worlds, keys and serial logs go.
-pub fn work() -> PathBuf {
+pub(crate) fn work() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("boot")
 }
 
 /// A fresh world, whose guest OS can be looked at from inside (`probe/`); the stories of one run share its keys, which
 /// take long to make.
-pub fn world() -> World {
+pub(crate) fn world() -> World {
     let path = |name: &str| PathBuf::from(std::env::var_os(name).unwrap_or_default());
     create(Artifacts {
         os: path("COUNTERSIGN_PROBED_OS_IMAGE"),
@@ -67,7 +67,7 @@ pub fn world() -> World {
 }
 
 /// A fresh world with exactly the guest OS that ships.
-pub fn shipped_world() -> World {
+pub(crate) fn shipped_world() -> World {
     create(artifacts())
 }
 
@@ -77,7 +77,7 @@ fn create(artifacts: Artifacts) -> World {
 
 /// The contract with a seed that its volume was not made with. What the guest derives from it, in either order of the
 /// seeds, is a planted secret as well.
-pub fn mistyped(world: &mut World, contract: &Contract) -> Contract {
+pub(crate) fn mistyped(world: &mut World, contract: &Contract) -> Contract {
     let mut contract = contract.clone();
     let volume = contract.volumes.get_mut(VOLUME).unwrap();
     volume.env_seed.push_str("-mistyped");
@@ -90,12 +90,12 @@ pub fn mistyped(world: &mut World, contract: &Contract) -> Contract {
 }
 
 /// Logs of the run called `name`, kept after it.
-pub fn logs(name: &str) -> Logs {
+pub(crate) fn logs(name: &str) -> Logs {
     Logs::new(work().join("logs"), name)
 }
 
 /// The demo's compose folder, packed, with one more service, made from the name of the demo's image.
-pub fn compose_with(world: &World, service: impl Fn(&str) -> String) -> String {
+pub(crate) fn compose_with(world: &World, service: impl Fn(&str) -> String) -> String {
     let file = world.folder().join("compose/docker-compose.yaml");
     let text = std::fs::read_to_string(&file).unwrap();
     let image = text.lines().find_map(|line| line.trim().strip_prefix("image: ")).unwrap();
@@ -104,7 +104,7 @@ pub fn compose_with(world: &World, service: impl Fn(&str) -> String) -> String {
 }
 
 /// A boot that was refused: everything that it said.
-pub struct Refused {
+pub(crate) struct Refused {
     pub history: Vec<Event>,
     pub serial: String,
     /// What was seen of it from inside.
@@ -114,7 +114,7 @@ pub struct Refused {
 }
 
 /// Boots until the machine powers itself off.
-pub fn refused(
+pub(crate) fn refused(
     world: &World,
     name: &str,
     profile: &str,
@@ -127,13 +127,13 @@ pub fn refused(
 }
 
 /// As [`refused`], of a run that the story has changed.
-pub fn refused_run(name: &str, profile: &str, run: Run) -> Refused {
+pub(crate) fn refused_run(name: &str, profile: &str, run: Run) -> Refused {
     let (guest, look) = inside::boot(name, &Profile::named(profile).unwrap(), run);
     off(guest, look)
 }
 
 /// Waits until a machine powers itself off.
-pub fn off(mut guest: Guest, look: Look) -> Refused {
+pub(crate) fn off(mut guest: Guest, look: Look) -> Refused {
     let status = guest.wait_end(BOOT).unwrap();
     let off = Instant::now();
     assert!(status.success(), "the machine did not power itself off: {status}");
@@ -144,7 +144,7 @@ pub fn off(mut guest: Guest, look: Look) -> Refused {
 }
 
 /// The capsule of a boot's console, opened by the real program with the auditor's key; the same program draws it.
-pub fn capsule(boot: &Refused, key: &Path) -> serde_json::Value {
+pub(crate) fn capsule(boot: &Refused, key: &Path) -> serde_json::Value {
     let program = std::env::var_os("COUNTERSIGN_PROGRAM").unwrap_or_default();
     assert!(!program.is_empty(), "expected COUNTERSIGN_PROGRAM to name the program countersign");
     let mut open = tied(&program);
@@ -163,7 +163,7 @@ pub fn capsule(boot: &Refused, key: &Path) -> serde_json::Value {
 
 impl Refused {
     /// The one failed stage with its fields, and the exit line that belongs to it.
-    pub fn assert_ended(&self, stage: Stage, exit: u8, fields: &[(&str, &str)]) {
+    pub(crate) fn assert_ended(&self, stage: Stage, exit: u8, fields: &[(&str, &str)]) {
         let failed: Vec<&Event> = self
             .history
             .iter()
@@ -189,7 +189,7 @@ impl Refused {
     }
 
     /// Nothing after `last` began, but for the network that failure mode needs.
-    pub fn assert_nothing_after(&self, last: Stage) {
+    pub(crate) fn assert_nothing_after(&self, last: Stage) {
         let failed = |event: &Event| matches!(event, Event::Stage { state: State::Failed, .. });
         let over = self.history.iter().position(failed).unwrap_or(self.history.len());
         for (place, event) in self.history.iter().enumerate() {
@@ -201,7 +201,7 @@ impl Refused {
     }
 
     /// The log server was told the cause, as the console was, and that the boot ended; nothing else.
-    pub fn assert_told(&self, world: &World, cause: &str) {
+    pub(crate) fn assert_told(&self, world: &World, cause: &str) {
         // The machine is off: what has not arrived by now will not.
         let lines: Vec<String> = world.syslog.lines().unwrap().into_iter().map(|line| line.msg).collect();
         assert_eq!(lines.len(), 2, "{lines:?} for\n{}", self.serial);
@@ -212,7 +212,7 @@ impl Refused {
 
     /// The log server was told the cause with its hint, as the console was, and then that the boot ended, beside the
     /// journal of the guest OS.
-    pub fn assert_told_beside_the_journal(&self, world: &World, cause: &str) {
+    pub(crate) fn assert_told_beside_the_journal(&self, world: &World, cause: &str) {
         let lines: Vec<String> = world.syslog.lines().unwrap().into_iter().map(|line| line.msg).collect();
         let told = |line: &String| {
             line.starts_with(cause) && line.contains("; ") && self.serial.contains(line.as_str())
@@ -224,7 +224,7 @@ impl Refused {
 
     /// The machine was off in time: a minute after the network is up or has failed, where the guest OS only reports;
     /// otherwise a minute after its stage has failed, and what the containers take (systemd/README.md).
-    pub fn assert_off_in_time(&self, containers: Duration) {
+    pub(crate) fn assert_off_in_time(&self, containers: Duration) {
         let failed = |seen: &Seen| matches!(seen.event, Event::Stage { state: State::Failed, .. });
         let first = self.seen.iter().position(failed).unwrap();
         let network = |seen: &&Seen| seen.event.is_stage(Stage::Network, State::Done) || failed(seen);
@@ -235,12 +235,12 @@ impl Refused {
     }
 
     /// A sentence for people, whole.
-    pub fn assert_says(&self, sentence: &str) {
+    pub(crate) fn assert_says(&self, sentence: &str) {
         assert!(self.serial.contains(sentence), "no \"{sentence}\" in\n{}", self.serial);
     }
 
     /// No shell, no login, no line out of form; no planted secret anywhere, seen from outside and from inside.
-    pub fn assert_closed_and_silent(&self, world: &World) {
+    pub(crate) fn assert_closed_and_silent(&self, world: &World) {
         for word in ["login:", "emergency", "rescue", "sh-5", "~#"] {
             assert!(!self.serial.contains(word), "\"{word}\" in\n{}", self.serial);
         }
@@ -250,7 +250,7 @@ impl Refused {
 }
 
 /// The names of the planted secrets that are in the machine's memory, those whose names begin like this.
-pub fn in_memory(
+pub(crate) fn in_memory(
     guest: &mut Guest,
     profile: &Profile,
     world: &World,

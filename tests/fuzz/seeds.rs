@@ -12,8 +12,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use countersign_tests::luks2_mutants::mutants;
-use countersign_tests::luks2_volumes::{ARGON2ID, DEVICE_SIZE, PBKDF2, Volume};
+use countersign_forgeries::luks2_mutants::mutants;
+use countersign_forgeries::luks2_volumes::{ARGON2ID, DEVICE_SIZE, PBKDF2, Volume};
 
 /// Parts of a LUKS2 header of 16 KiB: see the target `luks_header`.
 const COPY: usize = 0x4000;

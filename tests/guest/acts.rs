@@ -19,7 +19,7 @@ use super::{Result, scsi};
 static SEEN: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
 
 /// The device of the machine's disk with a serial number.
-pub fn disk(linux: &Linux, serial: &str) -> Result<PathBuf> {
+pub(crate) fn disk(linux: &Linux, serial: &str) -> Result<PathBuf> {
     let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
     if !seen.contains_key(serial) {
         seen.extend(linux.disks()?.into_iter().map(|disk| (disk.serial, disk.path)));
@@ -28,12 +28,12 @@ pub fn disk(linux: &Linux, serial: &str) -> Result<PathBuf> {
 }
 
 /// Forgets a disk that was taken away.
-pub fn forget(serial: &str) {
+pub(crate) fn forget(serial: &str) {
     SEEN.lock().unwrap_or_else(PoisonError::into_inner).remove(serial);
 }
 
 /// Does it; what it finds goes into the answer.
-pub fn act(linux: &Linux, act: &Act, answer: &mut Answer) -> Result<()> {
+pub(crate) fn act(linux: &Linux, act: &Act, answer: &mut Answer) -> Result<()> {
     match act {
         Act::Copy { from, to, length } => {
             let mut bytes = vec![0; usize::try_from(*length)?];
@@ -86,7 +86,7 @@ fn file(path: &str) -> PathBuf {
 }
 
 /// Runs a program to its end; what it said.
-pub fn program(linux: &Linux, words: &[String], input: &str) -> Result<String> {
+pub(crate) fn program(linux: &Linux, words: &[String], input: &str) -> Result<String> {
     let mut plain = Vec::new();
     for word in words {
         plain.push(match word.strip_prefix("{disk:").and_then(|rest| rest.split_once('}')) {

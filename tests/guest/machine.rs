@@ -20,7 +20,7 @@ use countersign_ports::{
 use countersign_tests::lab::{Answer, Boot, WAITS};
 
 /// Where the stage mounts volumes.
-pub const VOLUMES: &str = "/volumes";
+pub(crate) const VOLUMES: &str = "/volumes";
 
 /// Serial number of the guest OS, which is not there.
 const GUEST_OS: &str = "lab-os";
@@ -57,7 +57,7 @@ const SLOT_MEMORY_KIB: u32 = 32 << 10;
 const SHORT: Duration = Duration::from_millis(50);
 
 /// Loads the modules of the shipped list that volumes need.
-pub fn load_modules() -> std::result::Result<usize, Box<dyn std::error::Error>> {
+pub(crate) fn load_modules() -> std::result::Result<usize, Box<dyn std::error::Error>> {
     let list = std::fs::read_to_string("/etc/countersign/modules")?;
     let needed = |line: &&str| {
         let name = line.rsplit('/').next().unwrap_or_default();
@@ -121,7 +121,7 @@ struct Counts {
 
 /// The machine as one boot sees it.
 #[derive(Debug)]
-pub struct Machine {
+pub(crate) struct Machine {
     linux: Linux,
     boot: Boot,
     image_key: String,
@@ -129,13 +129,13 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub fn new(boot: Boot, image_key: String) -> std::io::Result<Machine> {
+    pub(crate) fn new(boot: Boot, image_key: String) -> std::io::Result<Machine> {
         let linux = Linux::with_paths(Paths { sys: view(&boot)?, ..Paths::default() });
         Ok(Machine { linux, boot, image_key, counts: Mutex::default() })
     }
 
     /// Writes down what was counted.
-    pub fn tell(self, answer: &mut Answer) {
+    pub(crate) fn tell(self, answer: &mut Answer) {
         let counts = self.counts.into_inner().unwrap_or_else(PoisonError::into_inner);
         answer.lines = counts.lines;
         answer.derivations = counts.derivations;

@@ -21,7 +21,7 @@ use countersign_tests::lab::{Fault, Stretch};
 use super::{Result, acts};
 
 /// Names of mapped devices that lie below a disk begin so.
-pub const BELOW: &str = "below-";
+pub(crate) const BELOW: &str = "below-";
 
 /// Where the list of the kernel modules is that this takes; no other story pays for them.
 const CONFIGURATION: &str = "/lab/scsi";
@@ -38,7 +38,7 @@ const SHOWN: Duration = Duration::from_secs(60);
 const SECTOR: u64 = 512;
 
 /// Makes the disk and waits until the kernel shows it.
-pub fn attach(linux: &Linux, serial: &str, disk: &Path, faults: &[Stretch]) -> Result<()> {
+pub(crate) fn attach(linux: &Linux, serial: &str, disk: &Path, faults: &[Stretch]) -> Result<()> {
     prepare(linux)?;
     let below = format!("{BELOW}{serial}");
     dmsetup(linux, &["create", &below], &table(disk, linux.size(disk)?, faults)?)?;
@@ -70,7 +70,7 @@ pub fn attach(linux: &Linux, serial: &str, disk: &Path, faults: &[Stretch]) -> R
 }
 
 /// Takes all of these disks away.
-pub fn detach(linux: &Linux) -> Result<()> {
+pub(crate) fn detach(linux: &Linux) -> Result<()> {
     for unit in folders(&Path::new(LOOP).join("lun"))? {
         for entry in fs::read_dir(&unit)? {
             let entry = entry?;

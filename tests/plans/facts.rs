@@ -7,7 +7,7 @@ use countersign_plan::volumes::content::Content;
 use countersign_plan::volumes::facts::{DiskFacts, Facts, PartitionFacts};
 use serde_json::Value;
 
-pub fn read(text: &str) -> Facts {
+pub(crate) fn read(text: &str) -> Facts {
     let disks: Value = serde_json::from_str(text).unwrap();
     Facts { disks: disks.as_array().unwrap().iter().map(disk).collect() }
 }

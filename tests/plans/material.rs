@@ -3,10 +3,10 @@
 use std::process::Command;
 
 /// PEM text by name, and its base64.
-pub struct Material(Vec<(&'static str, String, String)>);
+pub(crate) struct Material(Vec<(&'static str, String, String)>);
 
 impl Material {
-    pub fn new() -> Material {
+    pub(crate) fn new() -> Material {
         let folder = tempfile::tempdir().unwrap();
         let mut made = Vec::new();
         for (name, key_name) in [("ca", "ca-key"), ("client", "client-key"), ("registry", "registry-key")] {
@@ -26,7 +26,7 @@ impl Material {
     }
 
     /// Puts the material in: `@ca@` is PEM text with its line breaks escaped, `@ca:base64@` its base64.
-    pub fn fill(&self, text: &str) -> String {
+    pub(crate) fn fill(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, (name, pem, base64)| {
             text.replace(&format!("@{name}@"), &format!("\"{}\"", pem.replace('\n', "\\n")))
                 .replace(&format!("@{name}:base64@"), base64)
@@ -34,7 +34,7 @@ impl Material {
     }
 
     /// Takes the material out again.
-    pub fn hide(&self, text: &str) -> String {
+    pub(crate) fn hide(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, (name, pem, _)| text.replace(pem, &format!("@{name}@\n")))
     }
 }

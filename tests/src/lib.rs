@@ -1,6 +1,3 @@
-//! What the tests of several packages share: inputs that are made at test time, never shipped.
+//! What the volume lab in the guest and its tests outside say to each other.
 
 pub mod lab;
-pub mod luks2_integrity;
-pub mod luks2_mutants;
-pub mod luks2_volumes;

@@ -24,7 +24,7 @@ const HEADER: u64 = 16 << 20;
 const DONE: [&str; 5] = ["HPL07110W", "HPL07111I", "HPL07120W", "HPL07130I", "HPL07131W"];
 
 /// What is cut, and what is booted afterwards.
-pub struct Series {
+pub(crate) struct Series {
     /// At most 14 letters. Serial number of the disk in the recorded run.
     pub name: &'static str,
     /// The disk before the run.
@@ -44,7 +44,7 @@ pub struct Series {
 }
 
 /// One cut and the boots after it.
-pub struct Outcome {
+pub(crate) struct Outcome {
     pub cut: Cut,
     /// The last mark before the cut.
     pub mark: Option<Mark>,
@@ -54,7 +54,7 @@ pub struct Outcome {
 
 /// Records all series in one guest, then makes the cuts and boots after them; each disk must be as [`Series::judge`]
 /// says. Returns the outcomes by series.
-pub fn cut(series: &[Series]) -> Vec<Vec<Outcome>> {
+pub(crate) fn cut(series: &[Series]) -> Vec<Vec<Outcome>> {
     let runs = record(series);
     let mut todo: Vec<(usize, Cut)> = Vec::new();
     let mut all = Vec::new();
@@ -259,7 +259,7 @@ fn opened(answer: &Answer) -> Result<(), String> {
 }
 
 /// The codes of [`DONE`] that a boot said.
-pub fn did(answer: &Answer) -> Vec<&'static str> {
+pub(crate) fn did(answer: &Answer) -> Vec<&'static str> {
     DONE.into_iter().filter(|code| answer.lines.iter().any(|line| line.contains(code))).collect()
 }
 

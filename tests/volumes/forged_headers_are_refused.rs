@@ -10,8 +10,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use countersign_forgeries::luks2_mutants::{Mutant, Outcome, mutants};
 use countersign_tests::lab::{Act, Case};
-use countersign_tests::luks2_mutants::{Mutant, Outcome, mutants};
 use countersign_vm::arguments::Drive;
 use countersign_vm::lab::disk;
 
@@ -61,7 +61,7 @@ fn cases(lab: &mut Lab, image: &Path, all: &[Mutant]) {
 #[test]
 fn forged_headers_are_refused() {
     let mut lab = Lab::new("forged-headers");
-    let (image, head) = good(&mut lab, &countersign_tests::luks2_volumes::ARGON2ID);
+    let (image, head) = good(&mut lab, &countersign_forgeries::luks2_volumes::ARGON2ID);
     let mut all = mutants(&head, DEVICE);
     all.retain(|mutant| matches!(mutant.outcome, Outcome::Refused(_)) && !mutant.legal_elsewhere);
     let all = sample(all);

@@ -20,25 +20,25 @@ use countersign_vm::profile::Profile;
 /// The longest that one guest may take on a busy machine; a bound, not a claim.
 const GUEST: Duration = Duration::from_secs(1800);
 /// Key of the volume in the contracts, and the serial number its disk is shown with.
-pub const VOLUME: &str = "data";
+pub(crate) const VOLUME: &str = "data";
 /// Serial number of the contract's disk where there is only one.
-pub const CONTRACT: &str = "contract";
+pub(crate) const CONTRACT: &str = "contract";
 /// Where the stage mounts it.
-pub const MOUNTED: &str = "{volume}/data";
+pub(crate) const MOUNTED: &str = "{volume}/data";
 /// Bytes of a disk: the least that a new volume takes.
-pub const DISK: u64 = 256 << 20;
+pub(crate) const DISK: u64 = 256 << 20;
 /// Where the second partition of such a disk begins: 1 MiB of table, 100 MiB of `metadata`.
-pub const DATA_AT: u64 = 101 << 20;
+pub(crate) const DATA_AT: u64 = 101 << 20;
 /// What a volume that opens quickly is made with; costs are not what is tested with it.
-pub const CHEAP: [&str; 4] = ["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"];
+pub(crate) const CHEAP: [&str; 4] = ["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"];
 /// A change to a contract: it asks for the integrity of its volume.
-pub const INTEGRITY: (Section, &str, &str) = (
+pub(crate) const INTEGRITY: (Section, &str, &str) = (
     Section::Workload,
     "volumes:\n",
     "countersign:\n  volumes:\n    data:\n      integrity: true\nvolumes:\n",
 );
 /// The least argon2id costs.
-pub const ARGON2ID: [&str; 8] = [
+pub(crate) const ARGON2ID: [&str; 8] = [
     "--pbkdf",
     "argon2id",
     "--pbkdf-memory",
@@ -59,17 +59,17 @@ fn built(name: &str) -> PathBuf {
 }
 
 /// Whether everything is to be run, not a sample.
-pub fn long() -> bool {
+pub(crate) fn long() -> bool {
     std::env::var_os("COUNTERSIGN_LONG").is_some()
 }
 
 /// All of them, or every fourth where not everything is to be run.
-pub fn sample<T>(all: Vec<T>) -> Vec<T> {
+pub(crate) fn sample<T>(all: Vec<T>) -> Vec<T> {
     if long() { all } else { all.into_iter().step_by(4).collect() }
 }
 
 /// One guest in the making.
-pub struct Lab {
+pub(crate) struct Lab {
     name: String,
     folder: tempfile::TempDir,
     keys: Keys,
@@ -80,7 +80,7 @@ pub struct Lab {
 
 impl Lab {
     /// An empty lab; its serial log gets the name.
-    pub fn new(name: &str) -> Lab {
+    pub(crate) fn new(name: &str) -> Lab {
         std::fs::create_dir_all(work()).unwrap();
         let folder = tempfile::Builder::new().prefix("lab-").tempdir_in(work()).unwrap();
         let keys = Keys::make(&work().with_file_name("boot").join("keys")).unwrap();
@@ -89,29 +89,34 @@ impl Lab {
         Lab { name: name.to_owned(), folder, keys, drives: Vec::new(), script, guests: 0 }
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// A new blank disk, attached.
-    pub fn disk(&mut self, serial: &str, bytes: u64) -> PathBuf {
+    pub(crate) fn disk(&mut self, serial: &str, bytes: u64) -> PathBuf {
         let path = disk::create(&self.folder().join(serial), bytes).unwrap();
         self.attach(Drive::writable(&path, serial));
         path
     }
 
-    pub fn attach(&mut self, drive: Drive) {
+    pub(crate) fn attach(&mut self, drive: Drive) {
         self.drives.push(drive);
     }
 
     /// A contract with one volume, delivered as the disk [`CONTRACT`].
-    pub fn contract(&mut self, volume: &Volume) {
+    pub(crate) fn contract(&mut self, volume: &Volume) {
         self.deliver(CONTRACT, &[(VOLUME, volume)], &[]);
     }
 
     /// Delivers a contract with these volumes, its texts edited, as the disk `serial`: readable as a whole, so it needs
     /// no signature.
-    pub fn deliver(&mut self, serial: &str, volumes: &[(&str, &Volume)], edits: &[(Section, &str, &str)]) {
+    pub(crate) fn deliver(
+        &mut self,
+        serial: &str,
+        volumes: &[(&str, &Volume)],
+        edits: &[(Section, &str, &str)],
+    ) {
         let mut texts = self.texts(volumes);
         for (section, from, to) in edits {
             texts.edit(*section, from, to).unwrap();
@@ -158,17 +163,17 @@ impl Lab {
         .texts()
     }
 
-    pub fn case(&mut self, case: Case) {
+    pub(crate) fn case(&mut self, case: Case) {
         self.script.cases.push(case);
     }
 
     /// Boots the guest with the cases so far; returns their answers, and is ready for the next cases.
-    pub fn boot(&mut self) -> Vec<Answer> {
+    pub(crate) fn boot(&mut self) -> Vec<Answer> {
         self.boot_with(|_, _| {})
     }
 
     /// The same; `meanwhile` gets each line of the console as it comes.
-    pub fn boot_with(&mut self, mut meanwhile: impl FnMut(&mut Guest, &str)) -> Vec<Answer> {
+    pub(crate) fn boot_with(&mut self, mut meanwhile: impl FnMut(&mut Guest, &str)) -> Vec<Answer> {
         let cases = std::mem::take(&mut self.script.cases);
         let script = Script { cases, ..self.script.clone() };
         let mut text = serde_json::to_vec(&script).unwrap();
@@ -220,7 +225,7 @@ impl Lab {
 }
 
 /// A volume with seeds of its own.
-pub fn volume(name: &str) -> Volume {
+pub(crate) fn volume(name: &str) -> Volume {
     Volume {
         mount: format!("/mnt/{name}"),
         filesystem: "ext4".into(),
@@ -230,36 +235,36 @@ pub fn volume(name: &str) -> Volume {
 }
 
 /// The documented passphrase.
-pub fn passphrase(volume: &Volume) -> String {
+pub(crate) fn passphrase(volume: &Volume) -> String {
     volume_passphrase(volume).unwrap()
 }
 
 /// The boot of a case: the disk `serial` shown as the volume's.
-pub fn boot(serial: &str) -> Option<Boot> {
+pub(crate) fn boot(serial: &str) -> Option<Boot> {
     shown(CONTRACT, &[(serial, VOLUME)])
 }
 
 /// The boot of a case from a contract that sees these disks, each under a name.
-pub fn shown(contract: &str, disks: &[(&str, &str)]) -> Option<Boot> {
+pub(crate) fn shown(contract: &str, disks: &[(&str, &str)]) -> Option<Boot> {
     let disks = disks.iter().map(|(serial, name)| ((*serial).to_owned(), (*name).to_owned())).collect();
     Some(Boot { contract: contract.into(), disks, ..Boot::default() })
 }
 
 /// A program of the lab.
-pub fn run(words: &[&str], input: &str) -> Act {
+pub(crate) fn run(words: &[&str], input: &str) -> Act {
     Act::Run { words: words.iter().map(|&word| word.to_owned()).collect(), input: input.to_owned() }
 }
 
 /// Bytes of the file `by-hand`.
-pub const BY_HAND: usize = 200_000;
+pub(crate) const BY_HAND: usize = 200_000;
 
 /// An ext4 with the file `by-hand`, put by hand into the container on a partition of a disk.
-pub fn by_hand(serial: &str, part: &str, passphrase: &str) -> Vec<Act> {
+pub(crate) fn by_hand(serial: &str, part: &str, passphrase: &str) -> Vec<Act> {
     file_system_by_hand(serial, part, passphrase, "ext4")
 }
 
 /// The same with another file system.
-pub fn file_system_by_hand(serial: &str, part: &str, passphrase: &str, file_system: &str) -> Vec<Act> {
+pub(crate) fn file_system_by_hand(serial: &str, part: &str, passphrase: &str, file_system: &str) -> Vec<Act> {
     let device = format!("{{disk:{serial}}}{part}");
     let (load, make) = match file_system {
         "ext4" => (None, "/usr/sbin/mke2fs -q -t ext4".to_owned()),
@@ -279,7 +284,7 @@ pub fn file_system_by_hand(serial: &str, part: &str, passphrase: &str, file_syst
 }
 
 /// `cryptsetup` on a plain file of this machine, the passphrase on standard input.
-pub fn cryptsetup(words: &[&str], image: &Path, passphrase: &str) {
+pub(crate) fn cryptsetup(words: &[&str], image: &Path, passphrase: &str) {
     let mut child = Command::new("cryptsetup")
         .args(["--batch-mode", "--key-file", "-"])
         .args(words)
@@ -292,7 +297,7 @@ pub fn cryptsetup(words: &[&str], image: &Path, passphrase: &str) {
 }
 
 /// Whether a passphrase opens a container in a file of this machine.
-pub fn opens(container: &Path, passphrase: &str) -> bool {
+pub(crate) fn opens(container: &Path, passphrase: &str) -> bool {
     let mut child = Command::new("cryptsetup")
         .args(["open", "--test-passphrase", "--key-file", "-"])
         .arg(container)
@@ -309,7 +314,7 @@ pub fn opens(container: &Path, passphrase: &str) -> bool {
 }
 
 /// The key slots of a container, each with where its material begins and how long it is, by cryptsetup's own words.
-pub fn key_slots(container: &Path) -> Vec<(String, (usize, usize))> {
+pub(crate) fn key_slots(container: &Path) -> Vec<(String, (usize, usize))> {
     let output = Command::new("cryptsetup")
         .args(["luksDump", "--dump-json-metadata"])
         .arg(container)
@@ -326,17 +331,17 @@ pub fn key_slots(container: &Path) -> Vec<(String, (usize, usize))> {
 }
 
 /// Whether the boot said something.
-pub fn said(answer: &Answer, text: &str) -> bool {
+pub(crate) fn said(answer: &Answer, text: &str) -> bool {
     answer.lines.iter().any(|line| line.contains(text))
 }
 
 /// Parts a disk by hand as the documents describe.
-pub fn part(image: &Path) {
+pub(crate) fn part(image: &Path) {
     part_as(image, &["metadata", "data"]);
 }
 
 /// A partition table with these names; all but the last partition have 100 MiB.
-pub fn part_as(image: &Path, names: &[&str]) {
+pub(crate) fn part_as(image: &Path, names: &[&str]) {
     let mut child = Command::new("sfdisk").arg("--quiet").arg(image).stdin(Stdio::piped()).spawn().unwrap();
     let (last, others) = names.split_last().unwrap();
     let others: String = others.iter().map(|name| format!("size=100MiB, name={name}\n")).collect();
@@ -346,7 +351,7 @@ pub fn part_as(image: &Path, names: &[&str]) {
 }
 
 /// A disk with the two partitions and a container without file system on the second, all made here by hand.
-pub fn parted_container(image: &Path, words: &[&str], passphrase: &str) {
+pub(crate) fn parted_container(image: &Path, words: &[&str], passphrase: &str) {
     part(image);
     // The container is made in a file of the partition's size: no device mapper is needed.
     let inside = image.with_extension("inside");
@@ -359,7 +364,7 @@ pub fn parted_container(image: &Path, words: &[&str], passphrase: &str) {
 }
 
 /// A file of its own with what is in the second partition of a disk.
-pub fn container(image: &Path) -> PathBuf {
+pub(crate) fn container(image: &Path) -> PathBuf {
     let inside = image.with_extension("inside");
     let size = image.metadata().unwrap().len();
     File::create(&inside).unwrap().set_len(size - DATA_AT - (1 << 20)).unwrap();
@@ -385,13 +390,13 @@ fn copy_data(from: (&Path, u64), to: (&Path, u64)) {
 }
 
 /// The volume was opened or made, and nothing else is mapped.
-pub fn assert_open(answer: &Answer) {
+pub(crate) fn assert_open(answer: &Answer) {
     assert_eq!(answer.code, None, "{answer:#?}");
     assert_eq!(answer.mapped, [format!("volume-{VOLUME}")], "{answer:#?}");
 }
 
 /// Refused at `unlock` with a code and a sentence; nothing mapped is left, nothing was written.
-pub fn assert_refused(answer: &Answer, code: &str, sentence: &str) {
+pub(crate) fn assert_refused(answer: &Answer, code: &str, sentence: &str) {
     assert_eq!(
         (answer.stage.as_deref(), answer.code.as_deref()),
         (Some("unlock"), Some(code)),

@@ -6,9 +6,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
+use countersign_forgeries::luks2_integrity::integrity_mutants;
+use countersign_forgeries::luks2_mutants::Outcome;
 use countersign_tests::lab::{Act, Boot, Case};
-use countersign_tests::luks2_integrity::integrity_mutants;
-use countersign_tests::luks2_mutants::Outcome;
 use countersign_vm::arguments::Drive;
 use countersign_vm::lab::disk;
 

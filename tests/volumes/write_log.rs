@@ -20,7 +20,7 @@ const SECTOR: u64 = 512;
 
 /// One write.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Byte offset on the disk.
     pub at: u64,
     /// What was written; zeros for a discard, which reads as zeros from a raw image.
@@ -29,7 +29,7 @@ pub struct Entry {
 
 /// All writes, and where the disk was told to keep what it had.
 #[derive(Debug)]
-pub struct WriteLog {
+pub(crate) struct WriteLog {
     /// In the order of their completion.
     pub writes: Vec<Entry>,
     /// So many writes came before each flush, ascending.
@@ -38,7 +38,7 @@ pub struct WriteLog {
 
 impl WriteLog {
     /// Reads a log; panics where it is none.
-    pub fn read(path: &Path) -> WriteLog {
+    pub(crate) fn read(path: &Path) -> WriteLog {
         let file = File::open(path).unwrap();
         let number = |at: u64| {
             let mut bytes = [0; 8];
@@ -71,7 +71,7 @@ impl WriteLog {
     }
 
     /// The marks on the disk, each with the number of its write.
-    pub fn marks(&self) -> Vec<(usize, Mark)> {
+    pub(crate) fn marks(&self) -> Vec<(usize, Mark)> {
         let writes = self.writes.iter().enumerate().filter(|(_, write)| write.at == MARK_AT);
         writes.filter_map(|(index, write)| Some((index, Mark::read(&write.bytes)?))).collect()
     }
@@ -79,7 +79,7 @@ impl WriteLog {
 
 /// How a cut differs from one that merely stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// It does not.
     Behind,
     /// The last write is torn.
@@ -90,7 +90,7 @@ pub enum Kind {
 
 /// What had reached the disk when the power went.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cut {
+pub(crate) struct Cut {
     /// The first so many writes happened.
     pub writes: usize,
     /// But of these nothing reached the disk: it kept them in a cache and was not told to flush.
@@ -101,12 +101,12 @@ pub struct Cut {
 
 impl Cut {
     /// Everything up to here, in order.
-    pub fn after(writes: usize) -> Cut {
+    pub(crate) fn after(writes: usize) -> Cut {
         Cut { writes, lost: Vec::new(), torn: false }
     }
 
     /// Which kind it is.
-    pub fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         match (self.torn, self.lost.is_empty()) {
             (true, _) => Kind::Torn,
             (false, true) => Kind::Behind,
@@ -115,7 +115,7 @@ impl Cut {
     }
 
     /// A name that says it all.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let mut name = format!("after write {}", self.writes);
         if !self.lost.is_empty() {
             name.push_str(&format!(" without {:?}", self.lost));
@@ -132,13 +132,13 @@ impl Cut {
     }
 
     /// Whether the last write or one that is lost is at an offset of this kind.
-    pub fn touches(&self, log: &WriteLog, kind: impl Fn(u64) -> bool) -> bool {
+    pub(crate) fn touches(&self, log: &WriteLog, kind: impl Fn(u64) -> bool) -> bool {
         let last = self.writes.checked_sub(1);
         last.iter().chain(&self.lost).any(|write| kind(log.writes[*write].at))
     }
 
     /// Makes the disk: `image` holds what was there before the first write.
-    pub fn apply(&self, log: &WriteLog, image: &Path) {
+    pub(crate) fn apply(&self, log: &WriteLog, image: &Path) {
         let file = File::options().write(true).open(image).unwrap();
         for index in self.kept() {
             let Entry { at, bytes } = &log.writes[index];
@@ -152,7 +152,7 @@ impl Cut {
 
     /// The last mark that was written before the cut. What it speaks of was waited for with a flush before the mark
     /// was written, and what a cut loses comes after the last flush: it must be there whether or not the mark is.
-    pub fn marked(&self, marks: &[(usize, Mark)]) -> Option<Mark> {
+    pub(crate) fn marked(&self, marks: &[(usize, Mark)]) -> Option<Mark> {
         marks.iter().filter(|(write, _)| *write < self.writes).map(|(_, mark)| *mark).max()
     }
 }
@@ -160,7 +160,7 @@ impl Cut {
 /// Every cut worth making once the first `start` writes are safe: behind each write in order; inside each write of
 /// several sectors; and for each stretch of writes that no flush separates, with the first of them lost, with all but
 /// the last lost, and with every other one lost.
-pub fn cuts(log: &WriteLog, mut start: usize) -> Vec<Cut> {
+pub(crate) fn cuts(log: &WriteLog, mut start: usize) -> Vec<Cut> {
     let mut cuts: Vec<Cut> = (start..=log.writes.len()).map(Cut::after).collect();
     for (index, write) in log.writes.iter().enumerate().skip(start) {
         if write.bytes.len() as u64 >= 2 * SECTOR {

@@ -23,7 +23,7 @@ const SOON: i64 = 30 * 86_400;
 ///
 /// # Errors
 /// Files that cannot be read.
-pub fn finding(cert: &Path, given: &Issuance, now: i64) -> Result<Option<Finding>> {
+pub(crate) fn finding(cert: &Path, given: &Issuance, now: i64) -> Result<Option<Finding>> {
     let text = files::small_text(cert)?;
     let recipient = Recipient::parse(&text).with_context(|| cert.display().to_string())?;
     if recipient.not_after().is_none() {
@@ -58,7 +58,7 @@ pub fn finding(cert: &Path, given: &Issuance, now: i64) -> Result<Option<Finding
 ///
 /// # Errors
 /// Files that cannot be read.
-pub fn recipient(cert: &Path, given: &Issuance, now: i64) -> Result<Option<Recipient>> {
+pub(crate) fn recipient(cert: &Path, given: &Issuance, now: i64) -> Result<Option<Recipient>> {
     if let Some(finding) = finding(cert, given, now)? {
         let hint = finding.hint.as_deref().unwrap_or_default();
         note(&format!("{}: {} {}; {hint}", cert.display(), finding.code, finding.message));

@@ -33,7 +33,7 @@ impl From<Code> for Entry {
     }
 }
 
-pub fn run(options: &Explain, out: &mut dyn Write) -> Result<Answer> {
+pub(crate) fn run(options: &Explain, out: &mut dyn Write) -> Result<Answer> {
     let codes: Vec<Code> = match &options.code {
         None => Code::ALL.to_vec(),
         Some(wanted) => {

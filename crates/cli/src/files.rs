@@ -37,17 +37,17 @@ fn read(path: Option<&Path>, limit: u64) -> Result<Zeroizing<Vec<u8>>> {
 }
 
 /// The bytes of a contract; one that is too large is for the contract's reader to refuse.
-pub fn contract(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn contract(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
     read(Some(path), countersign_contract::yaml::MAX_BYTES as u64)
 }
 
 /// The text of a section or of a token.
-pub fn text(path: Option<&Path>) -> Result<Zeroizing<String>> {
+pub(crate) fn text(path: Option<&Path>) -> Result<Zeroizing<String>> {
     as_text(path, read(path, MAX_TOKEN)?)
 }
 
 /// Reads a token, or takes it from a log that holds the lines of a capsule. An incomplete capsule is ignored.
-pub fn token(path: Option<&Path>) -> Result<Zeroizing<String>> {
+pub(crate) fn token(path: Option<&Path>) -> Result<Zeroizing<String>> {
     let bytes = log(path.unwrap_or(Path::new("-")))?;
     // A console may hold anything beside.
     let lossy = String::from_utf8_lossy(&bytes);
@@ -72,7 +72,7 @@ fn as_text(path: Option<&Path>, bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<S
 }
 
 /// A transcript or a log.
-pub fn log(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn log(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
     let bytes = read(Some(path), MAX_LOG)?;
     if bytes.len() as u64 > MAX_LOG {
         bail!("{}: expected at most {MAX_LOG} bytes; cut the log down to one boot", path.display());
@@ -81,7 +81,7 @@ pub fn log(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
 }
 
 /// A small file: key, certificate, facts.
-pub fn small(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn small(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
     let bytes = read(Some(path), MAX_SMALL)?;
     if bytes.len() as u64 > MAX_SMALL {
         bail!("{}: expected at most {MAX_SMALL} bytes", path.display());
@@ -90,7 +90,7 @@ pub fn small(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
 }
 
 /// A small file of text.
-pub fn small_text(path: &Path) -> Result<Zeroizing<String>> {
+pub(crate) fn small_text(path: &Path) -> Result<Zeroizing<String>> {
     let bytes = small(path)?;
     match std::str::from_utf8(&bytes) {
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
@@ -99,13 +99,13 @@ pub fn small_text(path: &Path) -> Result<Zeroizing<String>> {
 }
 
 /// The private key of an image.
-pub fn image_key(path: &Path) -> Result<ImageKey> {
+pub(crate) fn image_key(path: &Path) -> Result<ImageKey> {
     ImageKey::from_pem(&small(path)?).with_context(|| path.display().to_string())
 }
 
 /// Writes the result: to standard output, or to a file that only its owner can read and that is there whole or not
 /// at all.
-pub fn write_result(out: &mut dyn Write, path: Option<&Path>, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_result(out: &mut dyn Write, path: Option<&Path>, bytes: &[u8]) -> Result<()> {
     let Some(path) = path else {
         out.write_all(bytes)?;
         return Ok(());
@@ -119,7 +119,7 @@ pub fn write_result(out: &mut dyn Write, path: Option<&Path>, bytes: &[u8]) -> R
 }
 
 /// Writes a file that must not exist yet.
-pub fn create(path: &Path, mode: u32, bytes: &[u8]) -> Result<()> {
+pub(crate) fn create(path: &Path, mode: u32, bytes: &[u8]) -> Result<()> {
     let mut options = OpenOptions::new();
     let file = options.write(true).create_new(true).mode(mode).open(path);
     file.and_then(|mut file| file.write_all(bytes)).with_context(|| path.display().to_string())

@@ -24,7 +24,7 @@ const ARCHIVES: [&str; 2] = ["compose", "play"];
 
 /// Both sections, complete.
 #[derive(Debug)]
-pub struct Folder {
+pub(crate) struct Folder {
     workload: SectionText,
     env: SectionText,
 }
@@ -35,7 +35,7 @@ impl Folder {
     /// # Errors
     /// Files that cannot be read, and what an archive may not hold. What is wrong with the sections is for the
     /// contract's own reader.
-    pub fn read(folder: &Path) -> Result<Folder> {
+    pub(crate) fn read(folder: &Path) -> Result<Folder> {
         let mut workload = section(&folder.join("workload.yaml"))?;
         for name in ARCHIVES {
             let content = folder.join(name);
@@ -53,22 +53,22 @@ impl Folder {
     }
 
     /// The text of the workload section.
-    pub fn workload(&self) -> &SectionText {
+    pub(crate) fn workload(&self) -> &SectionText {
         &self.workload
     }
 
     /// The text of the env section.
-    pub fn env(&self) -> &SectionText {
+    pub(crate) fn env(&self) -> &SectionText {
         &self.env
     }
 
     /// A copy of the text of the workload section.
-    pub fn workload_text(&self) -> SectionText {
+    pub(crate) fn workload_text(&self) -> SectionText {
         SectionText::copy_from(self.workload.expose())
     }
 
     /// A copy of the text of the env section.
-    pub fn env_text(&self) -> SectionText {
+    pub(crate) fn env_text(&self) -> SectionText {
         SectionText::copy_from(self.env.expose())
     }
 }

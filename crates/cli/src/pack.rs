@@ -14,7 +14,7 @@ use crate::arguments::Pack;
 use crate::folder::Folder;
 use crate::{Answer, check, encryption, files, note, seal, sign, time};
 
-pub fn run(options: &Pack, out: &mut dyn Write) -> Result<Answer> {
+pub(crate) fn run(options: &Pack, out: &mut dyn Write) -> Result<Answer> {
     let folder = Folder::read(&options.folder)?;
     let name = options.folder.display().to_string();
     let sealed = options.cert.is_some();

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::arguments::{Framing, Order, Passphrase, Previous};
 use crate::{Answer, check, files, time};
 
-pub fn run(options: &Passphrase, out: &mut dyn Write) -> Result<Answer> {
+pub(crate) fn run(options: &Passphrase, out: &mut dyn Write) -> Result<Answer> {
     let passphrase = match (options.seeds, &options.contract, &options.volume) {
         (Some(framing), _, _) => {
             let (deployer, workload) = seeds(&files::text(None)?, framing)?;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::Answer;
 use crate::arguments::{Schema, Subject};
 
-pub fn run(options: &Schema, out: &mut dyn Write) -> Result<Answer> {
+pub(crate) fn run(options: &Schema, out: &mut dyn Write) -> Result<Answer> {
     let text = match options.subject {
         Subject::Contract => serde_json::to_string_pretty(&contract()?)?,
         Subject::Workload => countersign_contract::schema::text(SectionName::Workload).to_owned(),

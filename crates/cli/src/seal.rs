@@ -25,7 +25,7 @@ impl From<Section> for SectionName {
 const UNPROTECTED: &str = "--for hpcr makes old tokens: whoever has one can alter its text, or put it beside another \
      section, and neither is noticed without a signature; a policy or signingKey in it is not kept by it";
 
-pub fn seal(options: &Seal, out: &mut dyn Write) -> Result<Answer> {
+pub(crate) fn seal(options: &Seal, out: &mut dyn Write) -> Result<Answer> {
     let section = match (options.section, options.guest) {
         (Some(section), _) => SectionName::from(section),
         // An old token opens wherever it stands.
@@ -46,21 +46,21 @@ pub fn seal(options: &Seal, out: &mut dyn Write) -> Result<Answer> {
 }
 
 /// Says what the tokens do not protect, if they do not.
-pub fn note_form(guest: Guest) {
+pub(crate) fn note_form(guest: Guest) {
     if guest == Guest::Hpcr {
         note(UNPROTECTED);
     }
 }
 
 /// The token of a text.
-pub fn token(text: &str, section: SectionName, recipient: &Recipient, guest: Guest) -> Result<String> {
+pub(crate) fn token(text: &str, section: SectionName, recipient: &Recipient, guest: Guest) -> Result<String> {
     Ok(match guest {
         Guest::Countersign => SealedToken::seal(text, section, recipient)?,
         Guest::Hpcr => Token::seal(text, recipient, Prefix::HyperProtectBasic)?,
     })
 }
 
-pub fn open(options: &Open, out: &mut dyn Write) -> Result<Answer> {
+pub(crate) fn open(options: &Open, out: &mut dyn Write) -> Result<Answer> {
     let key = files::image_key(&options.key)?;
     let sealed = files::token(options.file.as_deref())?;
     let token = match SectionToken::parse(&sealed) {

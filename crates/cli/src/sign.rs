@@ -20,7 +20,7 @@ const FIELD: &str = "envWorkloadSignature";
 /// Stands in the contract while the strings to sign are taken from it.
 const PLACEHOLDER: &str = "AAAA";
 
-pub fn run(options: &Sign, out: &mut dyn Write) -> Result<Answer> {
+pub(crate) fn run(options: &Sign, out: &mut dyn Write) -> Result<Answer> {
     let key = files::small_text(&options.key)?;
     let key = PrivateKey::parse(&key).with_context(|| options.key.display().to_string())?;
     let bytes = files::contract(&options.contract)?;
@@ -43,7 +43,7 @@ pub fn run(options: &Sign, out: &mut dyn Write) -> Result<Answer> {
 ///
 /// # Errors
 /// Only what is not about the contract.
-pub fn signed(bytes: &[u8], key: &PrivateKey) -> Result<Result<Zeroizing<String>, String>> {
+pub(crate) fn signed(bytes: &[u8], key: &PrivateKey) -> Result<Result<Zeroizing<String>, String>> {
     let refused = |refusal: &Refusal| format!("{} {refusal}; {}", refusal.code(), refusal.hint());
     if let Err(refusals) = Envelope::parse(bytes) {
         // An old signature of the wrong form goes anyway.
@@ -90,7 +90,7 @@ pub fn signed(bytes: &[u8], key: &PrivateKey) -> Result<Result<Zeroizing<String>
 }
 
 /// The public half, as PEM text.
-pub fn public_pem(key: &PrivateKey) -> Result<String> {
+pub(crate) fn public_pem(key: &PrivateKey) -> Result<String> {
     Ok(String::from_utf8(key.expose().public_key_to_pem()?)?)
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use countersign_plan::dates::timestamp;
 
 /// Seconds since 1970: the time that was given, or now.
-pub fn at(given: Option<&str>) -> Result<i64> {
+pub(crate) fn at(given: Option<&str>) -> Result<i64> {
     match given {
         None => Ok(now()),
         Some(text) => match parse(text) {
@@ -17,13 +17,13 @@ pub fn at(given: Option<&str>) -> Result<i64> {
 }
 
 /// Seconds since 1970.
-pub fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     i64::try_from(since).unwrap_or(i64::MAX)
 }
 
 /// Seconds since 1970 of a date, a time in UTC, or a number of seconds.
-pub fn parse(text: &str) -> Option<i64> {
+pub(crate) fn parse(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.parse::<i64>() {
         return Some(seconds);
     }

@@ -11,6 +11,7 @@
 //! What each field means, and what was decided where public documents disagree, is in `CONTRACT.md`.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod archive;
 pub mod cidata;

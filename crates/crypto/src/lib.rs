@@ -14,6 +14,7 @@
 //! from a contract.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod certificate;
 pub mod digest;

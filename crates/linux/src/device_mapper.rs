@@ -14,23 +14,23 @@ use zeroize::Zeroizing;
 
 /// `struct dm_ioctl`: offsets of its fields, its size.
 mod header {
-    pub const VERSION: usize = 0;
-    pub const DATA_SIZE: usize = 12;
-    pub const DATA_START: usize = 16;
-    pub const TARGET_COUNT: usize = 20;
-    pub const FLAGS: usize = 28;
-    pub const NAME: usize = 48;
-    pub const NAME_SIZE: usize = 128;
-    pub const SIZE: usize = 312;
+    pub(super) const VERSION: usize = 0;
+    pub(super) const DATA_SIZE: usize = 12;
+    pub(super) const DATA_START: usize = 16;
+    pub(super) const TARGET_COUNT: usize = 20;
+    pub(super) const FLAGS: usize = 28;
+    pub(super) const NAME: usize = 48;
+    pub(super) const NAME_SIZE: usize = 128;
+    pub(super) const SIZE: usize = 312;
 }
 
 /// `struct dm_target_spec`: offsets of its fields, its size.
 mod target {
-    pub const START: usize = 0;
-    pub const LENGTH: usize = 8;
-    pub const NEXT: usize = 20;
-    pub const TYPE: usize = 24;
-    pub const SIZE: usize = 40;
+    pub(super) const START: usize = 0;
+    pub(super) const LENGTH: usize = 8;
+    pub(super) const NEXT: usize = 20;
+    pub(super) const TYPE: usize = 24;
+    pub(super) const SIZE: usize = 40;
 }
 
 const STATUS_TABLE: u32 = 1 << 4;

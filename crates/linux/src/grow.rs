@@ -67,10 +67,10 @@ pub(super) fn file_system(filesystem: FsType, target: &Path, bytes: u64) -> io::
 /// Requests and structures of the kernel's headers.
 #[allow(missing_docs)]
 mod ioctl {
-    pub const RESIZE_PARTITION: i32 = 3;
+    pub(super) const RESIZE_PARTITION: i32 = 3;
 
     #[repr(C)]
-    pub struct Partition {
+    pub(super) struct Partition {
         pub start: i64,
         pub length: i64,
         pub number: i32,
@@ -79,7 +79,7 @@ mod ioctl {
     }
 
     #[repr(C)]
-    pub struct Request {
+    pub(super) struct Request {
         pub operation: i32,
         pub flags: i32,
         pub length: i32,
@@ -88,16 +88,16 @@ mod ioctl {
 
     /// `struct xfs_fsop_geom_v1`, its fields of 64 bits in halves that nobody reads.
     #[repr(C, align(8))]
-    pub struct Geometry(pub [u32; 28]);
+    pub(super) struct Geometry(pub [u32; 28]);
 
     #[repr(C)]
-    pub struct GrowXfs {
+    pub(super) struct GrowXfs {
         pub blocks: u64,
         pub inodes: u32,
     }
 
     #[repr(C)]
-    pub struct ResizeBtrfs {
+    pub(super) struct ResizeBtrfs {
         pub descriptor: i64,
         pub name: [u8; 4088],
     }

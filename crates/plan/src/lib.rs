@@ -5,6 +5,7 @@
 //! guest and on the author's desk. One room for each thing that is decided.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod dates;
 pub mod forwarding;

@@ -10,14 +10,14 @@ use serde::Deserialize;
 use super::world::{Process, Records, World, listens, until};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Rsyslog,
     SyslogNg,
 }
 
 impl Kind {
     /// Those that this machine has.
-    pub fn all() -> Vec<Kind> {
+    pub(crate) fn all() -> Vec<Kind> {
         let kinds = [Kind::Rsyslog, Kind::SyslogNg].into_iter().filter(|kind| kind.program().exists());
         let kinds: Vec<Kind> = kinds.collect();
         if !kinds.contains(&Kind::SyslogNg) {
@@ -47,7 +47,7 @@ fn modules() -> PathBuf {
 
 /// A record as the server wrote it down.
 #[derive(Debug, Deserialize)]
-pub struct Record {
+pub(crate) struct Record {
     /// The sequence number: alone, or in its structured data.
     sequence: String,
     pub app: String,
@@ -55,13 +55,13 @@ pub struct Record {
 }
 
 impl Record {
-    pub fn sequence(&self) -> u64 {
+    pub(crate) fn sequence(&self) -> u64 {
         let digits: String = self.sequence.chars().filter(char::is_ascii_digit).collect();
         digits.parse().unwrap()
     }
 }
 
-pub struct Receiver<'w> {
+pub(crate) struct Receiver<'w> {
     world: &'w World,
     kind: Kind,
     folder: tempfile::TempDir,
@@ -73,7 +73,7 @@ pub struct Receiver<'w> {
 
 impl<'w> Receiver<'w> {
     /// Describes a server; it does not run yet.
-    pub fn new(world: &'w World, kind: Kind) -> Receiver<'w> {
+    pub(crate) fn new(world: &'w World, kind: Kind) -> Receiver<'w> {
         let folder = tempfile::tempdir().unwrap();
         let file = Records::create(folder.path().join("records"));
         let receiver = Receiver { world, kind, folder, process: None, file, records: Vec::new() };
@@ -133,7 +133,7 @@ log {{ source(guests); destination(records); flags(flow-control); }};
         )
     }
 
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let mut command = Command::new(self.kind.program());
         match self.kind {
             Kind::Rsyslog => {
@@ -156,28 +156,28 @@ log {{ source(guests); destination(records); flags(flow-control); }};
     }
 
     /// Asks the server to end, waits for it, and starts it again.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.stop();
         self.start();
     }
 
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.process.take().unwrap().end();
         self.read();
     }
 
-    pub fn process(&self) -> &Process {
+    pub(crate) fn process(&self) -> &Process {
         self.process.as_ref().unwrap()
     }
 
     /// Reads what has been written since.
-    pub fn read(&mut self) {
+    pub(crate) fn read(&mut self) {
         let lines = self.file.next();
         self.records.extend(lines.iter().map(|line| serde_json::from_slice::<Record>(line).unwrap()));
     }
 
     /// Waits until the records so far are as wanted.
-    pub fn wait_for(&mut self, what: &str, wanted: impl Fn(&[Record]) -> bool) {
+    pub(crate) fn wait_for(&mut self, what: &str, wanted: impl Fn(&[Record]) -> bool) {
         until(what, || {
             self.read();
             wanted(&self.records).then_some(())

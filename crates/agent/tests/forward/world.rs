@@ -17,23 +17,23 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// A bound for everything that is waited for, not a claim.
-pub const LIMIT: Duration = Duration::from_secs(300);
+pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 
 const JOURNALD: &str = "/usr/lib/systemd/systemd-journald";
 const SOCKET: &str = "/run/systemd/journal/socket";
 const STATE: &str = "/run/countersign/forward.json";
 /// What was said on the console.
-pub const CONSOLE: &str = "/run/console";
+pub(crate) const CONSOLE: &str = "/run/console";
 /// The bound of the guest's journal.
 const BOUND: &str = "256M";
 /// Programs of systemd, where an unpacked package and the machine have them; the unpacked ones find their own libraries.
 const JOURNAL: [&str; 2] = ["usr/lib/systemd/systemd-journald", "usr/bin/journalctl"];
 
 /// A child that is killed when dropped, and with the thread that started it.
-pub struct Process(pub Child);
+pub(crate) struct Process(pub Child);
 
 impl Process {
-    pub fn start(mut command: Command) -> Process {
+    pub(crate) fn start(mut command: Command) -> Process {
         // SAFETY: one system call between fork and exec.
         unsafe {
             command.pre_exec(|| Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?));
@@ -41,12 +41,12 @@ impl Process {
         Process(command.stdin(Stdio::null()).spawn().unwrap())
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.0.id() as i32), signal).unwrap();
     }
 
     /// Asks the process to end and waits for it.
-    pub fn end(&mut self) -> ExitStatus {
+    pub(crate) fn end(&mut self) -> ExitStatus {
         self.signal(Signal::SIGTERM);
         self.0.wait().unwrap()
     }
@@ -60,7 +60,7 @@ impl Drop for Process {
 }
 
 /// Waits until something is so, looking again after a moment: what is looked at belongs to other programs.
-pub fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + LIMIT;
     loop {
         if let Some(found) = found() {
@@ -72,20 +72,20 @@ pub fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
 }
 
 /// The file into which a server writes a line for each record that it takes.
-pub struct Records {
+pub(crate) struct Records {
     path: PathBuf,
     offset: u64,
 }
 
 impl Records {
     /// Makes the file.
-    pub fn create(path: PathBuf) -> Records {
+    pub(crate) fn create(path: PathBuf) -> Records {
         File::create(&path).unwrap();
         Records { path, offset: 0 }
     }
 
     /// The whole lines that were written since the last time.
-    pub fn next(&mut self) -> Vec<Vec<u8>> {
+    pub(crate) fn next(&mut self) -> Vec<Vec<u8>> {
         let mut file = File::open(&self.path).unwrap();
         file.seek(SeekFrom::Start(self.offset)).unwrap();
         let mut bytes = Vec::new();
@@ -98,7 +98,7 @@ impl Records {
 }
 
 /// Keys of one authority, made by the openssl program.
-pub struct Keys {
+pub(crate) struct Keys {
     pub folder: tempfile::TempDir,
 }
 
@@ -130,7 +130,7 @@ impl Keys {
 
     /// A server's certificate of this authority.
     #[allow(dead_code)]
-    pub fn server(&self, name: &str, authority: &str, extension: &str) {
+    pub(crate) fn server(&self, name: &str, authority: &str, extension: &str) {
         self.openssl(&format!(
             "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -CA {authority}.pem \
              -CAkey {authority}.key -subj /CN={name} -addext basicConstraints=CA:FALSE -addext {extension} \
@@ -138,18 +138,18 @@ impl Keys {
         ));
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }
 
 /// Whether a TCP port of this machine listens, without a connection that a server would have to account for.
-pub fn listens(port: u16) -> bool {
+pub(crate) fn listens(port: u16) -> bool {
     let address = format!(":{port:04X} 00000000:0000 0A ");
     fs::read_to_string("/proc/net/tcp").unwrap().contains(&address)
 }
 
-pub struct World {
+pub(crate) struct World {
     pub keys: Keys,
     pub port: u16,
     _journald: Process,
@@ -157,14 +157,14 @@ pub struct World {
 
 impl World {
     /// Nothing where the tests have no right to mounts of their own, as a plain user.
-    pub fn new() -> Option<World> {
+    pub(crate) fn new() -> Option<World> {
         World::with_journal(None, BOUND)
     }
 
     /// With a journald that numbers its entries, as the guest's does (systemd 254), and a small journal. Nothing where
     /// `COUNTERSIGN_JOURNALD` names no folder with such a package unpacked.
     #[allow(dead_code)]
-    pub fn numbered(bound: &str) -> Option<World> {
+    pub(crate) fn numbered(bound: &str) -> Option<World> {
         let Some(folder) = std::env::var_os("COUNTERSIGN_JOURNALD").filter(|folder| !folder.is_empty())
         else {
             eprintln!("skipped: needs a journald of systemd 254, which COUNTERSIGN_JOURNALD does not name");
@@ -213,7 +213,7 @@ impl World {
     }
 
     /// What the initramfs would have handed over, for a syslog server at this port.
-    pub fn plan(&self, port: u16) {
+    pub(crate) fn plan(&self, port: u16) {
         let file = |name| self.keys.path(name).display().to_string();
         self.plan_log(serde_json::json!({
             "hostname": "localhost", "port": port, "ca": file("ca.pem"),
@@ -222,7 +222,7 @@ impl World {
     }
 
     /// The same for any log server.
-    pub fn plan_log(&self, log: serde_json::Value) {
+    pub(crate) fn plan_log(&self, log: serde_json::Value) {
         let plan = serde_json::json!({
             "version": "1", "hostname": "guest", "network_config": false, "images": [], "registries": null,
             "workload": "nothing", "log": log,
@@ -231,42 +231,42 @@ impl World {
     }
 
     /// The real program, which goes on until it is ended.
-    pub fn forwarder(&self) -> Process {
+    pub(crate) fn forwarder(&self) -> Process {
         self.program("forward")
     }
 
     /// The real program with a verb.
-    pub fn program(&self, verb: &str) -> Process {
+    pub(crate) fn program(&self, verb: &str) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersignd"));
         command.arg(verb).env_clear();
         Process::start(command)
     }
 
     /// What the forwarder has kept.
-    pub fn state(&self) -> Option<serde_json::Value> {
+    pub(crate) fn state(&self) -> Option<serde_json::Value> {
         serde_json::from_slice(&fs::read(STATE).ok()?).ok()
     }
 }
 
 /// A program that writes to the journal.
-pub struct Writer {
+pub(crate) struct Writer {
     socket: UnixDatagram,
 }
 
 impl Writer {
-    pub fn new() -> Writer {
+    pub(crate) fn new() -> Writer {
         let socket = UnixDatagram::unbound().unwrap();
         socket.connect(SOCKET).unwrap();
         Writer { socket }
     }
 
     /// Writes an entry in journald's own protocol; waits while journald is busy.
-    pub fn write(&self, identifier: &str, message: &[u8]) {
+    pub(crate) fn write(&self, identifier: &str, message: &[u8]) {
         self.write_with(&format!("PRIORITY=6\nSYSLOG_IDENTIFIER={identifier}\n"), message);
     }
 
     /// The same with these fields, each on its line.
-    pub fn write_with(&self, fields: &str, message: &[u8]) {
+    pub(crate) fn write_with(&self, fields: &str, message: &[u8]) {
         let mut entry = format!("{fields}MESSAGE\n").into_bytes();
         entry.extend_from_slice(&(message.len() as u64).to_le_bytes());
         entry.extend_from_slice(message);
@@ -275,7 +275,7 @@ impl Writer {
     }
 
     /// Writes numbered lines, so many a second, or as fast as journald takes them.
-    pub fn lines(&self, numbers: std::ops::RangeInclusive<usize>, rate: Option<u32>) {
+    pub(crate) fn lines(&self, numbers: std::ops::RangeInclusive<usize>, rate: Option<u32>) {
         let begin = Instant::now();
         for (written, number) in (1_u32..).zip(numbers) {
             self.write(

@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use super::world::{Keys, Process, Records, listens, until};
 
 /// The key of the contract. Nothing but its file and the requests to IAM may hold it.
-pub const API_KEY: &str = "canary+Api/Key=4711";
+pub(crate) const API_KEY: &str = "canary+Api/Key=4711";
 
 /// A record as the service took it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Record {
+pub(crate) struct Record {
     pub application_name: String,
     pub subsystem_name: String,
     pub computer_name: String,
@@ -25,17 +25,17 @@ pub struct Record {
 }
 
 impl Record {
-    pub fn message(&self) -> &str {
+    pub(crate) fn message(&self) -> &str {
         self.text["MESSAGE"].as_str().unwrap()
     }
 
-    pub fn sequence(&self) -> Option<u64> {
+    pub(crate) fn sequence(&self) -> Option<u64> {
         self.text["sequenceId"].as_u64()
     }
 }
 
 /// A server, or one that does not run at the moment.
-pub struct Cloud {
+pub(crate) struct Cloud {
     folder: tempfile::TempDir,
     certificate: PathBuf,
     key: PathBuf,
@@ -48,7 +48,7 @@ pub struct Cloud {
 
 impl Cloud {
     /// Starts a server with this certificate.
-    pub fn start(keys: &Keys, certificate: &str) -> Cloud {
+    pub(crate) fn start(keys: &Keys, certificate: &str) -> Cloud {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = tempfile::tempdir().unwrap();
         let file = Records::create(folder.path().join("records"));
@@ -66,28 +66,28 @@ impl Cloud {
         cloud
     }
 
-    pub fn settings(&self, api_key: &str, expires_in: u64) {
+    pub(crate) fn settings(&self, api_key: &str, expires_in: u64) {
         let settings = json!({"api_key": api_key, "expires_in": expires_in});
         fs::write(self.path("settings"), settings.to_string()).unwrap();
     }
 
     /// What the coming requests to the log service, or to IAM, come to.
-    pub fn faults(&self, file: &str, faults: &[&str]) {
+    pub(crate) fn faults(&self, file: &str, faults: &[&str]) {
         fs::write(self.path(file), faults.iter().map(|fault| format!("{fault}\n")).collect::<String>())
             .unwrap();
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Lines of one of its files.
-    pub fn lines(&self, name: &str) -> Vec<String> {
+    pub(crate) fn lines(&self, name: &str) -> Vec<String> {
         let text = fs::read_to_string(self.path(name)).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
 
-    pub fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cloud_logs.py");
         let mut command = Command::new("python3");
         command.arg(script).arg(self.folder.path()).arg(self.port.to_string());
@@ -98,19 +98,19 @@ impl Cloud {
     }
 
     /// Ends in the middle of whatever it does.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.process.take().unwrap().end();
         self.read();
     }
 
     /// Reads what it has taken since.
-    pub fn read(&mut self) {
+    pub(crate) fn read(&mut self) {
         // One that was being written when the server was stopped is none.
         self.records.extend(self.file.next().iter().filter_map(|line| serde_json::from_slice(line).ok()));
     }
 
     /// Waits until the records so far are as wanted.
-    pub fn wait_for(&mut self, what: &str, wanted: impl Fn(&[Record]) -> bool) {
+    pub(crate) fn wait_for(&mut self, what: &str, wanted: impl Fn(&[Record]) -> bool) {
         until(what, || {
             self.read();
             wanted(&self.records).then_some(())
@@ -118,7 +118,7 @@ impl Cloud {
     }
 
     /// Nothing that came broke the descriptions.
-    pub fn assert_kept(&self) {
+    pub(crate) fn assert_kept(&self) {
         assert_eq!(self.lines("violations"), Vec::<String>::new());
     }
 }

@@ -21,7 +21,7 @@ use super::validate::Validated;
 
 /// A contract whose inputs are recorded.
 #[derive(Debug)]
-pub struct Attested {
+pub(super) struct Attested {
     pub(super) contract: Contract,
     pub(super) carried: Carried,
 }
@@ -32,7 +32,7 @@ impl Validated {
     /// # Errors
     /// `HPL11002E` when the record cannot be encrypted to the auditor: some malformed keys are detected only when they
     /// are used.
-    pub fn attest<S: Initramfs>(self, _: &S, log: &mut Log<'_, S>) -> Result<Attested, Failure> {
+    pub(super) fn attest<S: Initramfs>(self, _: &S, log: &mut Log<'_, S>) -> Result<Attested, Failure> {
         log.stage(Stage::Attest, |_| {
             let Validated { contract, signer, auditor, digests, mut carried } = self;
             let mut record = format!("{}\n", carried.manifest.version);

@@ -27,7 +27,7 @@ impl Rooted {
     ///
     /// # Errors
     /// `HPL11112E` when a file cannot be written or the switch fails.
-    pub fn handover<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<(), Failure> {
+    pub(super) fn handover<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<(), Failure> {
         let carried = self.carried;
         let started = system.uptime();
         log.stage(Stage::Handover, |log| {

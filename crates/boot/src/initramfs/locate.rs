@@ -26,7 +26,7 @@ const DESCRIPTOR_END: usize = 17 * 2048;
 
 /// What the contract disk held.
 #[derive(Debug)]
-pub struct Located {
+pub(super) struct Located {
     pub(super) ready: Ready,
     /// The device, so that no later stage takes it for a volume.
     pub(super) disk: PathBuf,
@@ -44,7 +44,7 @@ impl Ready {
     /// `HPL11100E` without a contract disk, `HPL11101E` for a damaged one. `HPL07108E` if the contract disk cannot be
     /// read, or if none is found and some disk cannot be read. `HPL05002E` without `user-data`, `HPL11102E` for an
     /// invalid host name, `HPL13100E` for a `network-config` that cannot be used.
-    pub fn locate<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Located, Failure> {
+    pub(super) fn locate<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Located, Failure> {
         log.stage(Stage::Locate, |_| {
             let disk = find(system)?;
             let invalid = |message: String| Failure::machine(Stage::Locate, Code::CidataInvalid, message);

@@ -16,7 +16,7 @@ use super::preflight::Ready;
 
 /// What is carried through all stages up to `attest`.
 #[derive(Debug)]
-pub struct Origins {
+pub(super) struct Origins {
     pub(super) ready: Ready,
     pub(super) disk: PathBuf,
     pub(super) hostname: String,
@@ -26,7 +26,7 @@ pub struct Origins {
 
 /// A contract taken apart.
 #[derive(Debug)]
-pub struct Parsed {
+pub(super) struct Parsed {
     pub(super) origins: Origins,
     pub(super) envelope: Envelope,
 }
@@ -39,7 +39,7 @@ impl Located {
     ///
     /// # Errors
     /// The text refusals of the catalogue (`HPL050…`, `HPL051…`).
-    pub fn parse<S: Initramfs>(self, _: &S, log: &mut Log<'_, S>) -> Result<Parsed, Failure> {
+    pub(super) fn parse<S: Initramfs>(self, _: &S, log: &mut Log<'_, S>) -> Result<Parsed, Failure> {
         log.stage(Stage::Parse, |log| {
             let envelope = Envelope::parse(&self.user_data).map_err(|refusals| {
                 Failure::refusal_of(Stage::Parse, refusals.iter().map(Finding::from).collect())

@@ -17,7 +17,7 @@ const LEAST_MEMORY_BYTES: u64 = 1 << 30;
 
 /// A machine that passed.
 #[derive(Debug)]
-pub struct Ready {
+pub(super) struct Ready {
     pub(super) manifest: ImageManifest,
 }
 
@@ -25,7 +25,7 @@ pub struct Ready {
 ///
 /// # Errors
 /// `HPL11003E` for too little memory, `HPL11103E` for an image that lacks a part.
-pub fn run<S: Initramfs>(system: &S, log: &mut Log<'_, S>) -> Result<Ready, Failure> {
+pub(super) fn run<S: Initramfs>(system: &S, log: &mut Log<'_, S>) -> Result<Ready, Failure> {
     log.stage(Stage::Preflight, |log| {
         let incomplete = |message: String| Failure::machine(Stage::Preflight, Code::ImageIncomplete, message);
         kernel::close(system).map_err(|error| incomplete(error.to_string()))?;

@@ -61,7 +61,7 @@ const LINKS: &[(&str, &str)] = &[
 
 /// A guest OS that is ready to be switched to.
 #[derive(Debug)]
-pub struct Rooted {
+pub(super) struct Rooted {
     pub(super) carried: Carried,
 }
 
@@ -70,7 +70,7 @@ impl Unlocked {
     ///
     /// # Errors
     /// `HPL11111E` when the scratch space cannot be made, `HPL11110E` when the image cannot be bound into it.
-    pub fn root<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Rooted, Failure> {
+    pub(super) fn root<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Rooted, Failure> {
         let Unlocked { mut carried, volumes } = self;
         log.stage(Stage::Root, |_| {
             let disks = system.disks().map_err(scratch)?;

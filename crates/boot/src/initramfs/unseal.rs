@@ -18,7 +18,7 @@ use super::parse::Parsed;
 
 /// A contract whose `env` is open.
 #[derive(Debug)]
-pub struct Unsealed {
+pub(super) struct Unsealed {
     pub(super) parsed: Parsed,
     /// None only where it is an old token: one that does not open or holds no YAML, or one that is of no use and stayed
     /// closed.
@@ -32,7 +32,7 @@ impl Parsed {
     /// # Errors
     /// `HPL11103E` when the image has no usable key; where `env` is no old token, `HPL11001E` when it does not open and
     /// the text refusals when what it holds is not YAML.
-    pub fn unseal<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Unsealed, Failure> {
+    pub(super) fn unseal<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Unsealed, Failure> {
         log.stage(Stage::Unseal, |_| {
             let incomplete = |error: String| Failure::machine(Stage::Unseal, Code::ImageIncomplete, error);
             let pem = system.image_key().map_err(|error| incomplete(error.to_string()))?;

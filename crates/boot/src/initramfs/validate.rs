@@ -29,7 +29,7 @@ const UNUSABLE: &str = "sections that the guest can act on; without signature";
 
 /// A contract that may be acted on.
 #[derive(Debug)]
-pub struct Validated {
+pub(super) struct Validated {
     pub(super) contract: Contract,
     pub(super) signer: Signer,
     pub(super) auditor: Option<Auditor>,
@@ -45,7 +45,11 @@ impl Verified {
     /// for fields that the guest does not act on, `HPL12102E` and `HPL12104E` to `HPL12107E` for the sections' policy,
     /// `HPL06…` for the archive and its images; of sections that were not signed and are in old tokens, `HPL05001E`
     /// without place for all of these. `HPL11103E` for an image without the modules of a file system or of integrity.
-    pub fn validate<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Validated, Failure> {
+    pub(super) fn validate<S: Initramfs>(
+        self,
+        system: &S,
+        log: &mut Log<'_, S>,
+    ) -> Result<Validated, Failure> {
         log.stage(Stage::Validate, |log| {
             let Verified { origins, digests: contract_digests, signer, mut watch, sections, veiled } = self;
             let unsaid = || Failure::unsaid(Stage::Validate, Code::ContractInvalid, UNUSABLE);

@@ -30,7 +30,7 @@ const UNVERIFIED: &str = "a signature that fits; before that";
 
 /// Both sections, verified as far as they are signed.
 #[derive(Debug)]
-pub struct Verified {
+pub(super) struct Verified {
     pub(super) origins: Origins,
     /// SHA-256 of the contract's raw strings, in the words of the attestation record.
     pub(super) digests: Vec<(String, String)>,
@@ -68,7 +68,7 @@ impl Unsealed {
     /// # Errors
     /// `HPL12001E`, `HPL12004E`, `HPL12101E`, `HPL12102E`, `HPL12103E`, `HPL12109E`; `HPL11001E` when the workload or
     /// the auditor's key does not open, `HPL11002E` when the latter is none.
-    pub fn verify<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Verified, Failure> {
+    pub(super) fn verify<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Verified, Failure> {
         log.stage(Stage::Verify, |log| {
             let unix = time_floor::later(system.unix_time(), self.parsed.origins.ready.manifest.built);
             let verified = Clock { unix, uptime: system.uptime().as_secs() };

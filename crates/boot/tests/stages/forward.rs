@@ -20,7 +20,7 @@ use crate::support::guest_os::booted;
 const STATE: &str = "/run/countersign/forward.json";
 
 /// A journal of numbered entries, a server, and a script of what happens while the forwarder waits.
-pub struct Ends<'m> {
+pub(crate) struct Ends<'m> {
     machine: &'m Rehearsal,
     /// The numbers of the entries that the journal holds.
     journal: Vec<u64>,
@@ -51,7 +51,7 @@ pub struct Ends<'m> {
     opening: Option<io::ErrorKind>,
 }
 
-pub enum Step {
+pub(crate) enum Step {
     /// The time is over.
     Pass,
     /// The journal gains entries.
@@ -61,7 +61,7 @@ pub enum Step {
 }
 
 impl<'m> Ends<'m> {
-    pub fn new(machine: &'m Rehearsal, journal: impl IntoIterator<Item = u64>) -> Ends<'m> {
+    pub(crate) fn new(machine: &'m Rehearsal, journal: impl IntoIterator<Item = u64>) -> Ends<'m> {
         Ends {
             machine,
             journal: journal.into_iter().collect(),
@@ -86,22 +86,22 @@ impl<'m> Ends<'m> {
     }
 
     /// What happens at each wait once the journal is read; the end comes behind it.
-    pub fn script(mut self, steps: impl IntoIterator<Item = Step>) -> Ends<'m> {
+    pub(crate) fn script(mut self, steps: impl IntoIterator<Item = Step>) -> Ends<'m> {
         self.script = steps.into_iter().collect();
         self
     }
 
     /// The journal ends behind this entry, as long as it gains no more.
-    pub fn until(mut self, last: u64) -> Self {
+    pub(crate) fn until(mut self, last: u64) -> Self {
         self.journal.retain(|number| *number <= last);
         self
     }
 
-    pub fn run(&mut self) -> std::result::Result<(), Failure> {
+    pub(crate) fn run(&mut self) -> std::result::Result<(), Failure> {
         guest_os::forward(self.machine, self)
     }
 
-    pub fn state(&self) -> Forwarded {
+    pub(crate) fn state(&self) -> Forwarded {
         serde_json::from_slice(&self.machine.read_file(STATE.as_ref()).unwrap()).unwrap()
     }
 

@@ -21,16 +21,16 @@ const IAM: &str = "/identity/token";
 const SINGLES: &str = "/logs/v1/singles";
 const PUBLIC: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-pub fn booted() -> Rehearsal {
+pub(crate) fn booted() -> Rehearsal {
     booted_with(&Contract::good().with_log_router(), |_| ())
 }
 
-pub fn status(status: u16) -> PlayedAnswer {
+pub(crate) fn status(status: u16) -> PlayedAnswer {
     Ok((status, None, String::new()))
 }
 
 /// The records of a request.
-pub fn records((path, bearer, body): &Posted) -> Vec<Value> {
+pub(crate) fn records((path, bearer, body): &Posted) -> Vec<Value> {
     assert_eq!(path, SINGLES);
     assert!(bearer.is_some());
     serde_json::from_slice(body).unwrap()

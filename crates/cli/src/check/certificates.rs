@@ -12,7 +12,7 @@ use countersign_crypto::signature::SigningKey;
 const SOON: i64 = 30 * 86_400;
 
 /// Every certificate of the contract that is over, has not begun, or ends soon, at its field.
-pub fn warnings(contract: &Contract, now: i64) -> Vec<Finding> {
+pub(super) fn warnings(contract: &Contract, now: i64) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut look = |place: Option<Place>, not_before: i64, not_after: i64| {
         if let (Some(place), Some(message)) = (place, message(not_before, not_after, now)) {

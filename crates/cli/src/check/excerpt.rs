@@ -36,7 +36,7 @@ const MASK: char = '…';
 const LONGEST: usize = 100;
 
 /// The line as shown, and the column of the mark under it, from zero.
-pub fn excerpt(text: &str, finding: &Reported) -> Option<(String, usize)> {
+pub(super) fn excerpt(text: &str, finding: &Reported) -> Option<(String, usize)> {
     let line = finding.line?.checked_sub(1)?;
     let column = finding.column?.saturating_sub(1);
     let line = text.strip_prefix('\u{feff}').unwrap_or(text).lines().nth(usize::try_from(line).ok()?)?;

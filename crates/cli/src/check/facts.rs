@@ -58,7 +58,7 @@ impl From<What> for Content {
 ///
 /// # Errors
 /// The JSON reader's own: facts hold no secret.
-pub fn parse(bytes: &[u8]) -> Result<Facts, serde_json::Error> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Facts, serde_json::Error> {
     let File { disks } = serde_json::from_slice(bytes)?;
     let partition = |partition: Partition| PartitionFacts {
         name: partition.name,

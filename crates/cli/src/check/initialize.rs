@@ -8,7 +8,7 @@ use countersign_contract::model::Contract;
 use countersign_contract::refusal::Finding;
 
 /// The notices, at the volumes of the workload section.
-pub fn notices(contract: &Contract) -> Vec<Finding> {
+pub(super) fn notices(contract: &Contract) -> Vec<Finding> {
     let unsaid = contract.volumes().iter().filter(|volume| !volume.options().initialize_said());
     let code = Code::InitializeUnsaid;
     let notice = |place| Finding::new(code, place, code.text(), Some(code.remedy().to_owned()));

@@ -42,7 +42,7 @@ use report::{Report, Reported, Unchecked, Verdict};
 
 /// What a check needs beside the contract.
 #[derive(Debug, Default)]
-pub struct Circumstances {
+pub(crate) struct Circumstances {
     /// Opens sealed sections.
     pub key: Option<ImageKey>,
     /// Seconds since 1970.
@@ -57,7 +57,7 @@ pub struct Circumstances {
 
 /// The texts in which findings count lines.
 #[derive(Debug)]
-pub struct Sources<'t> {
+pub(crate) struct Sources<'t> {
     contract: &'t str,
     workload: Option<SectionText>,
     env: Option<SectionText>,
@@ -73,7 +73,7 @@ impl Sources<'_> {
     }
 }
 
-pub fn run(options: &Check, out: &mut dyn Write) -> Result<Answer> {
+pub(crate) fn run(options: &Check, out: &mut dyn Write) -> Result<Answer> {
     let key = options.key.as_deref().map(files::image_key).transpose()?;
     let facts = match options.facts.as_deref() {
         None => None,
@@ -111,7 +111,7 @@ pub fn run(options: &Check, out: &mut dyn Write) -> Result<Answer> {
 
 /// The contract, if the guest would take it. If not, or if a sealed section stays unread, the report has been printed on
 /// standard error: a pipe must not take it for a result.
-pub fn accepted(path: &Path, key: Option<&Path>, now: i64) -> Result<Option<Contract>> {
+pub(crate) fn accepted(path: &Path, key: Option<&Path>, now: i64) -> Result<Option<Contract>> {
     let key = key.map(files::image_key).transpose()?;
     let circumstances = Circumstances { key, now, ..Circumstances::default() };
     let judge = |judged: Judged<'_>| {
@@ -151,7 +151,7 @@ fn print(
 }
 
 /// Checks a folder before it is packed, `sealed` or not. `None` if it may be, else the report has been printed.
-pub fn refuse_draft(
+pub(crate) fn refuse_draft(
     folder: &Folder,
     sealed: bool,
     now: i64,

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 /// The plan.
 #[derive(Debug, Serialize)]
-pub struct Plan {
+pub(super) struct Plan {
     /// SHA-256 fingerprint of the key that signed; none for an unsigned contract, or where it could not be checked.
     pub signer: Option<String>,
     pub log: LogPlan,
@@ -26,7 +26,7 @@ pub struct Plan {
 
 /// The log server.
 #[derive(Debug, Serialize)]
-pub struct LogPlan {
+pub(super) struct LogPlan {
     pub hostname: String,
     pub port: u16,
     /// Empty where the public ones of the guest OS count.
@@ -38,7 +38,7 @@ pub struct LogPlan {
 
 /// Who gives tokens.
 #[derive(Debug, Serialize)]
-pub struct IamPlan {
+pub(super) struct IamPlan {
     pub hostname: String,
     pub port: u16,
     /// Empty where the public ones of the guest OS count.
@@ -47,7 +47,7 @@ pub struct IamPlan {
 
 /// What may be told of a certificate.
 #[derive(Debug, Serialize)]
-pub struct CertificatePlan {
+pub(super) struct CertificatePlan {
     pub subject: String,
     /// RFC 3339.
     pub not_after: String,
@@ -56,7 +56,7 @@ pub struct CertificatePlan {
 
 /// A variable of the workload; its value stays untold.
 #[derive(Debug, Serialize)]
-pub struct Variable {
+pub(super) struct Variable {
     pub name: String,
     /// The section whose value counts.
     pub from: &'static str,
@@ -64,7 +64,7 @@ pub struct Variable {
 
 /// A volume.
 #[derive(Debug, Serialize)]
-pub struct VolumePlan {
+pub(super) struct VolumePlan {
     pub name: String,
     pub mount: String,
     pub filesystem: &'static str,
@@ -79,7 +79,12 @@ pub struct VolumePlan {
 }
 
 /// Puts the plan together. `disks` has one entry for each volume, in their order, or none at all.
-pub fn plan(contract: &Contract, signer: &Signer, host: &GuestPlan, disks: &[(String, Action)]) -> Plan {
+pub(super) fn plan(
+    contract: &Contract,
+    signer: &Signer,
+    host: &GuestPlan,
+    disks: &[(String, Action)],
+) -> Plan {
     let file = match &host.workload {
         Workload::Compose { file, .. } => file.as_str(),
         // A plan of a contract always starts something.

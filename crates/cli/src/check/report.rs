@@ -11,7 +11,7 @@ use super::plan::Plan;
 /// What comes of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// The guest would boot.
     Boots,
     /// The guest would refuse.
@@ -22,7 +22,7 @@ pub enum Verdict {
 
 /// A finding with its stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Reported {
+pub(super) struct Reported {
     pub stage: Stage,
     pub code: &'static str,
     pub severity: &'static str,
@@ -35,7 +35,7 @@ pub struct Reported {
 }
 
 impl Reported {
-    pub fn new(stage: Stage, finding: &Finding) -> Reported {
+    pub(super) fn new(stage: Stage, finding: &Finding) -> Reported {
         Reported {
             stage,
             code: finding.code.as_str(),
@@ -49,14 +49,14 @@ impl Reported {
         }
     }
 
-    pub fn is_error(&self) -> bool {
+    pub(super) fn is_error(&self) -> bool {
         self.severity == "error"
     }
 }
 
 /// Something that could not be checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Unchecked {
+pub(super) struct Unchecked {
     pub pointer: String,
     pub line: Option<u32>,
     pub column: Option<u32>,
@@ -65,7 +65,7 @@ pub struct Unchecked {
 
 /// All of it.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub(super) struct Report {
     pub verdict: Verdict,
     /// Where the guest would stop; none if it would not.
     pub stage: Option<Stage>,
@@ -76,7 +76,7 @@ pub struct Report {
 
 impl Report {
     /// The verdict follows from what was found. A plan is kept only of a contract that is not refused.
-    pub fn new(findings: Vec<Reported>, unchecked: Vec<Unchecked>, plan: Option<Plan>) -> Report {
+    pub(super) fn new(findings: Vec<Reported>, unchecked: Vec<Unchecked>, plan: Option<Plan>) -> Report {
         let stage = findings.iter().filter(|finding| finding.is_error()).map(|finding| finding.stage).min();
         let verdict = match (stage, unchecked.is_empty()) {
             (Some(_), _) => Verdict::Refused,

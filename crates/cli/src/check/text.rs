@@ -11,7 +11,12 @@ use super::report::{Report, Reported, Verdict};
 use crate::tame;
 
 /// Prints the report about the contract called `name`; with `sources`, the lines that findings are about.
-pub fn print(out: &mut dyn Write, name: &str, report: &Report, sources: Option<&Sources<'_>>) -> Result<()> {
+pub(super) fn print(
+    out: &mut dyn Write,
+    name: &str,
+    report: &Report,
+    sources: Option<&Sources<'_>>,
+) -> Result<()> {
     let verdict = match (report.verdict, report.stage) {
         (Verdict::Refused, Some(stage)) => format!("refused at {}", stage.name()),
         (Verdict::Refused, None) => "refused".to_owned(),

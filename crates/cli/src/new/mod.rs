@@ -21,7 +21,7 @@ const WORKLOAD: &str = include_str!("workload.yaml");
 const ENV: &str = include_str!("env.yaml");
 const COMPOSE: &str = include_str!("compose.yaml");
 
-pub fn run(options: &New, out: &mut dyn Write) -> Result<Answer> {
+pub(crate) fn run(options: &New, out: &mut dyn Write) -> Result<Answer> {
     let folder = options.folder.as_path();
     let host = options.log_server.as_str();
     let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '.' || letter == '-';

@@ -208,7 +208,7 @@ fn read(text: &str) -> Option<Timeline> {
     (!timeline.stages.is_empty()).then_some(timeline)
 }
 
-pub fn run(options: &Options, out: &mut dyn Write) -> Result<Answer> {
+pub(crate) fn run(options: &Options, out: &mut dyn Write) -> Result<Answer> {
     let bytes = files::log(&options.file)?;
     let Some(timeline) = read(&String::from_utf8_lossy(&bytes)) else {
         bail!(

@@ -9,34 +9,34 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 /// A folder with a `countersign` and an `openssl` that run in it.
-pub struct Desk {
+pub(crate) struct Desk {
     folder: tempfile::TempDir,
 }
 
 impl Desk {
-    pub fn new() -> Desk {
+    pub(crate) fn new() -> Desk {
         Desk { folder: tempfile::tempdir().unwrap() }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         std::fs::write(self.path(name), content).unwrap();
     }
 
-    pub fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
     /// Runs the author's command; the arguments are separated by white space.
-    pub fn countersign(&self, arguments: &str, input: &[u8]) -> Output {
+    pub(crate) fn countersign(&self, arguments: &str, input: &[u8]) -> Output {
         run(Command::new(env!("CARGO_BIN_EXE_countersign")), self.folder.path(), arguments, input)
     }
 
     /// Runs the author's command, which has to end with this status, and returns what it printed.
-    pub fn answer(&self, status: i32, arguments: &str, input: &[u8]) -> String {
+    pub(crate) fn answer(&self, status: i32, arguments: &str, input: &[u8]) -> String {
         let output = self.countersign(arguments, input);
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         let printed = String::from_utf8(output.stdout).unwrap();
@@ -45,7 +45,7 @@ impl Desk {
     }
 
     /// The JSON report about a contract, held against its published schema.
-    pub fn report(&self, arguments: &str) -> Value {
+    pub(crate) fn report(&self, arguments: &str) -> Value {
         let output = self.countersign(&format!("check --format json {arguments}"), b"");
         let report: Value = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|_| panic!("{arguments}: {}", String::from_utf8_lossy(&output.stderr)));
@@ -58,22 +58,22 @@ impl Desk {
     }
 
     /// Runs the openssl program, which has to succeed, and returns what it printed.
-    pub fn openssl(&self, arguments: &str, input: &[u8]) -> Vec<u8> {
+    pub(crate) fn openssl(&self, arguments: &str, input: &[u8]) -> Vec<u8> {
         let output = run(Command::new("openssl"), self.folder.path(), arguments, input);
         assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     }
 
-    pub fn base64(&self, bytes: &[u8]) -> String {
+    pub(crate) fn base64(&self, bytes: &[u8]) -> String {
         String::from_utf8(self.openssl("base64 -A", bytes)).unwrap()
     }
 
-    pub fn decode(&self, text: &str) -> Vec<u8> {
+    pub(crate) fn decode(&self, text: &str) -> Vec<u8> {
         self.openssl("base64 -d -A", text.as_bytes())
     }
 
     /// Makes `NAME.key`, `NAME.crt` and `NAME.pub`, RSA of 2048 bits, valid for this many days.
-    pub fn rsa(&self, name: &str, days: u32) {
+    pub(crate) fn rsa(&self, name: &str, days: u32) {
         self.openssl(
             &format!("req -x509 -newkey rsa:2048 -nodes -subj /CN={name} -days {days} -keyout {name}.key -out {name}.crt"),
             b"",
@@ -82,7 +82,7 @@ impl Desk {
     }
 
     /// Seals a text to `NAME.pub` as the documents of the contract say.
-    pub fn token(&self, prefix: &str, name: &str, text: &[u8], passphrase: &[u8]) -> String {
+    pub(crate) fn token(&self, prefix: &str, name: &str, text: &[u8], passphrase: &[u8]) -> String {
         self.write("token.in", text);
         let wrapped = self.openssl(
             &format!("pkeyutl -encrypt -pubin -inkey {name}.pub -pkeyopt rsa_padding_mode:pkcs1"),
@@ -108,12 +108,12 @@ fn run(mut command: Command, folder: &Path, arguments: &str, input: &[u8]) -> Ou
 }
 
 /// Base64 of a gzipped tar, by the programs of those names, with a compose file of this text.
-pub fn archive(text: &str) -> String {
+pub(crate) fn archive(text: &str) -> String {
     archive_of(&[("compose.yaml", text)])
 }
 
 /// The same with these files.
-pub fn archive_of(files: &[(&str, &str)]) -> String {
+pub(crate) fn archive_of(files: &[(&str, &str)]) -> String {
     let desk = Desk::new();
     files.iter().for_each(|(name, text)| desk.write(name, text));
     let packed = Command::new("tar")
@@ -126,6 +126,6 @@ pub fn archive_of(files: &[(&str, &str)]) -> String {
 }
 
 /// A compose file that runs one image, named by digest.
-pub fn compose() -> String {
+pub(crate) fn compose() -> String {
     format!("services:\n  web:\n    image: registry.example/web@sha256:{}\n", "5".repeat(64))
 }

@@ -10,7 +10,7 @@ use super::read::Reader;
 use crate::refusal::Refusal;
 
 /// Minutes to wait for a service where the contract does not say.
-pub const KMS_TIMEOUT: u16 = 10;
+pub(super) const KMS_TIMEOUT: u16 = 10;
 
 /// The services of a volume; a volume without any has none of both.
 #[derive(Debug)]

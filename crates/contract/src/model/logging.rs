@@ -16,13 +16,13 @@ use crate::refusal::{Finding, Refusal};
 use crate::schema;
 
 /// Port of syslog over TLS (RFC 5425), used where the contract names none.
-pub const SYSLOG_PORT: u16 = 6514;
+pub(super) const SYSLOG_PORT: u16 = 6514;
 
 /// Port of the ingestion address of IBM Cloud Logs.
-pub const LOG_ROUTER_PORT: u16 = 443;
+pub(super) const LOG_ROUTER_PORT: u16 = 443;
 
 /// Where API keys are exchanged for tokens, used where the contract names no other address.
-pub const IAM_URL: &str = "https://iam.cloud.ibm.com";
+pub(super) const IAM_URL: &str = "https://iam.cloud.ibm.com";
 
 /// Where log records go.
 #[derive(Debug)]

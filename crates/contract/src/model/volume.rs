@@ -16,7 +16,7 @@ use crate::place::{Place, SectionName};
 use crate::refusal::{Finding, Refusal};
 
 /// Mount point of a volume that names none.
-pub const DEFAULT_MOUNT: &str = "/mnt/data";
+pub(super) const DEFAULT_MOUNT: &str = "/mnt/data";
 
 /// Length from which a seed follows today's rule.
 const STRONG_SEED: usize = 15;

@@ -11,7 +11,7 @@ use countersign_contract::refusal::{Finding, Refusal};
 use countersign_contract::schema::{self, CheckedSection};
 
 /// Everything that is to be said about a contract, sections in the open.
-pub fn report(bytes: &[u8]) -> Vec<Finding> {
+pub(crate) fn report(bytes: &[u8]) -> Vec<Finding> {
     let mut refusals = Vec::new();
     let mut findings = Vec::new();
     read(bytes, &mut refusals, &mut findings);
@@ -19,7 +19,7 @@ pub fn report(bytes: &[u8]) -> Vec<Finding> {
 }
 
 /// Reads a contract; refusals go to `findings` as well, in the order of a report.
-pub fn read(bytes: &[u8], refusals: &mut Vec<Refusal>, findings: &mut Vec<Finding>) {
+pub(crate) fn read(bytes: &[u8], refusals: &mut Vec<Refusal>, findings: &mut Vec<Finding>) {
     let mut refuse = |found: Vec<Refusal>, findings: &mut Vec<Finding>| {
         findings.extend(found.iter().map(Finding::from));
         refusals.extend(found);
@@ -50,11 +50,11 @@ pub fn read(bytes: &[u8], refusals: &mut Vec<Refusal>, findings: &mut Vec<Findin
 }
 
 /// What `@name@` stands for.
-pub struct Material(Vec<(&'static str, String)>);
+pub(crate) struct Material(Vec<(&'static str, String)>);
 
 impl Material {
     /// Makes an authority, a client certificate, two keys and a signing key.
-    pub fn new() -> Material {
+    pub(crate) fn new() -> Material {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=test"];
@@ -81,7 +81,7 @@ impl Material {
     }
 
     /// Puts the material in.
-    pub fn fill(&self, text: &str) -> String {
+    pub(crate) fn fill(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
     }
 }

@@ -1,7 +1,7 @@
 //! Small texts, each about one thing that readers of YAML see in different ways.
 
 /// The texts.
-pub const TEXTS: &[&str] = &[
+pub(crate) const TEXTS: &[&str] = &[
     "a: {\n  b: 1\n}\n",
     "a:\n  b: {\n    c: 1\n  }\n",
     "a:\n  b: [\n    1,\n    2\n  ]\nc: 3\n",

@@ -14,7 +14,7 @@ use countersign_contract::schema;
 use countersign_plan::guest_os::render::{Guest, render};
 
 /// What the stages parse and validate do when the sections are not sealed.
-pub fn plan(bytes: &[u8]) -> String {
+pub(crate) fn plan(bytes: &[u8]) -> String {
     let first = |refusals: Vec<Refusal>| {
         refusals.first().map_or_else(String::new, |refusal| refusal.code().as_str().to_owned())
     };
@@ -34,7 +34,7 @@ pub fn plan(bytes: &[u8]) -> String {
 }
 
 /// Every shape with its name.
-pub fn all(material: &Material) -> Vec<(&'static str, String)> {
+pub(crate) fn all(material: &Material) -> Vec<(&'static str, String)> {
     let base = |workload: &str, env: &str| material.contract(&material.small, workload, env);
     let many = |count: usize, entry: &dyn Fn(usize) -> String| (0..count).map(entry).collect::<String>();
     let variables =
@@ -60,7 +60,7 @@ pub fn all(material: &Material) -> Vec<(&'static str, String)> {
 }
 
 /// Certificates and archives as a contract holds them.
-pub struct Material {
+pub(crate) struct Material {
     authority: String,
     certificate: String,
     key: String,
@@ -71,7 +71,7 @@ pub struct Material {
 
 impl Material {
     /// Made in `folder`.
-    pub fn new(folder: &Path) -> Self {
+    pub(crate) fn new(folder: &Path) -> Self {
         for name in ["authority", "client"] {
             let words = format!(
                 "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=bench \
@@ -110,7 +110,7 @@ impl Material {
     }
 
     /// A contract with this archive and these lines in its sections.
-    pub fn contract(&self, archive: &str, workload: &str, env: &str) -> String {
+    pub(crate) fn contract(&self, archive: &str, workload: &str, env: &str) -> String {
         let Self { authority, certificate, key, .. } = self;
         format!(
             "workload:\n  type: workload\n  compose: {{archive: {archive}}}\n{workload}\nenv:\n  type: env\n  \

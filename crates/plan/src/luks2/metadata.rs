@@ -13,7 +13,7 @@ use super::reader::{Members, Path};
 
 /// A block cipher specification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cipher {
+pub(super) enum Cipher {
     /// `aes-xts-plain64`.
     AesXtsPlain64,
     /// Any other, `cipher_null` among them.
@@ -28,7 +28,7 @@ impl Cipher {
 
 /// A hash function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hash {
+pub(super) enum Hash {
     /// SHA-256.
     Sha256,
     /// SHA-512.

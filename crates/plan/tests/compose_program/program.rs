@@ -11,14 +11,14 @@ use countersign_plan::workload::dotenv::DotenvRefusal;
 use serde_json::Value;
 
 /// Variables of a contract.
-pub type Contract<'c> = &'c [(&'c str, &'c str)];
+pub(crate) type Contract<'c> = &'c [(&'c str, &'c str)];
 
 /// The program; none where the harness does not name it.
-pub struct Program(PathBuf);
+pub(crate) struct Program(PathBuf);
 
 impl Program {
     /// Says so where there is none.
-    pub fn find() -> Option<Program> {
+    pub(crate) fn find() -> Option<Program> {
         let path = std::env::var_os("COUNTERSIGN_DOCKER_COMPOSE").map(PathBuf::from);
         if path.is_none() {
             eprintln!("skipped: docker-compose, which COUNTERSIGN_DOCKER_COMPOSE does not name");
@@ -29,7 +29,7 @@ impl Program {
     }
 
     /// The model of a folder, or what the program says against it.
-    pub fn model(&self, files: &[(&str, &[u8])], set: Contract<'_>) -> Result<Value, String> {
+    pub(crate) fn model(&self, files: &[(&str, &[u8])], set: Contract<'_>) -> Result<Value, String> {
         let folder = tempfile::tempdir().unwrap();
         for (name, content) in files {
             fs::write(folder.path().join(name), content).unwrap();
@@ -54,7 +54,7 @@ impl Program {
     }
 
     /// The models of a compose file: as the author has it, and as the guest has it.
-    pub fn models(
+    pub(crate) fn models(
         &self,
         compose: &str,
         dotenv: &[u8],
@@ -71,19 +71,19 @@ impl Program {
 }
 
 /// The project's variables, as the guest reads them.
-pub fn environment(dotenv: &[u8], contract: Contract<'_>) -> Result<Environment, DotenvRefusal> {
+pub(crate) fn environment(dotenv: &[u8], contract: Contract<'_>) -> Result<Environment, DotenvRefusal> {
     let values: Vec<(&str, EnvironmentValue)> =
         contract.iter().map(|(name, value)| (*name, EnvironmentValue::copy_from(value))).collect();
     Environment::read(Some(dotenv), values.iter().map(|(name, value)| (*name, value)))
 }
 
 /// The image of each service in a model.
-pub fn images(model: &Value) -> BTreeMap<String, String> {
+pub(crate) fn images(model: &Value) -> BTreeMap<String, String> {
     let services = model["services"].as_object().unwrap();
     services.iter().map(|(name, service)| (name.clone(), plain(&service["image"]))).collect()
 }
 
 /// A text of a model, where each dollar sign stands twice.
-pub fn plain(value: &Value) -> String {
+pub(crate) fn plain(value: &Value) -> String {
     value.as_str().unwrap_or_default().replace("$$", "$")
 }

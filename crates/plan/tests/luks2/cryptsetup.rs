@@ -1,7 +1,7 @@
 //! Headers as cryptsetup writes them: the good ones pass and say the right thing, the others are
 //! refused for what they are.
 
-use crate::luks2_volumes::{ARGON2ID, DEVICE_SIZE, PBKDF2, Volume};
+use countersign_forgeries::luks2_volumes::{ARGON2ID, DEVICE_SIZE, PBKDF2, Volume};
 use countersign_plan::luks2::{
     Accepted, HEADER_LIMIT, Header, LuksVersion, METADATA_LIMIT, PROBE_LEN, Profile, ReadError, SlotKdf,
     judge, metadata_len, read,

@@ -1,8 +1,8 @@
 //! Volumes with integrity: the header, and the two tables that the kernel must show.
 
-use crate::luks2_integrity::{integrity_mutants, with_integrity};
-use crate::luks2_mutants::Outcome;
-use crate::luks2_volumes::{ARGON2ID, DEVICE_SIZE, Volume};
+use countersign_forgeries::luks2_integrity::{integrity_mutants, with_integrity};
+use countersign_forgeries::luks2_mutants::Outcome;
+use countersign_forgeries::luks2_volumes::{ARGON2ID, DEVICE_SIZE, Volume};
 use countersign_plan::luks2::table::{CryptTable, IntegrityTable, TableFault, expected_table};
 use countersign_plan::luks2::{Accepted, Header, HeaderFault, Integrity, Profile, judge, read};
 

@@ -3,13 +3,6 @@
 // A test that cannot set up its input has failed.
 #![allow(clippy::expect_used)]
 
-#[path = "../../../../tests/src/luks2_integrity.rs"]
-mod luks2_integrity;
-#[path = "../../../../tests/src/luks2_mutants.rs"]
-mod luks2_mutants;
-#[path = "../../../../tests/src/luks2_volumes.rs"]
-mod luks2_volumes;
-
 mod cryptsetup;
 mod integrity;
 mod mutants;

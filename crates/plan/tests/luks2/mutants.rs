@@ -1,7 +1,7 @@
 //! Every forged header is refused for its own reason at its own place, before anything is derived.
 
-use crate::luks2_mutants::{Mutant, Outcome, mutants};
-use crate::luks2_volumes::{ARGON2ID, DEVICE_SIZE, Volume};
+use countersign_forgeries::luks2_mutants::{Mutant, Outcome, mutants};
+use countersign_forgeries::luks2_volumes::{ARGON2ID, DEVICE_SIZE, Volume};
 use countersign_plan::luks2::{HeaderFault, Profile, ReadError, judge, judge_interrupted, read};
 
 fn forged() -> Vec<Mutant> {

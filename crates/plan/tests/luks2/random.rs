@@ -1,6 +1,6 @@
 //! Bytes at random: the reader returns for any input.
 
-use crate::luks2_volumes::{ARGON2ID, Volume};
+use countersign_forgeries::luks2_volumes::{ARGON2ID, Volume};
 use countersign_plan::luks2::{fuzz_header, metadata_len};
 
 /// A small generator with a printed seed: the same inputs on every machine.

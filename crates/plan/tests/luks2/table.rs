@@ -1,6 +1,6 @@
 //! The kernel's table against the header it was opened with, field by field.
 
-use crate::luks2_volumes::{ARGON2ID, DEVICE_SIZE, Volume};
+use countersign_forgeries::luks2_volumes::{ARGON2ID, DEVICE_SIZE, Volume};
 use countersign_plan::luks2::table::{CryptTable, ExpectedTable, TableFault, TableFlag, expected_table};
 use countersign_plan::luks2::{Profile, judge, read};
 

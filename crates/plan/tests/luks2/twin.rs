@@ -2,7 +2,7 @@
 
 use openssl::sha::sha256;
 
-use crate::luks2_volumes::{ARGON2ID, DEVICE_SIZE, Volume};
+use countersign_forgeries::luks2_volumes::{ARGON2ID, DEVICE_SIZE, Volume};
 use countersign_plan::luks2::{Profile, judge, read};
 
 /// Bytes of a header copy.

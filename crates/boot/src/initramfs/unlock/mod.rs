@@ -75,7 +75,7 @@ struct Ready<'v> {
 
 /// All volumes are open; contract and seeds are gone.
 #[derive(Debug)]
-pub struct Unlocked {
+pub(super) struct Unlocked {
     pub(super) carried: Carried,
     pub(super) volumes: Vec<Mounted>,
 }
@@ -85,7 +85,7 @@ impl Attested {
     ///
     /// # Errors
     /// The `HPL02…` and `HPL07…` errors of the catalogue; those of [`open_image`], as stage `root`.
-    pub fn unlock<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Unlocked, Failure> {
+    pub(super) fn unlock<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Unlocked, Failure> {
         log.stage(Stage::Unlock, |log| {
             let Attested { contract, mut carried } = self;
             // What the stage `validate` compiled has served; its memory is argon2id's from here on.

@@ -21,7 +21,7 @@ const METADATA: &str = "metadata";
 
 /// Refuses an opened volume whose file system is not the one that the contract names: it is neither mounted as
 /// something else nor made again.
-pub fn file_system<S: Initramfs>(
+pub(super) fn file_system<S: Initramfs>(
     system: &S,
     volume: &Volume,
     mapped: &Path,
@@ -40,7 +40,7 @@ pub fn file_system<S: Initramfs>(
 }
 
 /// Facts about every disk of `disks`; the content of each partition, or of the disk where there is none, is read.
-pub fn facts<S: Initramfs>(system: &S, disks: &[Disk]) -> Result<Facts> {
+pub(super) fn facts<S: Initramfs>(system: &S, disks: &[Disk]) -> Result<Facts> {
     let mut facts = Facts::default();
     for disk in disks {
         facts.disks.push(disk_facts(system, disk)?);
@@ -94,6 +94,6 @@ fn content<S: Initramfs>(system: &S, device: &Path, size: u64) -> Result<Content
 }
 
 /// `vdb` of `/dev/vdb`.
-pub fn kernel_name(path: &Path) -> String {
+pub(super) fn kernel_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }

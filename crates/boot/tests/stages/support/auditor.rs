@@ -6,18 +6,18 @@ use super::contract::Contract;
 use super::keys::{keys, party, run};
 
 /// The good contract with an auditor, whose key stands there as this text.
-pub fn with_auditor(key: &str) -> Contract {
+pub(crate) fn with_auditor(key: &str) -> Contract {
     let line = format!("attestationPublicKey: {key}\nenvWorkload");
     Contract { altered: vec![("envWorkload".into(), line)], ..Contract::good() }
 }
 
 /// A PEM text, sealed as somebody's section is.
-pub fn sealed_key(maker: &[&str], name: &str) -> String {
+pub(crate) fn sealed_key(maker: &[&str], name: &str) -> String {
     run(party(maker[0]).args(&maker[1..]).arg(keys().path(name)).arg(keys().path("image.crt")))
 }
 
 /// What the documented commands read from a token.
-pub fn opened_by_openssl(token: &str) -> String {
+pub(crate) fn opened_by_openssl(token: &str) -> String {
     let script = "umask 077; cd \"$(mktemp -d)\"; \
         printf %s \"$1\" | cut -d. -f2 | base64 -d > wrapped; printf %s \"$1\" | cut -d. -f3 | base64 -d > body; \
         passphrase=$(openssl pkeyutl -decrypt -inkey \"$2\" -in wrapped); \

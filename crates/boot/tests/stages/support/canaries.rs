@@ -5,7 +5,7 @@ use super::keys::{keys, run};
 use super::machine::{Boot, passphrase};
 
 /// A secret, and the files of the handover that may hold it.
-pub struct Canary {
+pub(crate) struct Canary {
     name: &'static str,
     bytes: String,
     allowed: &'static [&'static str],
@@ -13,12 +13,12 @@ pub struct Canary {
 
 impl Canary {
     /// What it is.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.name
     }
 
     /// Whether a text holds the secret.
-    pub fn is_in(&self, text: &str) -> bool {
+    pub(crate) fn is_in(&self, text: &str) -> bool {
         text.contains(&self.bytes)
     }
 }
@@ -28,7 +28,7 @@ const REGISTRY: &[&str] = &["/run/countersign/registry/config.json"];
 const CLIENT_KEY: &[&str] = &["/run/countersign/logging/client-key.pem"];
 
 /// Every secret of the good contract and of the image.
-pub fn canaries() -> Vec<Canary> {
+pub(crate) fn canaries() -> Vec<Canary> {
     let canary = |name, bytes: &str, allowed| Canary { name, bytes: bytes.to_owned(), allowed };
     // A line of a key that no other key has.
     let body = |name: &str| keys().pem(name).lines().nth(3).unwrap_or_default().to_owned();
@@ -51,7 +51,7 @@ pub fn canaries() -> Vec<Canary> {
 }
 
 /// No secret in what was said or asked, and none in a file that should not hold it.
-pub fn assert_silent(boot: &Boot) {
+pub(crate) fn assert_silent(boot: &Boot) {
     let said = boot.said();
     let asked = boot.asked.join("\n");
     // Where the good contract mounts its volume: for the owner, and for one line only. Hints have it for an example.

@@ -12,26 +12,26 @@ use tempfile::TempDir;
 use super::keys::{keys, party, run};
 
 /// An image name with a digest; nothing is ever pulled here.
-pub const IMAGE: &str =
+pub(crate) const IMAGE: &str =
     "registry.example.org:5000/web@sha256:9fcf739803e0dcce2e2351e797b875fa51049ffd66843242cfae973fd2376e4a";
 /// The deployer's seed of the volume `data`.
-pub const DEPLOYER_SEED: &str = "canary-deployer-Seed-1.";
+pub(crate) const DEPLOYER_SEED: &str = "canary-deployer-Seed-1.";
 /// The workload's seed of the volume `data`.
-pub const WORKLOAD_SEED: &str = "canary-workload-Seed-1.";
+pub(crate) const WORKLOAD_SEED: &str = "canary-workload-Seed-1.";
 /// Values that only the workload's containers may see.
-pub const ENV_VALUE: &str = "canary-value-of-env";
+pub(crate) const ENV_VALUE: &str = "canary-value-of-env";
 /// The same from the workload section.
-pub const WORKLOAD_VALUE: &str = "canary-value-of-workload";
+pub(crate) const WORKLOAD_VALUE: &str = "canary-value-of-workload";
 /// Where the volume `data` is mounted.
-pub const MOUNT: &str = "/mnt/data";
+pub(crate) const MOUNT: &str = "/mnt/data";
 /// Password of the registry.
-pub const PASSWORD: &str = "canary-password";
+pub(crate) const PASSWORD: &str = "canary-password";
 /// API key for IBM Cloud Logs.
-pub const API_KEY: &str = "canary+api/key";
+pub(crate) const API_KEY: &str = "canary+api/key";
 
 /// Which sections are sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Sealed {
+pub(crate) enum Sealed {
     Both,
     EnvOnly,
     WorkloadOnly,
@@ -40,7 +40,7 @@ pub enum Sealed {
 
 /// What goes onto the contract disk.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Contract {
+pub(crate) struct Contract {
     /// YAML of the sections; `@name@` stands for base64 of a PEM file of [`keys`].
     pub workload: String,
     pub env: String,
@@ -63,7 +63,7 @@ pub struct Contract {
 
 impl Contract {
     /// A good contract with one volume, sealed and signed, with everything that a guest acts on.
-    pub fn good() -> Contract {
+    pub(crate) fn good() -> Contract {
         let workload = format!(
             "type: workload
 compose:
@@ -120,7 +120,7 @@ volumes:
     }
 
     /// With IBM Cloud Logs instead of a syslog server.
-    pub fn with_log_router(mut self) -> Contract {
+    pub(crate) fn with_log_router(mut self) -> Contract {
         let begin = self.env.find("  syslog:").unwrap();
         let end = self.env.find("cacerts:").unwrap();
         let router = format!(
@@ -131,19 +131,19 @@ volumes:
     }
 
     /// With both sections in tokens that cannot be altered.
-    pub fn authenticated(self) -> Contract {
+    pub(crate) fn authenticated(self) -> Contract {
         Contract { authenticated: &["workload", "env"], ..self }
     }
 
     /// Without signature and signing key.
-    pub fn unsigned(mut self) -> Contract {
+    pub(crate) fn unsigned(mut self) -> Contract {
         self.signer = None;
         self.env = self.env.replace("signingKey: @signer.pub@\n", "");
         self
     }
 
     /// Replaces a text that stands once in one of the sections.
-    pub fn with(mut self, old: &str, new: &str) -> Contract {
+    pub(crate) fn with(mut self, old: &str, new: &str) -> Contract {
         let found = self.workload.matches(old).count() + self.env.matches(old).count();
         assert_eq!(found, 1, "{old:?} stands {found} times in the sections");
         self.workload = self.workload.replace(old, new);
@@ -152,36 +152,36 @@ volumes:
     }
 
     /// Lines at the end of the workload section.
-    pub fn with_workload(mut self, lines: &str) -> Contract {
+    pub(crate) fn with_workload(mut self, lines: &str) -> Contract {
         self.workload.push_str(lines);
         self
     }
 
     /// Lines at the end of the env section.
-    pub fn with_env(mut self, lines: &str) -> Contract {
+    pub(crate) fn with_env(mut self, lines: &str) -> Contract {
         self.env.push_str(lines);
         self
     }
 
     /// A file of the archive, put there or replaced.
-    pub fn with_file(mut self, path: &str, content: &str) -> Contract {
+    pub(crate) fn with_file(mut self, path: &str, content: &str) -> Contract {
         self.archive.retain(|(other, _)| other != path);
         self.archive.push((path.into(), content.into()));
         self
     }
 
     /// Another compose file.
-    pub fn with_compose(self, content: &str) -> Contract {
+    pub(crate) fn with_compose(self, content: &str) -> Contract {
         self.with_file("compose.yaml", content)
     }
 
     /// These bytes as `user-data`.
-    pub fn raw(bytes: impl Into<Vec<u8>>) -> Contract {
+    pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Contract {
         Contract { user_data: Some(bytes.into()), ..Contract::good() }
     }
 
     /// The files of the disk and the disk.
-    pub fn medium(&self) -> Medium {
+    pub(crate) fn medium(&self) -> Medium {
         static MADE: Mutex<Option<HashMap<Contract, Medium>>> = Mutex::new(None);
         let key = self.clone();
         // Made outside the lock: a test whose contract cannot be made fails alone.
@@ -289,7 +289,7 @@ volumes:
 }
 
 /// A contract of these two strings with a signature over them.
-pub fn signed(workload: &str, env: &str) -> Contract {
+pub(crate) fn signed(workload: &str, env: &str) -> Contract {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in [("workload", workload), ("env", env)] {
         fs::write(folder.path().join(name), text).unwrap();
@@ -301,7 +301,7 @@ pub fn signed(workload: &str, env: &str) -> Contract {
 
 /// The contract disk.
 #[derive(Debug, Clone)]
-pub struct Medium {
+pub(crate) struct Medium {
     /// Its files by name.
     pub files: Vec<(&'static str, Vec<u8>)>,
     /// All its bytes.
@@ -310,7 +310,7 @@ pub struct Medium {
 
 impl Medium {
     /// A disk with these files, made by genisoimage; those that have to be there are empty if they are not given.
-    pub fn make(files: Vec<(&'static str, Vec<u8>)>) -> Medium {
+    pub(crate) fn make(files: Vec<(&'static str, Vec<u8>)>) -> Medium {
         let folder = tempfile::tempdir().unwrap();
         for name in ["user-data", "meta-data", "vendor-data"] {
             fs::write(folder.path().join(name), b"").unwrap();

@@ -9,12 +9,12 @@ use super::contract::Contract;
 use super::machine::{Boot, DATA, GIB, boot, facts, machine_without_volume};
 
 /// A machine that was booted with the good contract, up to the switch to the guest OS.
-pub fn booted(change: impl FnOnce(&mut Facts)) -> Rehearsal {
+pub(crate) fn booted(change: impl FnOnce(&mut Facts)) -> Rehearsal {
     booted_with(&Contract::good(), change)
 }
 
 /// The same with another contract.
-pub fn booted_with(contract: &Contract, change: impl FnOnce(&mut Facts)) -> Rehearsal {
+pub(crate) fn booted_with(contract: &Contract, change: impl FnOnce(&mut Facts)) -> Rehearsal {
     let mut facts = facts();
     change(&mut facts);
     let machine = machine_without_volume(contract, facts);
@@ -25,7 +25,7 @@ pub fn booted_with(contract: &Contract, change: impl FnOnce(&mut Facts)) -> Rehe
 }
 
 /// Runs a verb; lines and requests are those since then, files those that it wrote or changed.
-pub fn verb(machine: &Rehearsal, verb: Verb) -> Boot {
+pub(crate) fn verb(machine: &Rehearsal, verb: Verb) -> Boot {
     let (lines, asked, before) = (machine.lines().len(), machine.asked().len(), machine.files());
     let result = guest_os::run(machine, verb);
     let mut files = machine.files();
@@ -44,13 +44,13 @@ pub fn verb(machine: &Rehearsal, verb: Verb) -> Boot {
 
 impl Boot {
     /// Every verb adds its record to the transcript; the tests of that look at the file.
-    pub fn without_transcript(&mut self) {
+    pub(crate) fn without_transcript(&mut self) {
         self.asked.retain(|asked| asked != "replace /run/countersign/transcript.json");
         self.files.remove(std::path::Path::new("/run/countersign/transcript.json"));
     }
 
     /// A verb that failed: stage, exit code, code, words of the message, remedy; and the cause was remembered.
-    pub fn assert_verb_failed(&self, stage: Stage, code: Code, words: &str) {
+    pub(crate) fn assert_verb_failed(&self, stage: Stage, code: Code, words: &str) {
         let failure = self.failure();
         assert_eq!((failure.stage, failure.code()), (stage, code), "{}", self.said());
         let sentence = self.sentence();

@@ -8,17 +8,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
 /// Seconds of a day.
-pub const DAY: i64 = 86_400;
+pub(crate) const DAY: i64 = 86_400;
 
 /// What the parties and the image builder have.
-pub struct Keys {
+pub(crate) struct Keys {
     folder: TempDir,
     /// When the certificates were made; they are valid for 30 days, those of the signer for 10.
     pub made: i64,
 }
 
 /// The keys of this run.
-pub fn keys() -> &'static Keys {
+pub(crate) fn keys() -> &'static Keys {
     static KEYS: OnceLock<Keys> = OnceLock::new();
     KEYS.get_or_init(Keys::make)
 }
@@ -70,29 +70,29 @@ impl Keys {
     }
 
     /// Where a file of that name lies.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// The PEM text of a key or certificate.
-    pub fn pem(&self, name: &str) -> String {
+    pub(crate) fn pem(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
     /// The same in base64, on one line.
-    pub fn base64(&self, name: &str) -> String {
+    pub(crate) fn base64(&self, name: &str) -> String {
         run(Command::new("base64").arg("-w0").arg(self.path(name)))
     }
 }
 
 /// SHA-256 of a public key in DER, by the openssl and sha256sum programs.
-pub fn key_fingerprint(name: &str) -> String {
+pub(crate) fn key_fingerprint(name: &str) -> String {
     let script = "openssl pkey -pubin -in \"$1\" -outform DER | sha256sum | cut -c 1-64";
     run(Command::new("sh").args(["-c", script, "sh"]).arg(keys().path(name))).trim().to_owned()
 }
 
 /// The same of a certificate.
-pub fn certificate_fingerprint(name: &str) -> String {
+pub(crate) fn certificate_fingerprint(name: &str) -> String {
     let script = "openssl x509 -in \"$1\" -outform DER | sha256sum | cut -c 1-64";
     run(Command::new("sh").args(["-c", script, "sh"]).arg(keys().path(name))).trim().to_owned()
 }
@@ -102,13 +102,13 @@ fn now() -> i64 {
 }
 
 /// Runs a program that has to succeed; what it printed.
-pub fn run(command: &mut Command) -> String {
+pub(crate) fn run(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
 /// A program by which a party makes its part of a contract by hand.
-pub fn party(name: &str) -> Command {
+pub(crate) fn party(name: &str) -> Command {
     Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../qemu/party").join(name))
 }

@@ -14,14 +14,14 @@ use countersign_rehearsal::{Facts, Rehearsal, Written, disk};
 use super::contract::{Contract, DEPLOYER_SEED, WORKLOAD_SEED};
 use super::keys::{keys, run};
 
-pub const MIB: u64 = 1 << 20;
-pub const GIB: u64 = 1 << 30;
+pub(crate) const MIB: u64 = 1 << 20;
+pub(crate) const GIB: u64 = 1 << 30;
 
 /// The disk of the volume `data`.
-pub const DATA: &str = "/dev/vdd";
+pub(crate) const DATA: &str = "/dev/vdd";
 
 /// The image's manifest.
-pub fn manifest() -> String {
+pub(crate) fn manifest() -> String {
     format!(
         r#"{{"version":"0.1.0","root":{{"serial":"os","data_blocks":256,"block_size":4096,"hash_offset":1048576,
         "salt":"00ff","root_hash":"{}","algorithm":"sha256"}},"scratch":{{"serial":"scratch"}}}}"#,
@@ -30,7 +30,7 @@ pub fn manifest() -> String {
 }
 
 /// A machine of the good image, at the time at which the certificates were made, without disks.
-pub fn facts() -> Facts {
+pub(crate) fn facts() -> Facts {
     Facts {
         image_key: keys().pem("image.key").into_bytes(),
         manifest: manifest().into_bytes(),
@@ -43,21 +43,21 @@ pub fn facts() -> Facts {
 }
 
 /// The good contract and a second volume.
-pub fn two_volumes() -> Contract {
+pub(crate) fn two_volumes() -> Contract {
     Contract::good()
         .with_workload("  more:\n    mount: /mnt/more\n    seed: another-workload-Seed\n")
         .with_env("  more:\n    seed: another-deployer-Seed\n")
 }
 
 /// A machine with the contract, the image's two disks and a blank disk for the volume.
-pub fn machine(contract: &Contract) -> Rehearsal {
+pub(crate) fn machine(contract: &Contract) -> Rehearsal {
     let machine = machine_without_volume(contract, facts());
     machine.attach(DATA, "data", GIB);
     machine
 }
 
 /// A machine with the contract and the image's two disks.
-pub fn machine_without_volume(contract: &Contract, facts: Facts) -> Rehearsal {
+pub(crate) fn machine_without_volume(contract: &Contract, facts: Facts) -> Rehearsal {
     let machine = Rehearsal::new(facts);
     insert(&machine, "/dev/vda", &contract.medium().image);
     machine.attach("/dev/vdb", "os", 64 * MIB);
@@ -66,13 +66,13 @@ pub fn machine_without_volume(contract: &Contract, facts: Facts) -> Rehearsal {
 }
 
 /// Attaches a read-only disk with these bytes.
-pub fn insert(machine: &Rehearsal, path: &str, bytes: &[u8]) {
+pub(crate) fn insert(machine: &Rehearsal, path: &str, bytes: &[u8]) {
     machine.attach_disk(Disk { read_only: true, ..disk(path, "", bytes.len() as u64) });
     machine.put(path, 0, bytes);
 }
 
 /// A disk of 1 GiB with a GPT of partitions that have these names.
-pub fn parted(path: &str, serial: &str, names: &[&str]) -> Disk {
+pub(crate) fn parted(path: &str, serial: &str, names: &[&str]) -> Disk {
     let partitions = (1..).zip(names).map(|(number, name)| Partition {
         path: PathBuf::from(format!("{path}{number}")),
         number,
@@ -83,7 +83,7 @@ pub fn parted(path: &str, serial: &str, names: &[&str]) -> Disk {
 }
 
 /// The header of a volume as cryptsetup makes it with the profile of new volumes, data at 16 MiB.
-pub fn header() -> &'static [u8] {
+pub(crate) fn header() -> &'static [u8] {
     static HEADER: OnceLock<Vec<u8>> = OnceLock::new();
     HEADER.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
@@ -104,7 +104,7 @@ pub fn header() -> &'static [u8] {
 }
 
 /// The good header, whose key slot asks for this much memory in KiB.
-pub fn header_of_memory(kib: u32) -> Vec<u8> {
+pub(crate) fn header_of_memory(kib: u32) -> Vec<u8> {
     let edit = r#"
 import hashlib, json, sys
 head = bytearray(open("header", "rb").read())
@@ -125,10 +125,10 @@ open("header", "wb").write(head)
 }
 
 /// The bytes of the first key slot's material.
-pub const FIRST_SLOT: std::ops::Range<usize> = 0x8000..0x8000 + 258_048;
+pub(crate) const FIRST_SLOT: std::ops::Range<usize> = 0x8000..0x8000 + 258_048;
 
 /// The same volume after cryptsetup gave it a second key slot and removed the first.
-pub fn rotated() -> &'static [u8] {
+pub(crate) fn rotated() -> &'static [u8] {
     static HEADER: OnceLock<Vec<u8>> = OnceLock::new();
     HEADER.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
@@ -170,18 +170,18 @@ fn luks1() -> &'static [u8] {
 }
 
 /// The documented passphrase: hexadecimal SHA-256 over two seeds, by the sha256sum program.
-pub fn passphrase(first: &str, second: &str) -> String {
+pub(crate) fn passphrase(first: &str, second: &str) -> String {
     let script = r#"printf '%s%s' "$1" "$2" | sha256sum | cut -c 1-64"#;
     run(Command::new("sh").args(["-c", script, "sh", first, second])).trim().to_owned()
 }
 
 /// Where a file system has its magic number, and what it is.
-pub const EXT4: (u64, &[u8]) = (0x438, &[0x53, 0xef]);
-pub const XFS: (u64, &[u8]) = (0, b"XFSB");
-pub const BTRFS: (u64, &[u8]) = (0x1_0040, b"_BHRfS_M");
+pub(crate) const EXT4: (u64, &[u8]) = (0x438, &[0x53, 0xef]);
+pub(crate) const XFS: (u64, &[u8]) = (0, b"XFSB");
+pub(crate) const BTRFS: (u64, &[u8]) = (0x1_0040, b"_BHRfS_M");
 
 /// Lets a volume show a file system when it is opened, and no other.
-pub fn put_file_system(machine: &Rehearsal, volume: &str, file_system: (u64, &[u8])) {
+pub(crate) fn put_file_system(machine: &Rehearsal, volume: &str, file_system: (u64, &[u8])) {
     let mapped = format!("/dev/mapper/volume-{volume}");
     for (offset, magic) in [EXT4, XFS, BTRFS] {
         machine.put(&mapped, offset, &vec![0; magic.len()]);
@@ -190,7 +190,7 @@ pub fn put_file_system(machine: &Rehearsal, volume: &str, file_system: (u64, &[u
 }
 
 /// Puts a volume on `device` that opens with the passphrase of the seeds in this order.
-pub fn put_volume(machine: &Rehearsal, device: &str, first: &str, second: &str) {
+pub(crate) fn put_volume(machine: &Rehearsal, device: &str, first: &str, second: &str) {
     machine.put(device, 0, header());
     machine.knows(header(), &passphrase(first, second));
     for name in ["data", "more"] {
@@ -199,7 +199,7 @@ pub fn put_volume(machine: &Rehearsal, device: &str, first: &str, second: &str) 
 }
 
 /// Puts a whole-disk LUKS1 volume of these seeds on the disk `data` of 1 GiB.
-pub fn put_luks1_volume(machine: &Rehearsal, first: &str, second: &str) {
+pub(crate) fn put_luks1_volume(machine: &Rehearsal, first: &str, second: &str) {
     machine.put(DATA, 0, luks1());
     machine.knows(luks1(), &passphrase(first, second));
     put_file_system(machine, "data", EXT4);
@@ -209,7 +209,7 @@ pub fn put_luks1_volume(machine: &Rehearsal, first: &str, second: &str) {
 }
 
 /// A machine whose disk `data` holds a volume of these seeds on its second partition.
-pub fn machine_with_volume(contract: &Contract, first: &str, second: &str) -> Rehearsal {
+pub(crate) fn machine_with_volume(contract: &Contract, first: &str, second: &str) -> Rehearsal {
     let machine = machine_without_volume(contract, facts());
     machine.attach_disk(parted(DATA, "data", &["metadata", "data"]));
     put_volume(&machine, "/dev/vdd2", first, second);
@@ -217,7 +217,7 @@ pub fn machine_with_volume(contract: &Contract, first: &str, second: &str) -> Re
 }
 
 /// The same with the seeds of the good contract, in the documented order.
-pub fn machine_with_good_volume(contract: &Contract) -> Rehearsal {
+pub(crate) fn machine_with_good_volume(contract: &Contract) -> Rehearsal {
     machine_with_volume(contract, DEPLOYER_SEED, WORKLOAD_SEED)
 }
 
@@ -238,7 +238,7 @@ const REPORT: [&str; 4] = [
 ];
 
 /// What a boot did.
-pub struct Boot {
+pub(crate) struct Boot {
     pub result: Result<(), Failure>,
     /// What the console shows, which the host reads.
     pub lines: Vec<(Severity, String)>,
@@ -249,7 +249,7 @@ pub struct Boot {
 }
 
 /// Boots.
-pub fn boot(machine: &Rehearsal) -> Boot {
+pub(crate) fn boot(machine: &Rehearsal) -> Boot {
     let result = initramfs::boot(machine);
     Boot {
         result,
@@ -261,7 +261,7 @@ pub fn boot(machine: &Rehearsal) -> Boot {
 }
 
 /// Boots a contract on a machine where all else is good, which must be refused: nothing was written.
-pub fn refused(contract: &Contract) -> Boot {
+pub(crate) fn refused(contract: &Contract) -> Boot {
     let boot = boot(&machine(contract));
     boot.assert_nothing_written();
     boot
@@ -269,22 +269,22 @@ pub fn refused(contract: &Contract) -> Boot {
 
 impl Boot {
     /// All that was said, one text.
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         self.lines.iter().map(|(_, text)| format!("{text}\n")).collect()
     }
 
     /// The lines of stages and of the exit, without times.
-    pub fn stage_lines(&self) -> Vec<String> {
+    pub(crate) fn stage_lines(&self) -> Vec<String> {
         let lines = self.lines.iter().filter_map(|(_, text)| text.strip_prefix("countersign: "));
         lines.map(|line| line.split(" ms=").next().unwrap_or(line).to_owned()).collect()
     }
 
-    pub fn failure(&self) -> &Failure {
+    pub(crate) fn failure(&self) -> &Failure {
         self.result.as_ref().expect_err(&self.said())
     }
 
     /// Stage, exit code, code; the last two lines and that a remedy was said; the image key is gone.
-    pub fn assert_refused(&self, stage: Stage, code: Code) {
+    pub(crate) fn assert_refused(&self, stage: Stage, code: Code) {
         let failure = self.failure();
         assert_eq!((failure.stage, failure.code()), (stage, code), "{}", self.said());
         let lines = self.stage_lines();
@@ -304,7 +304,7 @@ impl Boot {
     }
 
     /// A refusal of the machine: besides the above, the words of the message and the code's own remedy.
-    pub fn assert_machine(&self, stage: Stage, code: Code, words: &str) {
+    pub(crate) fn assert_machine(&self, stage: Stage, code: Code, words: &str) {
         self.assert_refused(stage, code);
         assert!(matches!(*self.failure().cause, Cause::Machine { .. }), "{}", self.said());
         let sentence = self.sentence();
@@ -314,7 +314,7 @@ impl Boot {
     }
 
     /// A refusal of the contract at a place, written as `POINTER` or `POINTER TEXT LINE:COLUMN`.
-    pub fn assert_place(&self, stage: Stage, code: Code, place: &str, words: &str) {
+    pub(crate) fn assert_place(&self, stage: Stage, code: Code, place: &str, words: &str) {
         self.assert_refused(stage, code);
         let Cause::Contract(finding) = self.failure().cause.as_ref() else { panic!("{}", self.said()) };
         let found = match (finding.line, finding.column) {
@@ -336,13 +336,13 @@ impl Boot {
     }
 
     /// The first line that is an error.
-    pub fn sentence(&self) -> &str {
+    pub(crate) fn sentence(&self) -> &str {
         let first = self.lines.iter().find(|(severity, _)| *severity == Severity::Error);
         first.map(|(_, text)| text.as_str()).unwrap_or_default()
     }
 
     /// No disk was changed.
-    pub fn assert_nothing_written(&self) {
+    pub(crate) fn assert_nothing_written(&self) {
         let wrote = self.asked.iter().find(|asked| WRITES.iter().any(|write| asked.starts_with(write)));
         assert_eq!(wrote, None, "{:?}", self.asked);
         for path in self.files.keys() {
@@ -352,23 +352,23 @@ impl Boot {
     }
 
     /// The guest OS was started to report.
-    pub fn reports(&self) -> bool {
+    pub(crate) fn reports(&self) -> bool {
         self.asked.iter().any(|asked| asked == REPORTS)
     }
 
     /// A warning was said.
-    pub fn assert_warned(&self, text: &str) {
+    pub(crate) fn assert_warned(&self, text: &str) {
         let warned =
             |(severity, line): &(Severity, String)| *severity == Severity::Warning && line.contains(text);
         assert!(self.lines.iter().any(warned), "{text:?} in {}", self.said());
     }
 
-    pub fn asked(&self, request: &str) -> bool {
+    pub(crate) fn asked(&self, request: &str) -> bool {
         self.asked.iter().any(|asked| asked.starts_with(request))
     }
 
     /// The text of a file that was written.
-    pub fn file(&self, path: &str) -> String {
+    pub(crate) fn file(&self, path: &str) -> String {
         let (_, content) = self.files.get(Path::new(path)).unwrap_or_else(|| panic!("{path}"));
         String::from_utf8(content.clone()).unwrap()
     }

@@ -32,7 +32,7 @@ print(text + "tag " + hmac.new(key, text.encode(), hashlib.sha256).hexdigest())
 
 /// What a record keeps beside the header. Times are in seconds since 1970.
 #[derive(Debug, Clone, Copy)]
-pub enum Kept<'a> {
+pub(crate) enum Kept<'a> {
     /// Format 1: when it was first written.
     First { since: i64 },
     /// Format 2: that, when the volume was last opened, and the highest serial or `none`.
@@ -41,14 +41,14 @@ pub enum Kept<'a> {
 
 impl<'a> Kept<'a> {
     /// Format 2 with the time of the double's clock.
-    pub fn now(serial: &'a str) -> Kept<'a> {
+    pub(crate) fn now(serial: &'a str) -> Kept<'a> {
         let now = facts().unix_time;
         Kept::Second { since: now, time: now, serial }
     }
 }
 
 /// A record.
-pub fn record(
+pub(crate) fn record(
     header: &[u8],
     volume: &str,
     generation: u32,

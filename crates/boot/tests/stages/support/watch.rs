@@ -13,13 +13,13 @@ use super::contract::Contract;
 use super::guest_os::verb;
 use super::machine::{Boot, DATA, GIB, boot, facts, machine_without_volume};
 
-pub const HOUR: Duration = Duration::from_secs(3600);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
 /// What happens during a wait.
-pub type Step<'m> = Box<dyn FnMut(&Rehearsal) -> Wake + 'm>;
+pub(crate) type Step<'m> = Box<dyn FnMut(&Rehearsal) -> Wake + 'm>;
 
 /// An alarm by script: each wait is one step; the daemon ends with the last.
-pub struct Script<'m> {
+pub(crate) struct Script<'m> {
     machine: &'m Rehearsal,
     pub steps: VecDeque<Step<'m>>,
     pub waits: Vec<Duration>,
@@ -51,7 +51,7 @@ impl Alarm for Script<'_> {
 }
 
 /// A guest whose workload has started.
-pub fn started_with(contract: &Contract, facts: Facts) -> Rehearsal {
+pub(crate) fn started_with(contract: &Contract, facts: Facts) -> Rehearsal {
     let machine = machine_without_volume(contract, facts);
     machine.attach(DATA, "data", GIB);
     let boot = boot(&machine);
@@ -61,17 +61,21 @@ pub fn started_with(contract: &Contract, facts: Facts) -> Rehearsal {
     machine
 }
 
-pub fn started() -> Rehearsal {
+pub(crate) fn started() -> Rehearsal {
     started_with(&Contract::good(), facts())
 }
 
 /// Runs the daemon through the steps; what it did, and the alarm.
-pub fn watch<'m>(machine: &'m Rehearsal, steps: Vec<Step<'m>>) -> (Boot, Script<'m>) {
+pub(crate) fn watch<'m>(machine: &'m Rehearsal, steps: Vec<Step<'m>>) -> (Boot, Script<'m>) {
     watch_with(machine, steps, true)
 }
 
 /// The same, with a journal that can be heard or not.
-pub fn watch_with<'m>(machine: &'m Rehearsal, steps: Vec<Step<'m>>, hears: bool) -> (Boot, Script<'m>) {
+pub(crate) fn watch_with<'m>(
+    machine: &'m Rehearsal,
+    steps: Vec<Step<'m>>,
+    hears: bool,
+) -> (Boot, Script<'m>) {
     let mut alarm =
         Script { machine, steps: steps.into(), waits: Vec::new(), ready: 0, status: String::new(), hears };
     let (lines, asked, before) = (machine.lines().len(), machine.asked().len(), machine.files());
@@ -86,24 +90,24 @@ pub fn watch_with<'m>(machine: &'m Rehearsal, steps: Vec<Step<'m>>, hears: bool)
 }
 
 /// Time goes by on both clocks.
-pub fn pass<'m>(time: Duration) -> Step<'m> {
+pub(crate) fn pass<'m>(time: Duration) -> Step<'m> {
     Box::new(move |machine| {
         machine.passes(time.as_secs() as i64, time);
         Wake::Due
     })
 }
 
-pub fn demand<'m>() -> Step<'m> {
+pub(crate) fn demand<'m>() -> Step<'m> {
     Box::new(|_| Wake::Demanded)
 }
 
 /// The lines with a code that the console shows, in order, without those of stages.
-pub fn coded(boot: &Boot) -> Vec<String> {
+pub(crate) fn coded(boot: &Boot) -> Vec<String> {
     only_coded(&boot.lines)
 }
 
 /// Those that the log server gets.
-pub fn coded_log(boot: &Boot) -> Vec<String> {
+pub(crate) fn coded_log(boot: &Boot) -> Vec<String> {
     only_coded(&boot.logged)
 }
 
@@ -112,6 +116,6 @@ fn only_coded(lines: &[(Severity, String)]) -> Vec<String> {
     lines.filter(|text| text.starts_with("HPL")).cloned().collect()
 }
 
-pub fn count(boot: &Boot, code: Code) -> usize {
+pub(crate) fn count(boot: &Boot, code: Code) -> usize {
     coded(boot).iter().filter(|line| line.starts_with(code.as_str())).count()
 }
