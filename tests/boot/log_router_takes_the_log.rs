@@ -61,7 +61,7 @@ fn log_router_takes_the_log() {
     let other = mistyped(&mut world, &contract);
     let wrong = world.deliver("log-router-refused", &other.texts(), &delivery).unwrap();
     let boot = refused(&world, "log-router-refused", "single", &world.keys.image, &wrong, Some(&data));
-    boot.assert_ended(Stage::Unlock, 17, &[("code", "HPL02003E")]);
+    boot.assert_ended(Stage::Unlock, &[("code", "HPL02003E")]);
     boot.assert_nothing_after(Stage::Unlock);
     // The machine is off: what has not arrived by now will not.
     let told: Vec<Record> = service.records().unwrap().split_off(before);

@@ -20,7 +20,6 @@ fn schema_error_stops_at_validate() {
 
     boot.assert_ended(
         Stage::Validate,
-        15,
         &[
             ("code", "HPL05001E"),
             ("pointer", "/env/type"),

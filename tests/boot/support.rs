@@ -163,7 +163,7 @@ pub(crate) fn capsule(boot: &Refused, key: &Path) -> serde_json::Value {
 
 impl Refused {
     /// The one failed stage with its fields, and the exit line that belongs to it.
-    pub(crate) fn assert_ended(&self, stage: Stage, exit: u8, fields: &[(&str, &str)]) {
+    pub(crate) fn assert_ended(&self, stage: Stage, fields: &[(&str, &str)]) {
         let failed: Vec<&Event> = self
             .history
             .iter()
@@ -180,7 +180,7 @@ impl Refused {
             assert_eq!(std::fs::metadata(&scratch.path).unwrap().blocks(), 0, "the scratch disk was written");
         }
         let code = failed[0].field("code").unwrap_or_default();
-        let line = format!("countersign: exit={exit} stage={stage} code={code}");
+        let line = format!("countersign: exit={} stage={stage} code={code}", stage.exit_code());
         assert!(
             self.serial.lines().any(|found| found.trim_end() == line),
             "no \"{line}\" in\n{}",

@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use countersign_boot::failure::Failure;
 use countersign_boot::guest_os::Verb;
+use countersign_boot::log::panicked;
 use countersign_boot::{guest_os, initramfs};
 use countersign_linux::{KEYSLOT, Linux, LinuxAlarm, LinuxForwarder, keyslot};
+use countersign_ports::Platform;
 use countersign_ports::error::SystemError;
-use countersign_ports::{Platform, Report, Severity};
 
 const HELP: &str = "\
 countersignd: opens the contract of a Secure Execution guest.
@@ -24,7 +25,7 @@ As process 1 of the initramfs it takes no argument and boots the guest. In the g
     countersignd watch      watch volumes, certificates and workload until power-off
     countersignd failure    tell the log server why the boot failed
 
-Exit status: 0 done; 10 to 24 the stage that failed, see README; 2 usage.
+Exit status: 0 done; 30 to 100 the stage that failed, see README; 2 usage.
 ";
 
 fn main() -> ExitCode {
@@ -67,23 +68,12 @@ fn boot() -> ExitCode {
             .map(|place| format!(" at {}:{}", place.file(), place.line()))
             .unwrap_or_default();
         let system = Linux::new();
-        // The panic's own text could hold a value; its place cannot.
-        system.line(Severity::Error, &format!("HPL11000E: countersignd stopped unexpectedly{place}"));
-        system.line(Severity::Error, "countersign: exit=1 stage=preflight code=HPL11000E");
+        panicked(&system, &place);
         system.power_off();
     }));
-    let status = match system.mount_kernel_filesystems() {
-        Ok(()) => match initramfs::boot(&system) {
-            Ok(()) => 0,
-            Err(failure) => failure.stage.exit_code(),
-        },
-        Err(error) => {
-            eprintln!("countersignd: {error}");
-            1
-        }
-    };
+    let result = initramfs::boot(&system);
     system.power_off();
-    ExitCode::from(status)
+    status(result)
 }
 
 fn watch() -> ExitCode {

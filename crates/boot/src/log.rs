@@ -4,8 +4,10 @@
 //! numbers, names and digests; never a value from the contract.
 
 use std::fmt::Display;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use countersign_contract::code::Code;
 use countersign_contract::refusal::Finding;
 use countersign_plan::report::transcript::{StageRecord, Warning};
 use countersign_ports::{Clock, Report, Severity};
@@ -39,6 +41,18 @@ pub struct Log<'s, S> {
     warnings: Vec<Warning>,
 }
 
+/// The stage that this process is in, for a panic: a number of [`Stage::ALL`].
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+
+/// Says that the program stopped unexpectedly at `place` (file and line), with the stage in which that happened. For a panic
+/// hook: whatever state the program is in, this allocates a few lines and writes them.
+pub fn panicked<S: Report + Clock>(system: &S, place: &str) {
+    let stage = Stage::ALL.get(RUNNING.load(Ordering::Relaxed)).copied().unwrap_or(Stage::Preflight);
+    // The panic's own text could hold a value; its place cannot.
+    let message = format!("countersignd stopped unexpectedly{place}");
+    Log::new(system).failed(&Failure::machine(stage, Code::BootInternal, message));
+}
+
 impl<'s, S: Report + Clock> Log<'s, S> {
     /// An empty log that writes to `system`.
     pub fn new(system: &'s S) -> Log<'s, S> {
@@ -55,6 +69,10 @@ impl<'s, S: Report + Clock> Log<'s, S> {
         run: impl FnOnce(&mut Log<'s, S>) -> Result<(T, Summary), Failure>,
     ) -> Result<T, Failure> {
         let started = self.system.uptime();
+        RUNNING.store(
+            Stage::ALL.iter().position(|other| *other == stage).unwrap_or_default(),
+            Ordering::Relaxed,
+        );
         self.system.line(Severity::Info, &format!("countersign: stage={stage} state=start"));
         let (value, summary) = run(self)?;
         let ms = millis(self.system.uptime().saturating_sub(started));

@@ -33,7 +33,7 @@ fn the_auditor_opens_what_a_console_shows() {
     // No UTF-8, as a console may have it.
     log.extend(b"\xff\xfe\n");
     log.extend(lines.concat().bytes());
-    log.extend(b"countersign: exit=13 stage=unseal code=HPL11001E\n");
+    log.extend(b"countersign: exit=45 stage=unseal code=HPL11001E\n");
     desk.write("console.log", &log);
     assert_eq!(desk.answer(0, "open --key auditor.key console.log", b""), TRANSCRIPT);
     let transcript = desk.answer(0, "open --key auditor.key", &log);

@@ -5,7 +5,8 @@
 //! own, [`Event::Malformed`], so that a broken interface cannot pass for chatter.
 
 use std::fmt;
-use std::str::FromStr;
+
+pub use countersign_plan::report::stage::Stage;
 
 /// What every line of the interface begins with, after whatever prefix a journal or the kernel puts before it.
 pub const MARKER: &str = "countersign: ";
@@ -13,77 +14,39 @@ pub const MARKER: &str = "countersign: ";
 /// A line longer than this is cut here, in bytes; a hostile or broken guest cannot fill the harness's memory.
 const LINE_LIMIT: usize = 64 * 1024;
 
-macro_rules! names {
-    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
-        $(#[$about])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$doc])* $variant,)* }
-
-        impl $name {
-            /// All of them, in their order.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(match self { $(Self::$variant => $text,)* })
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = ();
-            fn from_str(text: &str) -> Result<Self, ()> {
-                match text { $($text => Ok(Self::$variant),)* _ => Err(()) }
-            }
-        }
-    };
+/// How far a stage is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// Begun.
+    Start,
+    /// Ended well.
+    Done,
+    /// Refused or broken; the boot ends.
+    Failed,
 }
 
-names! {
-    /// A stage of the boot, in boot order.
-    Stage {
-        /// Memory, kernel, modules, programs.
-        Preflight = "preflight",
-        /// Finding and reading the contract's disk.
-        Locate = "locate",
-        /// Bytes to envelope.
-        Parse = "parse",
-        /// Decrypting the sections.
-        Unseal = "unseal",
-        /// Signature and expiry.
-        Verify = "verify",
-        /// Schema and policy.
-        Validate = "validate",
-        /// Record of all inputs.
-        Attest = "attest",
-        /// Data volumes.
-        Unlock = "unlock",
-        /// The guest OS and its scratch space.
-        Root = "root",
-        /// Files for the guest OS, then its init.
-        Handover = "handover",
-        /// Addresses and names.
-        Network = "network",
-        /// Log forwarding, before anything of the workload.
-        Logging = "logging",
-        /// Image rules, credentials, pull.
-        Images = "images",
-        /// The workload.
-        Start = "start",
-        /// The daemon's first check.
-        Watch = "watch",
+impl State {
+    /// All of them, in their order.
+    pub const ALL: [State; 3] = [State::Start, State::Done, State::Failed];
+
+    /// The state of a name.
+    pub fn find(name: &str) -> Option<State> {
+        State::ALL.into_iter().find(|state| state.name() == name)
+    }
+
+    /// The name on the console.
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::Start => "start",
+            State::Done => "done",
+            State::Failed => "failed",
+        }
     }
 }
 
-names! {
-    /// How far a stage is.
-    State {
-        /// Begun.
-        Start = "start",
-        /// Ended well.
-        Done = "done",
-        /// Refused or broken; the boot ends.
-        Failed = "failed",
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 
@@ -170,14 +133,14 @@ fn interface_line(text: &str) -> Option<Event> {
     }
     let mut take = |key: &str| pairs.iter().position(|&(k, _)| k == key).map(|at| pairs.remove(at).1);
     let stage = match take("stage") {
-        Some(name) => Some(name.parse().ok()?),
+        Some(name) => Some(Stage::find(name)?),
         None => None,
     };
     if let Some(status) = take("exit") {
         let code = take("code").map(str::to_owned);
         return Some(Event::Exit { status: status.parse().ok()?, stage, code });
     }
-    let state = take("state")?.parse().ok()?;
+    let state = State::find(take("state")?)?;
     let ms = match take("ms") {
         Some(number) => Some(number.parse().ok()?),
         None => None,

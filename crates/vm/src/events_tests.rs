@@ -35,8 +35,8 @@ fn the_documented_lines() {
             Event::Message { code: "HPL05001E".into(), text: "the port is not a number".into() },
         ),
         (
-            "countersign: exit=14 stage=validate code=HPL05001E",
-            Event::Exit { status: 14, stage: Some(Stage::Validate), code: Some("HPL05001E".into()) },
+            "countersign: exit=55 stage=validate code=HPL05001E",
+            Event::Exit { status: 55, stage: Some(Stage::Validate), code: Some("HPL05001E".into()) },
         ),
         ("countersign: exit=0", Event::Exit { status: 0, stage: None, code: None }),
         ("Linux version 6.12", Event::Console("Linux version 6.12".into())),
@@ -111,8 +111,9 @@ fn an_endless_line_is_cut() {
 }
 
 #[test]
-fn every_stage_reads_back() {
-    for stage in Stage::ALL {
-        assert_eq!(stage.to_string().parse(), Ok(*stage));
+fn every_state_reads_back() {
+    for state in State::ALL {
+        assert_eq!(State::find(&state.to_string()), Some(state));
     }
+    assert_eq!(State::find("over"), None);
 }

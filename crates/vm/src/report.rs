@@ -103,7 +103,7 @@ mod tests {
     fn interface_lines_are_printed_as_the_guest_writes_them() {
         for text in [
             "countersign: stage=unlock state=done volumes=2 ms=812",
-            "countersign: exit=14 stage=validate code=HPL05001E",
+            "countersign: exit=55 stage=validate code=HPL05001E",
             "HPL10001I: services started",
         ] {
             assert_eq!(line(&Event::parse(text)), text);

@@ -18,10 +18,12 @@ mod unseal;
 mod validate;
 mod verify;
 
+use countersign_contract::code::Code;
 use countersign_ports::Initramfs;
 
 use crate::failure::Failure;
 use crate::log::Log;
+use crate::stage::Stage;
 
 use capsule::Capsule;
 use failure_mode::FailureMode;
@@ -59,6 +61,10 @@ fn stages<S: Initramfs>(
     failure_mode: &mut Option<FailureMode>,
     capsule: &mut Option<Capsule>,
 ) -> Result<(), Failure> {
+    // Before any stage: its lines go to what is mounted here.
+    system
+        .mount_kernel_filesystems()
+        .map_err(|error| Failure::machine(Stage::Preflight, Code::BootInternal, error))?;
     let unsealed =
         preflight::run(system, log)?.locate(system, log)?.parse(system, log)?.unseal(system, log)?;
     *failure_mode = FailureMode::of(&unsealed);

@@ -236,7 +236,7 @@ fn a_deviation_powers_off_where_the_contract_says_so() {
             Code::MountGone.remedy()
         );
         let end =
-            "stage=watch state=failed code=HPL13111E\ncountersign: exit=24 stage=watch code=HPL13111E\n";
+            "stage=watch state=failed code=HPL13111E\ncountersign: exit=100 stage=watch code=HPL13111E\n";
         assert!(run.said().ends_with(&format!("{cause}\ncountersign: {end}")), "{}", run.said());
         // The unit that tells the log server finds it.
         assert_eq!(run.file("/run/countersign/failure.txt"), cause);

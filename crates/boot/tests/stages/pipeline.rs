@@ -264,7 +264,7 @@ fn a_guest_os_without_init_is_said_after_the_handover() {
     let boot = boot(&machine);
     let failure = boot.failure();
     assert_eq!((failure.stage, failure.code()), (Stage::Handover, Code::HandoverFailed));
-    assert!(boot.said().ends_with("countersign: exit=19 stage=handover code=HPL11112E\n"), "{}", boot.said());
+    assert!(boot.said().ends_with("countersign: exit=75 stage=handover code=HPL11112E\n"), "{}", boot.said());
 }
 
 #[test]

@@ -94,24 +94,25 @@ impl Stage {
         }
     }
 
-    /// The exit code of a boot that ends here: 10 to 19 in the initramfs, 20 and above in the guest OS.
+    /// The exit code of a boot that ends here: 30 to 75 in the initramfs, 80 and above in the guest OS. A stage fits between any
+    /// two. 1 to 29 are not used: up to version 0.1 of the image 10 to 24 were the codes of these stages.
     pub const fn exit_code(self) -> u8 {
         match self {
-            Stage::Preflight => 10,
-            Stage::Locate => 11,
-            Stage::Parse => 12,
-            Stage::Unseal => 13,
-            Stage::Verify => 14,
-            Stage::Validate => 15,
-            Stage::Attest => 16,
-            Stage::Unlock => 17,
-            Stage::Root => 18,
-            Stage::Handover => 19,
-            Stage::Network => 20,
-            Stage::Logging => 21,
-            Stage::Images => 22,
-            Stage::Start => 23,
-            Stage::Watch => 24,
+            Stage::Preflight => 30,
+            Stage::Locate => 35,
+            Stage::Parse => 40,
+            Stage::Unseal => 45,
+            Stage::Verify => 50,
+            Stage::Validate => 55,
+            Stage::Attest => 60,
+            Stage::Unlock => 65,
+            Stage::Root => 70,
+            Stage::Handover => 75,
+            Stage::Network => 80,
+            Stage::Logging => 85,
+            Stage::Images => 90,
+            Stage::Start => 95,
+            Stage::Watch => 100,
         }
     }
 }
@@ -129,10 +130,25 @@ mod tests {
     #[test]
     fn exit_codes_follow_the_order_and_split_at_the_handover() {
         let codes: Vec<u8> = Stage::ALL.iter().map(|stage| stage.exit_code()).collect();
-        assert!(codes.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(codes.windows(2).all(|pair| pair[1] - pair[0] > 1), "a stage fits between any two");
         for stage in Stage::ALL {
-            assert_eq!(stage.is_initramfs(), stage.exit_code() < 20, "{stage}");
+            assert_eq!(stage.is_initramfs(), stage.exit_code() < 80, "{stage}");
         }
+    }
+
+    #[test]
+    fn the_readme_lists_every_stage_with_its_exit_code_in_order() {
+        let readme = include_str!("../../../../README.md");
+        let listed: Vec<(&str, u8)> = readme
+            .lines()
+            .skip_while(|line| !line.starts_with("| stage | exit |"))
+            .skip(2)
+            .map_while(|line| {
+                let mut cells = line.strip_prefix("| ")?.split(" | ");
+                Some((cells.next()?, cells.next()?.parse().ok()?))
+            })
+            .collect();
+        assert_eq!(listed, Stage::ALL.map(|stage| (stage.name(), stage.exit_code())));
     }
 
     #[test]

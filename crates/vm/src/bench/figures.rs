@@ -172,7 +172,7 @@ fn memory(measured: &Measured) -> Vec<Figure> {
     [
         figure("peak memory of countersignd in the initramfs, outside argon2id", "initramfs", target),
         figure("  while argon2id runs", "argon2id", None),
-        figure("peak memory of countersignd in the guest OS", "host", target),
+        figure("peak memory of countersignd in the guest OS", "guest-os", target),
     ]
     .into_iter()
     .flatten()

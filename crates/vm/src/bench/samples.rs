@@ -204,7 +204,7 @@ mod tests {
             "countersign: stage=parse state=failed ms=2",
         ]);
         assert_eq!(measured(&history), Sample::from([("rsa".into(), 120.0)]));
-        let peak = Peak { place: "host".into(), stage: "start".into(), kib: 7000 };
+        let peak = Peak { place: "guest-os".into(), stage: "start".into(), kib: 7000 };
         assert_eq!(peaks(&history), [peak]);
         assert_eq!(stages(&history), Sample::from([("locate".into(), 80.0)]));
         assert!(!history.iter().any(|seen| is_end(&seen.event)));

@@ -62,7 +62,7 @@ fn boots(out: &mut String, boots: &[Boot]) {
     };
     line("emulator start to /init", &|boot| Some(boot.init_s));
     for stage in Stage::ALL {
-        if *stage == Stage::Network {
+        if stage == Stage::Network {
             line("handover to the first stage there", &|boot| Some(boot.network_s - boot.handover_s));
         }
         let name = stage.to_string();

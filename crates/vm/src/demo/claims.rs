@@ -35,7 +35,7 @@ impl Claims {
         let (mut stages, mut order, mut interface) = (Vec::new(), Vec::new(), Vec::new());
         for (history, boot) in histories.zip(1..) {
             let place = |stage, state| history.iter().position(|seen| seen.event.is_stage(stage, state));
-            for &stage in Stage::ALL {
+            for stage in Stage::ALL {
                 if place(stage, State::Done).is_none() {
                     stages.push(format!("boot {boot}: {stage} was not done"));
                 }

@@ -19,7 +19,7 @@ printf '[    0.000000] Linux version 6.12\r\n'
 printf 'countersign: stage=locate state=start\r\ncountersign: stage=locate state=done ms=40\r\n'
 printf 'HPL05001E: the port is not a number\r\n'
 printf 'countersign: stage=validate state=failed code=HPL05001E pointer=/env/logging/syslog/port line=14 ms=3\r\n'
-printf 'countersign: exit=14 stage=validate code=HPL05001E\r\n[    3.2] reboot: Power down\r\nhalf'
+printf 'countersign: exit=55 stage=validate code=HPL05001E\r\n[    3.2] reboot: Power down\r\nhalf'
 "#;
 
 #[test]
@@ -33,7 +33,7 @@ fn a_refused_boot_reads_as_its_events_in_order() {
     assert_eq!(events.len(), 8);
     assert_eq!(
         events[5],
-        &Event::Exit { status: 14, stage: Some(Stage::Validate), code: Some("HPL05001E".into()) }
+        &Event::Exit { status: 55, stage: Some(Stage::Validate), code: Some("HPL05001E".into()) }
     );
     assert_eq!(events[7], &Event::Console("half".into()));
 
