@@ -90,7 +90,7 @@ fn boots_and_reopens_the_volume() {
             guest.wait_for("end of the stage watch", ANSWER, watched).unwrap();
         }
         for stage in Stage::ALL {
-            let done = guest.history().iter().any(|seen| seen.event.is_stage(*stage, State::Done));
+            let done = guest.history().iter().any(|seen| seen.event.is_stage(stage, State::Done));
             assert!(done, "{stage} was not done");
         }
         let place = |stage, state| guest.history().iter().position(|seen| seen.event.is_stage(stage, state));

@@ -13,8 +13,8 @@ use countersign_crypto::volume_key::VolumeKey;
 use countersign_linux::{Linux, Paths};
 use countersign_ports::error::{Result, SystemError};
 use countersign_ports::{
-    Clock, Derivation, Discard, Disk, DiskWrites, Disks, Durability, Files, Filesystems, FsType, ImageFiles,
-    Luks, LuksParameters, Mapper, MountFlags, Mounts, OpenError, Partition, Platform, Report, Severity,
+    Clock, Derivation, Discard, Disk, DiskWrites, Disks, Durability, Event, Files, Filesystems, FsType,
+    ImageFiles, Luks, LuksParameters, Mapper, MountFlags, Mounts, OpenError, Partition, Platform, Report,
     Tables, Verity,
 };
 use countersign_tests::lab::{Answer, Boot, WAITS};
@@ -165,8 +165,8 @@ impl Machine {
 }
 
 impl Report for Machine {
-    fn line(&self, _: Severity, text: &str) {
-        let now = self.real_uptime();
+    fn tell(&self, event: &Event<'_>) {
+        let (now, text) = (self.real_uptime(), event.console.as_deref().unwrap_or(&event.text));
         if text.starts_with("waiting for the disk") {
             crate::say(&format!("{WAITS}{text}"));
         }
@@ -181,10 +181,6 @@ impl Report for Machine {
             }
             counts.lines.push(text.to_owned());
         });
-    }
-
-    fn line_to_owner(&self, severity: Severity, _: &str, console: &str) {
-        self.line(severity, console);
     }
 }
 

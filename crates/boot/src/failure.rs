@@ -5,7 +5,9 @@ use std::fmt;
 use countersign_contract::code::Code;
 use countersign_contract::refusal::{Finding, Refusal};
 use countersign_plan::report::transcript::FailureRecord;
+use countersign_ports::Severity;
 
+use crate::log::Line;
 use crate::stage::Stage;
 
 /// The first cause of a failed boot. Holds names, places and expectations, never a value from the contract.
@@ -118,6 +120,22 @@ impl Failure {
             Cause::Contract(finding) => place_fields(finding),
             Cause::Machine { code, .. } => format!("code={code}"),
         }
+    }
+
+    /// Everything that is said about it: the sentences, the stage's failed line, the exit line.
+    pub fn report(&self) -> Vec<Line> {
+        let first = match self.cause.as_ref() {
+            Cause::Contract(finding) => Line::from(finding),
+            Cause::Machine { code, message } => Line::with(*code, message).advise(code.remedy()),
+        };
+        let failed = Line::stage(self.stage, "failed", None, &format!(" {}", self.fields()));
+        let failed = match self.cause.as_ref() {
+            Cause::Contract(finding) => failed.about(finding),
+            Cause::Machine { code, .. } => failed.coded(*code),
+        };
+        let sentences = std::iter::once(first).chain(self.also.iter().map(Line::from));
+        let lines = sentences.chain([failed, Line::exit(self.stage, self.code())]);
+        lines.map(|line| line.ranked(Severity::Error)).collect()
     }
 
     /// The sentences for a person, one line for each finding: code, place, expectation, hint.

@@ -8,12 +8,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use countersign_contract::code::Code;
-use countersign_contract::refusal::Finding;
 use countersign_plan::report::transcript::{StageRecord, Warning};
 use countersign_ports::{Clock, Report, Severity};
 
 use crate::failure::Failure;
 use crate::stage::Stage;
+
+mod line;
+
+pub use line::Line;
 
 /// What a stage tells about itself when it is done: names and values of its line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,15 +76,15 @@ impl<'s, S: Report + Clock> Log<'s, S> {
             Stage::ALL.iter().position(|other| *other == stage).unwrap_or_default(),
             Ordering::Relaxed,
         );
-        self.system.line(Severity::Info, &format!("countersign: stage={stage} state=start"));
+        self.tell(&Line::stage(stage, "start", None, ""));
         let (value, summary) = run(self)?;
         let ms = millis(self.system.uptime().saturating_sub(started));
-        let mut line = format!("countersign: stage={stage} state=done");
+        let mut rest = String::new();
         for (name, value) in &summary.0 {
-            line.push_str(&format!(" {name}={value}"));
+            rest.push_str(&format!(" {name}={value}"));
         }
-        line.push_str(&format!(" ms={ms}"));
-        self.system.line(Severity::Info, &line);
+        rest.push_str(&format!(" ms={ms}"));
+        self.tell(&Line::stage(stage, "done", Some(ms), &rest));
         self.stages.push(record(stage, started, ms, summary));
         Ok(value)
     }
@@ -96,34 +99,23 @@ impl<'s, S: Report + Clock> Log<'s, S> {
         self.system.line(Severity::Info, text);
     }
 
-    /// Says a sentence to the owner; the host reads `console` instead.
-    pub fn say_to_owner(&self, text: &str, console: &str) {
-        self.system.line_to_owner(Severity::Info, text, console);
+    /// Says a line.
+    pub fn tell(&self, line: &Line) {
+        self.system.tell(&line.event());
     }
 
-    /// Says a warning about the contract and remembers it.
-    pub fn warn(&mut self, finding: &Finding) {
-        self.warn_text(finding.to_string());
-    }
-
-    /// Says a warning that has no place in the contract and remembers it.
-    pub fn warn_text(&mut self, text: String) {
-        self.system.line(Severity::Warning, &text);
-        self.warnings.push(Warning { at_ms: millis(self.system.uptime()), text });
+    /// Says a warning, about the contract or anything else, and remembers it.
+    pub fn warn(&mut self, line: impl Into<Line>) {
+        let line = line.into();
+        self.tell(&line);
+        self.warnings.push(Warning { at_ms: millis(self.system.uptime()), text: line.text().to_owned() });
     }
 
     /// Says why the boot ends: sentences, the stage's failed line, the exit line.
     pub fn failed(&self, failure: &Failure) {
-        for line in failure.lines() {
-            self.system.line(Severity::Error, &line);
+        for line in failure.report() {
+            self.tell(&line);
         }
-        let stage = failure.stage;
-        self.system
-            .line(Severity::Error, &format!("countersign: stage={stage} state=failed {}", failure.fields()));
-        self.system.line(
-            Severity::Error,
-            &format!("countersign: exit={} stage={stage} code={}", stage.exit_code(), failure.code()),
-        );
     }
 
     /// Forgets what was recorded elsewhere.

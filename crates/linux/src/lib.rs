@@ -37,6 +37,8 @@ mod tls;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use tracing::Dispatch;
+
 pub use alarm::LinuxAlarm;
 use announcements::Announcements;
 pub use forwarder::LinuxForwarder;
@@ -76,12 +78,20 @@ impl Default for Paths {
 }
 
 /// The running Linux system.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Linux {
     paths: Paths,
     /// Opened before the first look at the disks, so that no disk falls between a look and the wait for the
     /// next one.
     announcements: OnceLock<Announcements>,
+    /// Where lines go.
+    events: Dispatch,
+}
+
+impl Default for Linux {
+    fn default() -> Linux {
+        Linux::new()
+    }
 }
 
 impl Linux {
@@ -102,6 +112,7 @@ impl Linux {
             // here first thing in `main`, before it has a second thread.
             unsafe { std::env::set_var("DM_DISABLE_UDEV", "1") };
         }
-        Linux { paths, announcements: OnceLock::new() }
+        let events = report::events(&paths);
+        Linux { paths, announcements: OnceLock::new(), events }
     }
 }

@@ -1,21 +1,27 @@
-//! Lines for people and for the log.
+//! What is said, on its way to people and programs.
 //!
-//! Each line goes to the console, plain, and to the kernel's log, from where journald takes it up later, so
-//! that what the initramfs said reaches the log server as well. A line that cannot be written is lost: there
-//! is nowhere left to complain. Follows the kernel's `Documentation/ABI/testing/dev-kmsg`.
+//! A line is one event of `tracing` with its fields; the subscriber hands it to the console, plain, and to the log: in the
+//! initramfs the kernel's, from where journald takes it up later, so that what the initramfs said reaches the log server as
+//! well; in the guest OS the journal itself, with its fields. A line that cannot be written is lost: there is nowhere left to
+//! complain. Follows the kernel's `Documentation/ABI/testing/dev-kmsg`.
 //!
 //! With `loglevel=3` on the kernel command line the kernel copies only records more urgent than an error to the
 //! console, so that each of our lines shows once.
 
+mod event;
+mod journal;
+
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::libc;
+use tracing::Dispatch;
 
-use super::Linux;
-use countersign_ports::{Report, Severity};
+use super::{Linux, Paths};
+use countersign_ports::{Event, Report, Severity};
+use event::{Said, Subscriber};
 
 /// Text of one record. The kernel refuses records over 1024 bytes with its own prefix (PRINTKRB_RECORD_MAX).
 const RECORD_TEXT: usize = 900;
@@ -23,19 +29,71 @@ const RECORD_TEXT: usize = 900;
 /// No line is longer than this many records.
 const MAXIMUM_RECORDS: usize = 16;
 
-impl Report for Linux {
-    fn line(&self, severity: Severity, text: &str) {
-        self.line_to_owner(severity, text, text);
-    }
+/// The program's name in every log.
+const IDENTIFIER: &str = "countersignd";
 
-    fn line_to_owner(&self, severity: Severity, text: &str, console: &str) {
-        append(&self.paths.dev.join("console"), format!("{}\n", printable(console)).as_bytes());
-        for part in records(&printable(text)) {
+impl Report for Linux {
+    fn tell(&self, event: &Event<'_>) {
+        event::emit(&self.events, event);
+    }
+}
+
+/// The way that events take on a machine with these paths; process 1 comes before the journal.
+pub(super) fn events(paths: &Paths) -> Dispatch {
+    let console = Console { path: paths.dev.join("console") };
+    let kernel_log = KernelLog { path: paths.dev.join("kmsg") };
+    let log = match std::process::id() {
+        1 => Log::Kernel(kernel_log),
+        _ => Log::Journal(journal::Journal::new(&paths.run), kernel_log),
+    };
+    Dispatch::new(Subscriber::new(console, log))
+}
+
+/// The console, which the host reads: one plain line for each event.
+#[derive(Debug)]
+struct Console {
+    path: PathBuf,
+}
+
+impl Console {
+    fn write(&self, said: &Said) {
+        let text = said.console.as_ref().unwrap_or(&said.message);
+        append(&self.path, format!("{}\n", printable(text)).as_bytes());
+    }
+}
+
+/// The log that reaches its owner.
+#[derive(Debug)]
+enum Log {
+    Kernel(KernelLog),
+    /// The kernel's takes what the journal does not, so that nothing is lost where journald is started again.
+    Journal(journal::Journal, KernelLog),
+}
+
+impl Log {
+    fn write(&self, said: &Said) {
+        match self {
+            Log::Kernel(kernel) => kernel.write(said),
+            Log::Journal(journal, kernel) => {
+                if journal.write(said).is_err() {
+                    kernel.write(said);
+                }
+            }
+        }
+    }
+}
+
+/// The kernel's log, whose records have a rank and a text.
+#[derive(Debug)]
+struct KernelLog {
+    path: PathBuf,
+}
+
+impl KernelLog {
+    fn write(&self, said: &Said) {
+        for part in records(&printable(&said.message)) {
             // Opened anew for each record: the kernel's rate limit counts by open file.
-            append(
-                &self.paths.dev.join("kmsg"),
-                format!("<{}>countersignd: {part}\n", priority(severity)).as_bytes(),
-            );
+            append(&self.path, format!("<{}>{IDENTIFIER}: {part}\n", priority(said.severity)).as_bytes());
         }
     }
 }
@@ -91,7 +149,8 @@ mod tests {
         for name in ["console", "kmsg"] {
             std::fs::write(dev.path().join(name), "").unwrap();
         }
-        Linux::with_paths(Paths { dev: dev.path().into(), ..Paths::default() }).line(severity, text);
+        Linux::with_paths(Paths { dev: dev.path().into(), run: dev.path().into(), ..Paths::default() })
+            .line(severity, text);
         let read = |name| std::fs::read_to_string(dev.path().join(name)).unwrap();
         (read("console"), read("kmsg"))
     }
@@ -111,8 +170,13 @@ mod tests {
         for name in ["console", "kmsg"] {
             std::fs::write(dev.path().join(name), "").unwrap();
         }
-        let machine = Linux::with_paths(Paths { dev: dev.path().into(), ..Paths::default() });
-        machine.line_to_owner(Severity::Info, "mounted at /a\nb", "mounted\nthere");
+        let machine =
+            Linux::with_paths(Paths { dev: dev.path().into(), run: dev.path().into(), ..Paths::default() });
+        machine.tell(&Event {
+            text: "mounted at /a\nb".into(),
+            console: Some("mounted\nthere".into()),
+            ..Event::default()
+        });
         let read = |name| std::fs::read_to_string(dev.path().join(name)).unwrap();
         assert_eq!(read("console"), "mounted there\n");
         assert_eq!(read("kmsg"), "<6>countersignd: mounted at /a b\n");
@@ -139,7 +203,8 @@ mod tests {
     #[test]
     fn missing_console_is_no_reason_to_stop_nor_to_make_one() {
         let dev = tempfile::tempdir().unwrap();
-        Linux::with_paths(Paths { dev: dev.path().into(), ..Paths::default() }).line(Severity::Info, "a");
+        Linux::with_paths(Paths { dev: dev.path().into(), run: dev.path().into(), ..Paths::default() })
+            .line(Severity::Info, "a");
         assert!(!dev.path().join("console").exists());
     }
 }

@@ -132,6 +132,8 @@ struct State {
     lines: Vec<(Severity, String)>,
     /// What goes to the log server: the same, but for what is for the owner alone.
     logged: Vec<(Severity, String)>,
+    /// Fields of the lines.
+    fields: Vec<String>,
     files: BTreeMap<PathBuf, (u32, Vec<u8>)>,
     /// What the log server took.
     records: Vec<String>,
@@ -312,6 +314,7 @@ impl Rehearsal {
         state.asked.clear();
         state.lines.clear();
         state.logged.clear();
+        state.fields.clear();
         state.files.clear();
         state.running = None;
         state.containers = None;
@@ -321,6 +324,11 @@ impl Rehearsal {
     /// What was asked, in order, without the reading of facts.
     pub fn asked(&self) -> Vec<String> {
         self.state().asked.clone()
+    }
+
+    /// The fields of what was said, `name=value` with spaces between, line by line as [`Rehearsal::lines`].
+    pub fn fields(&self) -> Vec<String> {
+        self.state().fields.clone()
     }
 
     /// What goes to the log server, line by line as [`Rehearsal::lines`].

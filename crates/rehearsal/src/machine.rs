@@ -11,9 +11,9 @@ use super::integrity::{has_integrity, map_with_integrity};
 use super::{Mapped, Mount, Rehearsal, State, key, same_material, same_metadata, uuid};
 use countersign_ports::error::{Result, SystemError};
 use countersign_ports::{
-    Clock, Derivation, Discard, Disk, DiskWrites, Disks, Durability, Files, Filesystems, FsType,
-    INTEGRITY_SUFFIX, ImageFiles, Luks, LuksParameters, Mapper, MountFlags, OpenError, Partition, Platform,
-    Report, Severity, Tables, Verity,
+    Clock, Derivation, Discard, Disk, DiskWrites, Disks, Durability, Event, Fields, Files, Filesystems,
+    FsType, INTEGRITY_SUFFIX, ImageFiles, Key, Luks, LuksParameters, Mapper, MountFlags, OpenError,
+    Partition, Platform, Report, Tables, Verity,
 };
 
 /// Where the partitions of a new table begin and what they are multiples of.
@@ -23,15 +23,35 @@ const MIB: u64 = 1 << 20;
 pub(super) const HEADER_SECTORS: u64 = 32768;
 
 impl Report for Rehearsal {
-    fn line(&self, severity: Severity, text: &str) {
-        self.line_to_owner(severity, text, text);
-    }
-
-    fn line_to_owner(&self, severity: Severity, text: &str, console: &str) {
+    fn tell(&self, event: &Event<'_>) {
         let mut state = self.state();
-        state.lines.push((severity, console.to_owned()));
-        state.logged.push((severity, text.to_owned()));
+        let console = event.console.as_ref().unwrap_or(&event.text).to_string();
+        state.lines.push((event.severity, console));
+        state.logged.push((event.severity, event.text.to_string()));
+        state.fields.push(fields(&event.fields));
     }
+}
+
+/// The fields that an event has, as `name=value`.
+fn fields(fields: &Fields<'_>) -> String {
+    let Fields { stage, state, ms, exit, code, volume, pointer, section, line, column, check } = *fields;
+    let number = |name: &str, number: Option<u64>| number.map(|number| format!("{name}={number}"));
+    let word = |name: &str, word: Option<&str>| word.map(|word| format!("{name}={word}"));
+    let all = [
+        word("stage", stage),
+        word("state", state),
+        // Time passes in rehearsal only where a test says so.
+        number("ms", ms),
+        number("exit", exit.map(u64::from)),
+        word("code", code),
+        word("volume", volume.map(Key::as_str)),
+        word("pointer", pointer.map(Key::as_str)),
+        word("section", section),
+        number("line", line),
+        number("column", column),
+        number("check", check),
+    ];
+    all.into_iter().flatten().collect::<Vec<String>>().join(" ")
 }
 
 impl Clock for Rehearsal {

@@ -13,6 +13,7 @@ use countersign_ports::{Report, Severity};
 
 use super::delivery;
 use crate::failure::Failure;
+use crate::log::Line;
 
 /// How long the server may take: the power-off does not wait for it longer.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
@@ -29,11 +30,11 @@ pub(super) fn remember<S: Report + Notes>(system: &S, failure: &Failure) {
 }
 
 pub(super) fn run<S: GuestOs>(system: &S, plan: &GuestPlan) -> Result<(), Failure> {
-    let ended = format!("{}: {}", Code::ServiceFailed, Code::ServiceFailed.text());
-    system.line(Severity::Error, &ended);
+    let ended = Line::of(Code::ServiceFailed);
+    system.tell(&ended.event());
     let cause = system.note(CAUSE).unwrap_or_default();
     let cause = String::from_utf8_lossy(&cause).into_owned();
-    let lines: Vec<&str> = cause.lines().chain([ended.as_str()]).collect();
+    let lines: Vec<&str> = cause.lines().chain([ended.text()]).collect();
     // Where the log server is the cause, it cannot be told; the console has it.
     if let Err(error) = delivery::send(system, plan, Level::Error, &lines, TIMEOUT) {
         system.line(Severity::Warning, &format!("the log server was not told: {error}"));

@@ -16,11 +16,11 @@ use countersign_plan::forwarding::entry::{Entry, FIELDS, Parser};
 use countersign_plan::forwarding::ledger::{Forwarded, Ledger};
 use countersign_plan::forwarding::lines::Lines;
 use countersign_plan::guest_os::handover::{FORWARDED, GuestPlan};
-use countersign_ports::Severity;
 use countersign_ports::guest_os::{Arrival, Ending, Forwarder, GuestOs, ProbeError, Reading};
 
 use super::trouble::Trouble;
 use crate::failure::Failure;
+use crate::log::Line;
 use crate::stage::Stage;
 
 mod sink;
@@ -220,7 +220,7 @@ impl<S: GuestOs, F: Forwarder> Forwarding<'_, S, F> {
             let missing = self.ledger.read(&entry);
             if missing > 0 {
                 let code = Code::LogOverwritten;
-                self.system.line(Severity::Warning, &format!("{code}: {}: {missing}", code.text()));
+                self.system.tell(&Line::of(code).and(missing).event());
             }
             if let Some(whole) = self.lines.join(entry) {
                 self.take(&whole)?;

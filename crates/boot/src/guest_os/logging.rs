@@ -13,7 +13,7 @@ use countersign_ports::guest_os::GuestOs;
 
 use super::delivery;
 use crate::failure::Failure;
-use crate::log::{Log, Summary};
+use crate::log::{Line, Log, Summary};
 use crate::stage::Stage;
 
 /// How long the server may take to answer.
@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub(super) fn run<S: GuestOs>(system: &S, log: &mut Log<'_, S>, plan: &GuestPlan) -> Result<(), Failure> {
     log.stage(Stage::Logging, |log| {
         probe_until_accepted(system, log, plan)?;
-        log.say(&format!("{}: {}", Code::LoggingSetUp, Code::LoggingSetUp.text()));
+        log.tell(&Line::of(Code::LoggingSetUp));
         Ok(((), Summary::new().with("port", plan.log.port)))
     })
 }
@@ -46,7 +46,7 @@ fn probe_until_accepted<S: GuestOs>(system: &S, log: &Log<'_, S>, plan: &GuestPl
             return Err(Failure::machine(Stage::Logging, trouble.code(), trouble));
         }
         if !said {
-            log.say(&format!("{}: {}", Code::NetworkChecking, Code::NetworkChecking.text()));
+            log.tell(&Line::of(Code::NetworkChecking));
             said = true;
         }
         let pause = PAUSE.max(trouble.wanted_pause());

@@ -13,7 +13,7 @@ use countersign_ports::error::SystemError;
 use countersign_ports::guest_os::GuestOs;
 
 use crate::failure::Failure;
-use crate::log::{Log, Summary};
+use crate::log::{Line, Log, Summary};
 use crate::stage::Stage;
 
 /// How long an address may take.
@@ -35,10 +35,10 @@ pub(super) fn run<S: GuestOs>(system: &S, log: &mut Log<'_, S>, plan: &GuestPlan
             return Err(Failure::machine(Stage::Network, Code::NetworkTimeout, message));
         }
         if plan.network_config {
-            log.say(&format!("{}: {}", Code::NetworkConfigured, Code::NetworkConfigured.text()));
+            log.tell(&Line::of(Code::NetworkConfigured));
         }
         let servers = resolve(system, log, plan)?;
-        log.say(&format!("{}: {}", Code::NetworkReady, Code::NetworkReady.text()));
+        log.tell(&Line::of(Code::NetworkReady));
         let summary = Summary::new().with("addresses", addresses.len()).with("name_servers", servers);
         Ok(((), summary))
     })
@@ -64,7 +64,7 @@ fn resolve<S: GuestOs>(system: &S, log: &Log<'_, S>, plan: &GuestPlan) -> Result
             return Err(failed(error));
         }
         if !said {
-            log.say(&format!("{}: {}", Code::NetworkChecking, Code::NetworkChecking.text()));
+            log.tell(&Line::of(Code::NetworkChecking));
             said = true;
         }
         system.wait_for_change(left.min(PAUSE)).map_err(failed)?;

@@ -10,7 +10,7 @@ use countersign_plan::workload::compose;
 use countersign_ports::guest_os::GuestOs;
 
 use crate::failure::Failure;
-use crate::log::{Log, Summary};
+use crate::log::{Line, Log, Summary};
 use crate::stage::Stage;
 
 /// Creating and starting all containers, in the order in which they wait for each other. The unit ends the stage later,
@@ -32,7 +32,7 @@ pub(super) fn run<S: GuestOs>(system: &S, log: &mut Log<'_, S>, plan: &GuestPlan
         })?;
         Ok(((), Summary::new().with("project", project)))
     })?;
-    log.say(&format!("{}: {}", Code::ServiceSuccess, Code::ServiceSuccess.text()));
+    log.tell(&Line::of(Code::ServiceSuccess));
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use countersign_ports::guest_os::Notes;
 use countersign_ports::{Clock, Report, Severity};
 
 use crate::failure::Failure;
-use crate::log::{Log, millis};
+use crate::log::{Line, Log, millis};
 
 /// Adds what the log remembers, and the cause where the stage failed.
 pub(super) fn add<S: Report + Clock + Notes>(system: &S, log: &Log<'_, S>, failure: Option<&Failure>) {
@@ -47,6 +47,6 @@ pub(super) fn read<S: Notes>(system: &S) -> Result<Transcript, String> {
 pub(super) fn say_digest<S: Report + Clock + Notes>(system: &S, log: &Log<'_, S>) {
     if let Ok(bytes) = system.note(TRANSCRIPT) {
         let (code, digest) = (Code::TranscriptComplete, digest::sha256_hex(&bytes));
-        log.say(&format!("{code}: {}: sha256 {digest}", code.text()));
+        log.tell(&Line::of(code).and(format_args!("sha256 {digest}")));
     }
 }

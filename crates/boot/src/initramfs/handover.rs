@@ -14,7 +14,7 @@ use countersign_ports::Initramfs;
 use countersign_ports::error::SystemError;
 
 use crate::failure::Failure;
-use crate::log::{Log, Summary};
+use crate::log::{Line, Log, Summary};
 use crate::stage::Stage;
 
 use super::root::{NEW_ROOT, Rooted};
@@ -52,7 +52,7 @@ impl Rooted {
             system.write(&Path::new(FOLDER).join(WATCH), 0o600, &watch).map_err(failed)?;
             Ok(((), summary))
         })?;
-        log.say(&format!("{}: {}", Code::BootEnded, Code::BootEnded.text()));
+        log.tell(&Line::of(Code::BootEnded));
         drop(carried);
         system.switch_root(Path::new(NEW_ROOT), Path::new(INIT), &[]).map_err(failed)
     }

@@ -6,7 +6,7 @@ use countersign_plan::trust::time_floor::{self, Known};
 use countersign_ports::Initramfs;
 
 use crate::failure::Failure;
-use crate::log::{Log, Summary};
+use crate::log::{Line, Log, Summary};
 use crate::stage::Stage;
 
 use super::kernel;
@@ -36,7 +36,7 @@ pub(super) fn run<S: Initramfs>(system: &S, log: &mut Log<'_, S>) -> Result<Read
         let clock = system.unix_time();
         let behind = manifest.built.and_then(|built| time_floor::warning(clock, built, Known::Image));
         if let Some((code, text)) = behind {
-            log.warn_text(format!("{code}: {text}"));
+            log.warn(Line::with(code, text));
         }
         let missing = system.missing_programs();
         if !missing.is_empty() {
@@ -59,11 +59,11 @@ pub(super) fn run<S: Initramfs>(system: &S, log: &mut Log<'_, S>) -> Result<Read
         let kernel = system.kernel_release().map_err(|error| incomplete(error.to_string()))?;
         let secure = system.secure_execution();
         if !secure {
-            log.warn_text(format!("{}: {}", Code::NotSecureExecution, Code::NotSecureExecution.text()));
+            log.warn(Line::of(Code::NotSecureExecution));
         }
         let accepts = manifest.unsigned == Unsigned::Accept;
         if accepts {
-            log.warn_text(format!("{}: {}", Code::UnsignedAccepted, Code::UnsignedAccepted.text()));
+            log.warn(Line::of(Code::UnsignedAccepted));
         }
         let summary = Summary::new()
             .with("version", &manifest.version)

@@ -19,7 +19,7 @@ use countersign_plan::watch::{Expiry, Subject, WatchRecords};
 use countersign_ports::Initramfs;
 
 use crate::failure::Failure;
-use crate::log::{Log, Summary};
+use crate::log::{Line, Log, Summary};
 use crate::stage::Stage;
 
 use super::parse::{Origins, Parsed};
@@ -85,7 +85,7 @@ impl Unsealed {
                 watch.expiries.push(Expiry { subject: Subject::Contract, fingerprint, not_after });
             }
             if signer == Signer::Nobody {
-                log.warn_text(format!("{}: {}", Code::Unsigned, Code::Unsigned.text()));
+                log.warn(Line::of(Code::Unsigned));
             }
             let sections = match env.map(|env| Sections::open(&envelope, env, &key)).transpose() {
                 Ok(sections) => sections,

@@ -152,6 +152,13 @@ mod tests {
     }
 
     #[test]
+    fn the_unit_of_the_daemon_knows_its_exit_code() {
+        let unit = include_str!("../../../../systemd/countersign-watch.service");
+        let line = format!("RestartPreventExitStatus={}", Stage::Watch.exit_code());
+        assert!(unit.lines().any(|found| found == line), "no {line}");
+    }
+
+    #[test]
     fn a_name_is_one_word_for_console_reports_and_search() {
         for stage in Stage::ALL {
             assert_eq!(Stage::find(stage.name()), Some(stage));

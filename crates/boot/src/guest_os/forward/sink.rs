@@ -11,8 +11,9 @@ use countersign_plan::forwarding::ledger::{REQUEST_LONGEST, SYSLOG_LONGEST};
 use countersign_plan::forwarding::record;
 use countersign_plan::forwarding::singles::Batch;
 use countersign_plan::guest_os::handover::GuestPlan;
-use countersign_ports::Severity;
 use countersign_ports::guest_os::{Ending, Forwarder, GuestOs, LogTarget};
+
+use crate::log::Line;
 
 use super::super::delivery::syslog;
 use super::super::log_router::LogRouter;
@@ -122,7 +123,7 @@ impl<'f, S: GuestOs> Sink<'f, S> {
                 batch.clear();
                 if dropped > 0 {
                     let code = Code::LogRecordRefused;
-                    system.line(Severity::Warning, &format!("{code}: {}: {dropped}", code.text()));
+                    system.tell(&Line::of(code).and(dropped).event());
                 }
                 Ok(Ending::Answered)
             }

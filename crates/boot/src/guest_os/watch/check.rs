@@ -11,7 +11,7 @@ use countersign_plan::watch::{Mapping, WatchRecords, WatchedVolume};
 use countersign_ports::error::Result;
 use countersign_ports::guest_os::Watched;
 
-use crate::log::Log;
+use crate::log::{Line, Log};
 
 /// What deviates, in the order of the records; says a line for every mount point that does not.
 pub(super) fn run<S: Watched>(system: &S, log: &mut Log<'_, S>, records: &WatchRecords) -> Vec<Deviation> {
@@ -29,7 +29,10 @@ pub(super) fn run<S: Watched>(system: &S, log: &mut Log<'_, S>, records: &WatchR
             .chain(scratch_mount(system, scratch, &mounts))
             .collect();
         if found.is_empty() {
-            log.say(&format!("{}: {ROOT}: encrypted with a throw-away key", Code::CheckedMount));
+            log.tell(&Line::with(
+                Code::CheckedMount,
+                format_args!("{ROOT}: encrypted with a throw-away key"),
+            ));
         }
         deviations.extend(found);
     }
@@ -44,7 +47,7 @@ pub(super) fn run<S: Watched>(system: &S, log: &mut Log<'_, S>, records: &WatchR
                 if *key_slots == 1 { "" } else { "s" }
             );
             // Where a volume is mounted is for its owner to know.
-            log.say_to_owner(&format!("{code}: mount point {mount}, {what}"), &format!("{code}: {what}"));
+            log.tell(&Line::with(code, format_args!("mount point {mount}, {what}")).on_console(what));
         }
         deviations.extend(found);
     }

@@ -18,11 +18,10 @@ use countersign_plan::guest_os::handover::{FORWARDED, GuestPlan, WATCH, WATCH_ST
 use countersign_plan::watch::WatchRecords;
 use countersign_plan::watch::schedule::{Clock, DEMAND_SECONDS, DEMANDS, Demand, Due, State};
 use countersign_plan::watch::workload::{Change, Containers};
-use countersign_ports::Severity;
 use countersign_ports::guest_os::{Alarm, Wake, Watched};
 
 use crate::failure::Failure;
-use crate::log::{Log, Summary};
+use crate::log::{Line, Log, Summary};
 use crate::stage::Stage;
 
 /// How often containers and forwarder are looked at.
@@ -134,11 +133,11 @@ impl<'p> Daemon<'p> {
     fn act<S: Watched>(&mut self, system: &S, log: &mut Log<'_, S>, due: &Due) -> Result<(), Failure> {
         if let Some(seconds) = due.set_back {
             let code = Code::ClockSetBack;
-            warn(system, code, &format!("{} by {seconds} s", code.text()));
+            tell(system, &Line::with(code, format_args!("{} by {seconds} s", code.text())));
         }
         for place in &due.notices {
             let (code, text) = self.records.expiries[*place].notice(due.now);
-            warn(system, code, &text);
+            tell(system, &Line::with(code, text));
         }
         if due.check {
             self.check(system, log)?;
@@ -150,7 +149,7 @@ impl<'p> Daemon<'p> {
 
     fn listens<S: Watched>(&mut self, system: &S, hears: bool) {
         if !hears && !std::mem::replace(&mut self.deaf, true) {
-            warn(system, Code::JournalUnheard, Code::JournalUnheard.text());
+            tell(system, &Line::of(Code::JournalUnheard));
         }
     }
 
@@ -159,7 +158,7 @@ impl<'p> Daemon<'p> {
             Demand::Granted => self.check(system, log)?,
             Demand::Refused => {
                 let text = format!("expected at most {DEMANDS} demands in {DEMAND_SECONDS} s");
-                warn(system, Code::CheckThrottled, &text);
+                tell(system, &Line::with(Code::CheckThrottled, text));
             }
             Demand::Ignored => {}
         }
@@ -169,14 +168,14 @@ impl<'p> Daemon<'p> {
     /// Looks at everything that the records name and says what was found; an error if that ends the guest.
     fn check<S: Watched>(&mut self, system: &S, log: &mut Log<'_, S>) -> Result<(), Failure> {
         self.checks += 1;
-        log.say(&format!("{}: check {}: {}", Code::CheckStarted, self.checks, Code::CheckStarted.text()));
+        log.tell(&Line::of_check(Code::CheckStarted, self.checks));
         let deviations = check::run(system, log, &self.records);
         for deviation in &deviations {
-            system.line(Severity::Error, &format!("{}: {}", deviation.code, deviation.text));
+            log.tell(&Line::with(deviation.code, &deviation.text));
         }
         self.deviations = deviations.len();
         let Some(first) = deviations.first() else {
-            log.say(&format!("{}: check {}: {}", Code::CheckPassed, self.checks, Code::CheckPassed.text()));
+            log.tell(&Line::of_check(Code::CheckPassed, self.checks));
             return Ok(());
         };
         if self.records.power_off {
@@ -194,13 +193,12 @@ impl<'p> Daemon<'p> {
                 self.silent = false;
                 for Change { code, text } in changes {
                     // What a container is called is for its owner to know.
-                    let console = format!("{code}: {}", code.text());
-                    system.line_to_owner(Severity::Warning, &format!("{code}: {text}"), &console);
+                    system.tell(&Line::with(code, text).on_console(code.text()).event());
                 }
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.silent, true) {
-                    warn(system, Code::EngineSilent, &error);
+                    tell(system, &Line::with(Code::EngineSilent, error));
                 }
             }
         }
@@ -218,15 +216,15 @@ impl<'p> Daemon<'p> {
         if waiting {
             let code = Code::LogWaiting;
             let reason = reason.map(|reason| format!("; {reason}")).unwrap_or_default();
-            warn(system, code, &format!("{}: {seconds} s{reason}", code.text()));
+            tell(system, &Line::of(code).and(format_args!("{seconds} s{reason}")));
         } else {
             let code = Code::LogDrained;
-            system.line(Severity::Info, &format!("{code}: {}", code.text()));
+            system.tell(&Line::of(code).event());
         }
     }
 }
 
-/// Not through [`Log::warn_text`], which remembers: the daemon lives for months.
-fn warn<S: Watched>(system: &S, code: Code, text: &str) {
-    system.line(Severity::Warning, &format!("{code}: {text}"));
+/// Not through [`Log::warn`], which remembers: the daemon lives for months.
+fn tell<S: Watched>(system: &S, line: &Line) {
+    system.tell(&line.event());
 }

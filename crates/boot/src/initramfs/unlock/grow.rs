@@ -18,7 +18,7 @@ use countersign_ports::error::SystemError;
 use countersign_ports::{Disk, Initramfs};
 
 use crate::failure::Failure;
-use crate::log::Log;
+use crate::log::{Line, Log};
 
 use super::open::{self, Opened};
 use super::{failed, filesystem, mapper_name, mount};
@@ -59,7 +59,7 @@ pub(super) fn grow<S: Initramfs>(
         match system.grow(filesystem(volume), staged, size) {
             Ok(()) => {
                 let code = Code::VolumeGrown;
-                log.say(&format!("{code}: volume {}: {}", volume.name(), code.text()));
+                log.tell(&Line::of_volume(code, volume.name()));
             }
             // ext4's word for a file system that it once found an error in, a write that failed say. It is as usable as
             // it was.
@@ -110,5 +110,5 @@ fn has_room(disk: &Disk) -> bool {
 
 fn not_grown<S: Initramfs>(log: &mut Log<'_, S>, volume: &Volume, reason: &dyn Display) {
     let (code, name) = (Code::VolumeNotGrown, volume.name());
-    log.warn_text(format!("{code}: volume {name}: {}: {reason}", code.text()));
+    log.warn(Line::of_volume(code, name).and(reason));
 }

@@ -32,7 +32,7 @@ use countersign_ports::error::SystemError;
 use countersign_ports::{Disk, FsType, Initramfs, MountFlags};
 
 use crate::failure::Failure;
-use crate::log::{Log, Summary};
+use crate::log::{Line, Log, Summary};
 use crate::stage::Stage;
 
 use super::attest::Attested;
@@ -122,7 +122,7 @@ impl Attested {
             // A mount point inside another volume comes after that volume, or it would be covered.
             volumes.sort_by(|a, b| a.mount.cmp(&b.mount));
             if !volumes.is_empty() {
-                log.say(&format!("{}: {}", Code::VolumesMounted, Code::VolumesMounted.text()));
+                log.tell(&Line::of(Code::VolumesMounted));
             }
             carried.watch.volumes = volumes.iter().map(|volume| volume.watched.clone()).collect();
             let summary = Summary::new().with("volumes", volumes.len());
@@ -208,7 +208,7 @@ fn make<'v, S: Initramfs>(
             create::create(system, log, volume, &node(device), &staged, now)?
         }
     };
-    log.say(&format!("{}: volume {name}: {}", Code::VolumeEncrypted, Code::VolumeEncrypted.text()));
+    log.tell(&Line::of_volume(Code::VolumeEncrypted, name));
     Ok(Some(ready(log, volume, opened, staged, record)))
 }
 
@@ -220,7 +220,7 @@ fn ready<'v, S: Initramfs>(
     staged: PathBuf,
     record: Option<Kept>,
 ) -> Ready<'v> {
-    log.say(&format!("{}: volume {}: {}", Code::VolumeMounted, volume.name(), Code::VolumeMounted.text()));
+    log.tell(&Line::of_volume(Code::VolumeMounted, volume.name()));
     // Up to 16 MiB, which the next volume needs.
     opened.header = Vec::new();
     Ready { volume, opened, staged, record }
@@ -229,7 +229,7 @@ fn ready<'v, S: Initramfs>(
 /// Says that a volume begins empty, and what keeps a blank disk from taking the place of one that is in use.
 fn warn_of_new<S: Initramfs>(log: &mut Log<'_, S>, volume: &Volume) {
     let code = Code::VolumeMade;
-    log.warn_text(format!("{code}: volume {}: {}; {}", volume.name(), code.text(), code.remedy()));
+    log.warn(Line::of_volume(code, volume.name()).advise(code.remedy()));
 }
 
 fn staged(volume: &Volume) -> PathBuf {
@@ -245,7 +245,7 @@ fn mount<S: Initramfs>(system: &S, volume: &Volume, opened: &Opened, staged: &Pa
 /// Says that something was to be written to a volume that is mounted read-only.
 fn leave<S: Initramfs>(log: &mut Log<'_, S>, volume: &Volume) {
     let code = Code::VolumeLeftAsItIs;
-    log.warn_text(format!("{code}: volume {}: {}", volume.name(), code.text()));
+    log.warn(Line::of_volume(code, volume.name()));
 }
 
 /// A failure that names the volume.

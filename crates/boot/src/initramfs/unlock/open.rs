@@ -18,7 +18,7 @@ use countersign_ports::error::SystemError;
 use countersign_ports::{Discard, Disk, Initramfs};
 
 use crate::failure::Failure;
-use crate::log::Log;
+use crate::log::{Line, Log};
 use crate::stage::Stage;
 
 use super::find::Decided;
@@ -65,7 +65,7 @@ pub(super) fn open<S: Initramfs>(
     let Found { key, order, age } = found;
     if order == Order::WorkloadFirst && age == Age::Current {
         let (code, name) = (Code::SeedOrder, volume.name());
-        log.warn_text(format!("{code}: volume {name}: {}", code.text()));
+        log.warn(Line::of_volume(code, name));
     }
     let mapped = map(system, volume, &device, &header, &accepted, &key)?;
     Ok(Opened { device, mapped, header, accepted, key, age, repair })
@@ -109,7 +109,7 @@ pub(super) fn repair<S: Initramfs>(
 ) -> Result<(), Failure> {
     if let Some(write) = opened.repair.take() {
         let (code, name) = (Code::HeaderRepaired, volume.name());
-        log.warn_text(format!("{code}: volume {name}: {}", code.text()));
+        log.warn(Line::of_volume(code, name));
         system
             .write_disk(&opened.device, write.offset, &write.bytes)
             .map_err(|error| failed(volume, Code::HeaderNotRepaired, &error))?;

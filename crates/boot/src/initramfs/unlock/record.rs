@@ -13,7 +13,7 @@ use countersign_plan::volumes::record::{ATTRIBUTE, LIMIT, Origin, RecordFault, S
 use countersign_ports::Initramfs;
 
 use crate::failure::Failure;
-use crate::log::Log;
+use crate::log::{Line, Log};
 use crate::stage::Stage;
 
 use super::open::Opened;
@@ -140,7 +140,7 @@ pub(super) fn check<S: Initramfs>(
         }
         None => {
             let code = Code::VolumeRecordMissing;
-            log.warn_text(format!("{code}: volume {}: {}", volume.name(), code.text()));
+            log.warn(Line::of_volume(code, volume.name()));
             VolumeRecord::first(subject, Origin::Found, now)
         }
     };

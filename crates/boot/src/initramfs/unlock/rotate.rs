@@ -12,7 +12,7 @@ use countersign_ports::Initramfs;
 use countersign_ports::error::SystemError;
 
 use crate::failure::Failure;
-use crate::log::Log;
+use crate::log::{Line, Log};
 use crate::stage::Stage;
 
 use super::open::{self, Opened};
@@ -43,7 +43,7 @@ pub(super) fn commit<S: Initramfs>(
         opened.age = Age::Current;
         record.settle(system, volume, opened)?;
         let code = Code::SeedsChanged;
-        log.say(&format!("{code}: volume {}: {}", volume.name(), code.text()));
+        log.tell(&Line::of_volume(code, volume.name()));
     }
     wipe(system, volume, opened)
 }

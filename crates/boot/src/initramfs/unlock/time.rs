@@ -9,7 +9,7 @@ use countersign_plan::watch::schedule::Clock;
 use countersign_ports::Initramfs;
 
 use crate::failure::Failure;
-use crate::log::Log;
+use crate::log::{Line, Log};
 use crate::stage::Stage;
 
 /// Both clocks.
@@ -40,7 +40,7 @@ pub(super) fn judge<'v, S: Initramfs>(
     }
     let Clock { unix, uptime } = clock(system);
     if let Some((code, text)) = time_floor::warning(unix, latest, Known::Volume(name)) {
-        log.warn_text(format!("{code}: {text}"));
+        log.warn(Line::with(code, text));
     }
     let place = contract.place_of(&Pointer::section(SectionName::Env).child("signingKey"));
     if let (Some(key), Some(place)) = (contract.signing_key(), place) {
