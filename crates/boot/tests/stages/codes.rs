@@ -35,7 +35,7 @@ fn names(text: &str, code: Code) -> bool {
 /// The sources of the rooms that are in the guest, without the catalogue itself.
 fn guest() -> String {
     let mut text = String::new();
-    for room in ["contract", "crypto", "plan", "system", "boot", "agent"] {
+    for room in ["contract", "crypto", "plan", "ports", "linux", "boot", "agent"] {
         room_sources(room, &mut text);
     }
     assert!(names(&text, Code::ServiceSuccess), "the sources were not read");

@@ -2,7 +2,7 @@
 //!
 //! Contracts, keys and disks come from the programs that the parties use (openssl, genisoimage, cryptsetup,
 //! sha256sum), never from our own encoders. Each refusal is held to its stage, exit code, message code, place and
-//! remedy, and to the disks being left alone. Design sections 5 and 10.
+//! remedy, and to the disks being left alone. DESIGN.md sections 5 and 10.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -12,6 +12,7 @@ mod capsule;
 mod codes;
 mod compose;
 mod deviations;
+mod events;
 mod failure;
 mod failure_mode;
 mod file_systems;

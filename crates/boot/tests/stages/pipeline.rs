@@ -12,6 +12,7 @@ use crate::support::{Contract, Sealed, boot, machine};
 
 /// Everything that a first boot asks, in order.
 const FIRST_BOOT: &str = "\
+mount kernel file systems
 set kernel parameter kernel.sysrq=0
 set kernel parameter kernel.panic=0
 set kernel parameter kernel.panic_on_oops=1

@@ -87,7 +87,19 @@ fn a_kernel_that_does_not_close_is_refused_before_anything_is_looked_at() {
     machine.fails("set kernel parameter kernel.sysrq", io::ErrorKind::NotFound);
     let boot = boot(&machine);
     boot.assert_machine(Stage::Preflight, Code::ImageIncomplete, "kernel.sysrq");
-    assert_eq!(boot.asked, ["set kernel parameter kernel.sysrq=0", "forget image key"]);
+    assert_eq!(
+        boot.asked,
+        ["mount kernel file systems", "set kernel parameter kernel.sysrq=0", "forget image key"]
+    );
+}
+
+#[test]
+fn kernel_file_systems_that_cannot_be_mounted_end_the_boot_in_preflight() {
+    let machine = machine_without_volume(&Contract::good(), facts());
+    machine.fails("mount kernel file systems", io::ErrorKind::PermissionDenied);
+    let boot = boot(&machine);
+    boot.assert_machine(Stage::Preflight, Code::BootInternal, "mount kernel file systems");
+    assert_eq!(boot.asked, ["mount kernel file systems", "forget image key"]);
 }
 
 #[test]

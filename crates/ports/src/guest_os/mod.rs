@@ -28,6 +28,22 @@ impl<T> GuestOs for T where
 }
 
 /// Everything that the daemon needs. It can say lines and keep its notes; there is no way to change anything else.
+///
+/// It reads disks:
+///
+/// ```
+/// fn look<S: countersign_ports::guest_os::Watched>(system: &S) {
+///     let _ = system.read("/dev/vdb".as_ref(), 0, 512);
+/// }
+/// ```
+///
+/// and cannot write them, open a volume or start anything:
+///
+/// ```compile_fail
+/// fn act<S: countersign_ports::guest_os::Watched>(system: &S) {
+///     let _ = system.write_disk("/dev/vdb".as_ref(), 0, &[0]);
+/// }
+/// ```
 pub trait Watched: Report + Clock + Notes + Containers + Disks + Tables + Mounts {}
 
 impl<T> Watched for T where T: Report + Clock + Notes + Containers + Disks + Tables + Mounts {}
