@@ -1,6 +1,6 @@
 //! The encryption certificate of an image, looked at before something is sealed to it, and by `check --cert`.
 //!
-//! The guest cannot do this: a contract for a revoked image opens in that image. A certificate that is over is refused;
+//! The guest cannot do this: a contract for a revoked image opens in that image. An expired certificate is refused;
 //! who has to seal to such an image gives its bare public key, which has no dates and nothing to check.
 
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! The machine itself: every effect, every external program and all `unsafe` of the project.
 //!
-//! One file a subject: most implement a trait of [`countersign_ports`] on [`Linux`], the others are what those share.
+//! One file for each subject. Those that implement traits of [`countersign_ports`] do so on [`Linux`], [`LinuxAlarm`]
+//! and [`LinuxForwarder`]; the others hold what these share.
 //! Nothing here decides: what to do when something fails is for the stage that asked.
 
 mod alarm;

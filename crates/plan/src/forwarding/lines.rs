@@ -13,8 +13,8 @@
 //! - when its container was started again, or entries are missing: they may be its own;
 //! - when more is held than [`LINES`] or [`BYTES`]: the oldest one.
 //!
-//! All of that follows from what stands in the journal, so a line that is read again is the same record. That nothing
-//! comes at all is for others to see.
+//! All of that follows from what the journal holds, so a line that is read again is the same record. A journal that is
+//! silent is handled by the caller.
 
 use serde::{Deserialize, Serialize};
 

@@ -110,8 +110,9 @@ impl Header {
 
 /// A LUKS2 header of which only one copy is current, as a power cut during its update leaves it.
 ///
-/// Not to be opened as it stands. The sound copy must pass [`judge_interrupted`] before anything
-/// is repaired from it.
+/// Not to be opened as it is. The boot repairs its copy in memory ([`rewrite::repair`]) and has the
+/// result read and judged like any other header. The disk is repaired later, once the volume is
+/// known to be the right one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interrupted {
     /// The copy that is sound, and the newer one if both are.
@@ -243,7 +244,8 @@ pub fn judge(header: &Header, profile: &Profile, device_size: u64) -> Result<Acc
     }
 }
 
-/// Holds the sound copy of an interrupted header against a profile, before a repair.
+/// Judges the sound copy of an interrupted header without repairing anything. The boot judges the
+/// repaired header instead; tests and the fuzz target ask what the sound copy alone says.
 ///
 /// # Errors
 /// As [`judge`].
