@@ -1,7 +1,7 @@
 //! Every forged header of `luks2_mutants` on a real disk: refused, with its place, before a key is derived. Where only
 //! one of the two copies is forged, which a power cut leaves as well, the sound one opens and the forged one goes.
 //!
-//! `--long` takes all of them, a run every fourth; the native test judges all.
+//! `--long` takes all of them, a run one in twelve; the native test judges all.
 //!
 //! Own volumes are judged by the profile for volumes made anywhere, so mutants that are legal elsewhere are left to the
 //! native test. How long a refusal takes is printed, not judged: the machine may be busy.

@@ -17,6 +17,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use cloud::{API_KEY, Cloud, Record};
+use countersign_boot::stage::Stage;
 use serde_json::json;
 use world::{CONSOLE, Process, World, Writer, until};
 
@@ -314,7 +315,7 @@ fn each_no_has_its_code_and_the_key_stays_where_it_is() {
         fs::write(CONSOLE, "").unwrap();
         let mut program = world.program("logging");
         let processes = seen(&program);
-        assert_eq!(program.0.wait().unwrap().code(), Some(21), "{what}");
+        assert_eq!(program.0.wait().unwrap().code(), Some(Stage::Logging.exit_code().into()), "{what}");
         let console = fs::read_to_string(CONSOLE).unwrap();
         assert!(
             console.lines().any(|line| line.starts_with(&format!("{code}: expected "))),
@@ -350,7 +351,10 @@ fn each_no_has_its_code_and_the_key_stays_where_it_is() {
     cloud.settings("another key", 3600);
     let key = |cloud: &Cloud| {
         fs::write(CONSOLE, "").unwrap();
-        assert_eq!(world.program("logging").0.wait().unwrap().code(), Some(21));
+        assert_eq!(
+            world.program("logging").0.wait().unwrap().code(),
+            Some(Stage::Logging.exit_code().into())
+        );
         let console = fs::read_to_string(CONSOLE).unwrap();
         assert!(console.contains("HPL01108E: expected iam to give a token"), "{console}");
         assert_silent(cloud, &kept());
@@ -362,6 +366,6 @@ fn each_no_has_its_code_and_the_key_stays_where_it_is() {
     }
     hand_over(&world, good, (1, "ca"));
     fs::write(CONSOLE, "").unwrap();
-    assert_eq!(world.program("logging").0.wait().unwrap().code(), Some(21));
+    assert_eq!(world.program("logging").0.wait().unwrap().code(), Some(Stage::Logging.exit_code().into()));
     assert!(fs::read_to_string(CONSOLE).unwrap().contains("HPL01109E: expected iam to accept a connection"));
 }

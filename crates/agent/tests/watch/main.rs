@@ -172,4 +172,13 @@ fn a_month_takes_no_more_than_a_day() {
     }
     // The header was read and was as expected.
     assert!(!said.contains("HPL13114E") && !said.contains("header-magic"), "{said:.200}");
+    // The journal has fields beside the text, and the kernel's log nothing that the journal took.
+    let query = ["--quiet", "--merge", "--output=json", "--lines=1", "COUNTERSIGN_CODE=HPL13000I"];
+    let entry = Command::new("journalctl").args(query).output().unwrap().stdout;
+    let entry: serde_json::Value = serde_json::from_slice(&entry).unwrap();
+    let field = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+    assert_eq!((field("SYSLOG_IDENTIFIER"), field("PRIORITY")), ("countersignd".to_owned(), "6".to_owned()));
+    let check = format!("HPL13000I: check {}: ", field("COUNTERSIGN_CHECK"));
+    assert!(field("MESSAGE").starts_with(&check), "{entry}");
+    assert_eq!(fs::read_to_string("/run/kmsg").unwrap(), "");
 }
