@@ -38,8 +38,6 @@ mod tls;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use tracing::Dispatch;
-
 pub use alarm::LinuxAlarm;
 use announcements::Announcements;
 pub use forwarder::LinuxForwarder;
@@ -86,7 +84,7 @@ pub struct Linux {
     /// next one.
     announcements: OnceLock<Announcements>,
     /// Where lines go.
-    events: Dispatch,
+    events: report::Way,
 }
 
 impl Default for Linux {

@@ -16,12 +16,12 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use nix::libc;
-use tracing::Dispatch;
-
 use super::{Linux, Paths};
 use countersign_ports::{Event, Report, Severity};
 use event::{Said, Subscriber};
+use nix::libc;
+
+pub(super) use event::Way;
 
 /// Text of one record. The kernel refuses records over 1024 bytes with its own prefix (PRINTKRB_RECORD_MAX).
 const RECORD_TEXT: usize = 900;
@@ -39,14 +39,14 @@ impl Report for Linux {
 }
 
 /// The way that events take on a machine with these paths; process 1 comes before the journal.
-pub(super) fn events(paths: &Paths) -> Dispatch {
+pub(super) fn events(paths: &Paths) -> Way {
     let console = Console { path: paths.dev.join("console") };
     let kernel_log = KernelLog { path: paths.dev.join("kmsg") };
     let log = match std::process::id() {
         1 => Log::Kernel(kernel_log),
         _ => Log::Journal(journal::Journal::new(&paths.run), kernel_log),
     };
-    Dispatch::new(Subscriber::new(console, log))
+    Way::new(Subscriber::new(console, log))
 }
 
 /// The console, which the host reads: one plain line for each event.

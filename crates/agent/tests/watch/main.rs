@@ -180,5 +180,5 @@ fn a_month_takes_no_more_than_a_day() {
     assert_eq!((field("SYSLOG_IDENTIFIER"), field("PRIORITY")), ("countersignd".to_owned(), "6".to_owned()));
     let check = format!("HPL13000I: check {}: ", field("COUNTERSIGN_CHECK"));
     assert!(field("MESSAGE").starts_with(&check), "{entry}");
-    assert_eq!(fs::read_to_string("/run/kmsg").unwrap(), "");
+    assert!(!fs::read_to_string("/run/kmsg").unwrap().contains("countersignd"));
 }

@@ -8,9 +8,12 @@ use std::fmt::Debug;
 use countersign_ports::{Event, Fields, Key, Severity};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Dispatch, Level, Metadata};
+use tracing::{Level, Metadata};
 
 use super::{Console, Log};
+
+/// The way of events: a subscriber that can be handed around.
+pub(in super::super) type Way = tracing::Dispatch;
 
 /// What an event said.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,8 +26,7 @@ pub(super) struct Said {
 }
 
 /// Sends an event its way.
-#[allow(clippy::disallowed_macros)]
-pub(super) fn emit(way: &Dispatch, event: &Event<'_>) {
+pub(super) fn emit(way: &Way, event: &Event<'_>) {
     let Fields { stage, state, ms, exit, code, volume, pointer, section, line, column, check } = event.fields;
     let (volume, pointer) = (volume.map(Key::as_str), pointer.map(Key::as_str));
     let (message, console) = (&*event.text, event.console.as_deref());
