@@ -9,6 +9,8 @@
 //! field, none but `passphrase` what is derived from one; files that hold keys or plain text are written for their owner
 //! alone.
 
+#![forbid(unsafe_code)]
+
 pub mod arguments;
 mod check;
 mod encryption;

@@ -1,5 +1,7 @@
 //! `countersign`: reads the command line and runs the verb.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 use clap::Parser;

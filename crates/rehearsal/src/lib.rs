@@ -10,6 +10,8 @@
 //! Time passes only in requests that [`Rehearsal::takes`] names, in [`countersign_ports::Disks::wait_for_disk`], [`countersign_ports::Disks::write_zeros`], in the waits of [`countersign_ports::guest_os::Network`] and by
 //! [`Rehearsal::passes`].
 
+#![forbid(unsafe_code)]
+
 mod guest;
 mod integrity;
 mod machine;

@@ -310,10 +310,10 @@ impl Progress {
         let breach = signer.and_then(|signer| signer.breach(contract.policy()));
         self.add_all(Stage::Validate, breach.as_slice());
         self.add_all(Stage::Validate, contract.policy().breaches());
-        let host = self.render(&contract);
+        let guest = self.render(&contract);
         let disks = self.disks(&contract, circumstances.facts.as_ref());
-        let plan = match (signer, host, disks) {
-            (Some(signer), Some(host), Some(disks)) => Some(plan::plan(&contract, signer, &host, &disks)),
+        let plan = match (signer, guest, disks) {
+            (Some(signer), Some(guest), Some(disks)) => Some(plan::plan(&contract, signer, &guest, &disks)),
             _ => None,
         };
         (Some(contract), plan)

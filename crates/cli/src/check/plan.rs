@@ -82,10 +82,10 @@ pub(super) struct VolumePlan {
 pub(super) fn plan(
     contract: &Contract,
     signer: &Signer,
-    host: &GuestPlan,
+    guest: &GuestPlan,
     disks: &[(String, Action)],
 ) -> Plan {
-    let file = match &host.workload {
+    let file = match &guest.workload {
         Workload::Compose { file, .. } => file.as_str(),
         // A plan of a contract always starts something.
         Workload::Nothing => "",
@@ -104,8 +104,8 @@ pub(super) fn plan(
             Signer::Key(fingerprint) => Some(fingerprint.clone()),
         },
         log: LogPlan {
-            hostname: host.log.hostname.clone(),
-            port: host.log.port,
+            hostname: guest.log.hostname.clone(),
+            port: guest.log.port,
             authorities: authorities.iter().map(certificate).collect(),
             client: client.iter().map(certificate).collect(),
             iam: iam.map(|iam| IamPlan {
@@ -114,7 +114,7 @@ pub(super) fn plan(
                 authorities: iam.authorities().iter().map(certificate).collect(),
             }),
         },
-        images: host.images.clone(),
+        images: guest.images.clone(),
         registries: contract.registry_credentials().into_keys().map(str::to_owned).collect(),
         environment: contract
             .environment()

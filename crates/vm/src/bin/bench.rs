@@ -1,5 +1,7 @@
 //! `bench`: arguments of the benchmark; what it does is in [`countersign_vm::bench`]. Started by `qemu/bench`.
 
+#![forbid(unsafe_code)]
+
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};

@@ -1,5 +1,7 @@
 //! `demo`: arguments of the demo; what it does is in [`countersign_vm::demo`]. Started by `qemu/demo`.
 
+#![forbid(unsafe_code)]
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
