@@ -7,7 +7,8 @@
 //! is one that was made here or announced by [`Rehearsal::knows`] and the passphrase
 //! is that one's.
 //!
-//! Time passes only in requests that [`Rehearsal::takes`] names, in [`countersign_ports::Disks::wait_for_disk`], [`countersign_ports::Disks::write_zeros`], in the waits of [`countersign_ports::guest_os::Network`] and by
+//! Time passes only in requests that [`Rehearsal::takes`] names, in [`countersign_ports::Disks::wait_for_disk`],
+//! [`countersign_ports::DiskWrites::write_zeros`], in the waits of [`countersign_ports::guest_os::Network`] and by
 //! [`Rehearsal::passes`].
 
 #![forbid(unsafe_code)]
@@ -59,7 +60,7 @@ pub struct Facts {
     pub new_header: Vec<u8>,
     /// What [`countersign_ports::Luks::replace_slots`] returns.
     pub rotated_header: Vec<u8>,
-    /// How long each [`countersign_ports::Disks::write_zeros`] takes.
+    /// How long each [`countersign_ports::DiskWrites::write_zeros`] takes.
     pub zeros_take: Duration,
     /// Addresses that the guest gets; none for a network without DHCP.
     pub addresses: Vec<IpAddr>,
@@ -118,7 +119,7 @@ struct State {
     content: BTreeMap<PathBuf, BTreeMap<u64, Vec<u8>>>,
     /// Headers, each with its passphrase.
     known: Vec<(Vec<u8>, String)>,
-    /// Bytes that [`countersign_ports::Disks::write_disk`] still writes before the power fails.
+    /// Bytes that [`countersign_ports::DiskWrites::write_disk`] still writes before the power fails.
     bytes_left: Option<usize>,
     tables: BTreeMap<String, String>,
     mapped: BTreeMap<String, Mapped>,
@@ -228,7 +229,7 @@ impl Rehearsal {
         self.state().known.push((header.to_vec(), passphrase.to_owned()));
     }
 
-    /// The power fails when this many bytes more were written by [`countersign_ports::Disks::write_disk`]: the write
+    /// The power fails when this many bytes more were written by [`countersign_ports::DiskWrites::write_disk`]: the write
     /// that reaches them is cut short, it and every later one fail.
     pub fn cut_power_after(&self, bytes: usize) {
         self.state().bytes_left = Some(bytes);

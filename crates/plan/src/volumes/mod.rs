@@ -9,6 +9,7 @@ pub mod file_system;
 pub mod mapper;
 pub mod partition_table;
 pub mod record;
+pub mod seeds;
 
 pub use decide::{
     Action, DATA_OFFSET, METADATA_BYTES, Unsettled, VolumeRefusal, decide, least_disk_bytes, settle,

@@ -13,6 +13,7 @@ use countersign_contract::model::Volume;
 use countersign_plan::luks2::rewrite::{self, Write};
 use countersign_plan::luks2::{Integrity, Profile};
 use countersign_plan::volumes::content::Unfinished;
+use countersign_plan::volumes::seeds::Age;
 use countersign_plan::volumes::{DATA_OFFSET, METADATA_BYTES};
 use countersign_ports::{Disk, Durability, FsType, Initramfs, LuksParameters};
 
@@ -20,8 +21,8 @@ use crate::failure::Failure;
 use crate::log::Log;
 
 use super::open::{self, Opened};
+use super::passphrases;
 use super::record::{self, Kept};
-use super::seeds::{self, Age};
 use super::{failed, filesystem, fill, mount};
 
 /// Argon2id as RFC 9106 section 4 recommends where memory is short (64 MiB, 4 lanes), with 4 passes instead of 3, the
@@ -78,7 +79,7 @@ pub(super) fn create<S: Initramfs>(
     let write = |write: &Write| system.write_disk(device, write.offset, &write.bytes).map_err(not_made);
     write(&rewrite::unfinished(Unfinished::Container, 0))?;
     let parameters = parameters(volume);
-    let passphrase = seeds::current(volume)?;
+    let passphrase = passphrases::current(volume)?;
     let (header, key) = system.format(device, &parameters, &passphrase).map_err(not_made)?;
     drop(passphrase);
     let size = system.size(device).map_err(not_made)?;

@@ -1,9 +1,10 @@
 //! Growing a volume whose disk became larger: the partition `data`, the mapping, the file system.
 //!
-//! Why the power may fail at any byte of the partition table is said in [`countersign_plan::volumes::partition_table`]; a file
-//! system grows in its own journal. Each step looks at what is there, so the next boot goes on where one was cut. The
-//! container itself has no size: its data reaches to the end of the partition or disk. A volume with integrity does not
-//! grow: dm-integrity lays its tags out for the size that it was made with.
+//! Why the power may fail at any byte of the partition table is said in
+//! [`countersign_plan::volumes::partition_table`]; a file system grows in its own journal. Each step looks at what is
+//! there, so the next boot goes on where one was cut. The container itself has no size: its data reaches to the end of
+//! the partition or disk. A volume with integrity does not grow: dm-integrity lays its tags out for the size that it
+//! was made with.
 
 use std::fmt::Display;
 use std::io::ErrorKind;

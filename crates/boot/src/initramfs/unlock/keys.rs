@@ -1,10 +1,10 @@
 //! Finding the keys of the volumes that exist: every header is judged before any key is derived, and all keys are
 //! derived before anything is mapped.
 //!
-//! Volumes wait for each other only as far as memory and processors say ([`countersign_plan::volumes::derivations`]). Of each
-//! volume one passphrase is tried at a time, in the order of [`super::seeds`]. A volume that does not open ends the
-//! search once every volume before it has its key: the error that is reported is that of the first such volume in the
-//! contract.
+//! Volumes wait for each other only as far as memory and processors say ([`countersign_plan::volumes::derivations`]).
+//! Of each volume one passphrase is tried at a time, in the order of [`countersign_plan::volumes::seeds`]. A volume
+//! that does not open ends the search once every volume before it has its key: the error that is reported is that of
+//! the first such volume in the contract.
 
 use std::path::Path;
 use std::vec::IntoIter;
@@ -14,6 +14,7 @@ use countersign_crypto::secret::VolumePassphrase;
 use countersign_crypto::volume_key::VolumeKey;
 use countersign_plan::volumes::Action;
 use countersign_plan::volumes::derivations::{self, Cost};
+use countersign_plan::volumes::seeds::{Age, Candidate, Order};
 use countersign_ports::{Derivation, Initramfs, OpenError};
 
 use crate::failure::Failure;
@@ -23,7 +24,7 @@ use crate::stage::Stage;
 use super::failed;
 use super::find::Decided;
 use super::open::{self, Judged};
-use super::seeds::{self, Age, Candidate, Order};
+use super::passphrases;
 
 /// A volume key, and the seeds that it was found with.
 pub(super) struct Found {
@@ -45,7 +46,7 @@ pub(super) fn find<'v, S: Initramfs>(
         if let Action::Open { device } = &volume.action {
             log.say(&format!("opening volume {} on {device}", volume.volume.name()));
             let judged = open::judge(system, volume, Path::new("/dev").join(device), budget)?;
-            let left = seeds::candidates(judged.volume)?.into_iter();
+            let left = passphrases::candidates(judged.volume)?.into_iter();
             searches.push(Search { judged, left, result: None });
         }
     }
@@ -79,7 +80,7 @@ fn turn<S: Initramfs>(system: &S, searches: &mut [Search<'_>], budget: u64) -> R
             continue;
         }
         if let Some(candidate) = search.left.next() {
-            tried.push((search, candidate, candidate.passphrase()?));
+            tried.push((search, candidate, passphrases::derived(&candidate)?));
         }
     }
     let answers = {

@@ -12,10 +12,10 @@ mod find;
 mod grow;
 mod keys;
 mod open;
+mod passphrases;
 mod probe;
 mod record;
 mod rotate;
-mod seeds;
 mod time;
 mod watched;
 

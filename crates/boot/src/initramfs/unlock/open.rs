@@ -14,6 +14,7 @@ use countersign_plan::luks2::rewrite::{self, Write};
 use countersign_plan::luks2::table::{CryptTable, IntegrityTable, TableFlag, expected_table};
 use countersign_plan::luks2::{self, Accepted, HeaderFault, Integrity, Profile, ReadError, Rule};
 use countersign_plan::volumes::mapper::INTEGRITY_SUFFIX;
+use countersign_plan::volumes::seeds::{self, Age, Order};
 use countersign_ports::error::SystemError;
 use countersign_ports::{Discard, Disk, Initramfs};
 
@@ -23,7 +24,7 @@ use crate::stage::Stage;
 
 use super::find::Decided;
 use super::keys::Found;
-use super::seeds::{self, Age, Order};
+
 use super::{failed, header_refused, mapper_name};
 
 /// A volume that is mapped.

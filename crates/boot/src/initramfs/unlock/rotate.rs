@@ -8,6 +8,7 @@ use countersign_contract::code::Code;
 use countersign_contract::model::Volume;
 use countersign_plan::luks2::LuksVersion;
 use countersign_plan::luks2::rewrite::{self, Write};
+use countersign_plan::volumes::seeds::{self, Age};
 use countersign_ports::Initramfs;
 use countersign_ports::error::SystemError;
 
@@ -16,8 +17,8 @@ use crate::log::{Line, Log};
 use crate::stage::Stage;
 
 use super::open::{self, Opened};
+use super::passphrases;
 use super::record::Kept;
-use super::seeds::{self, Age};
 use super::{create, failed};
 
 /// Puts the new header in place of the old one, where there is a new one, and takes away what is left of the old.
@@ -72,7 +73,7 @@ pub(super) fn prepare<S: Initramfs>(
             &opened.header,
             &opened.key,
             &create::parameters(volume),
-            &seeds::current(volume)?,
+            &passphrases::current(volume)?,
             &old,
         )
         .map(Some)

@@ -4,50 +4,63 @@
 //! (`previousSeed`), those that the volume may still have: both previous ones, then one party's previous with the
 //! other's new one, since the parties need not change theirs with the same contract.
 
-use countersign_contract::code::Code;
 use countersign_contract::model::Volume;
+use countersign_crypto::LibraryError;
 use countersign_crypto::secret::{VolumePassphrase, VolumeSeed};
-
-use crate::failure::Failure;
-use crate::stage::Stage;
 
 /// Which seed comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
+pub enum Order {
+    /// As documented.
     DeployerFirst,
+    /// The other reading of the documents.
     WorkloadFirst,
 }
 
 /// Whether a passphrase is the one that the volume shall have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Age {
+pub enum Age {
+    /// It is.
     Current,
+    /// One that it may still have.
     Previous,
 }
 
+/// A contract whose deployer gives no seed for the volume; such a contract is refused at `validate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a seed in env")]
+pub struct SeedMissing;
+
 /// A pair of seeds in an order.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Candidate<'v> {
+pub struct Candidate<'v> {
     deployer: &'v VolumeSeed,
     workload: &'v VolumeSeed,
-    pub(super) order: Order,
-    pub(super) age: Age,
+    /// Which seed comes first.
+    pub order: Order,
+    /// Whether the volume shall keep it.
+    pub age: Age,
 }
 
 impl Candidate<'_> {
     /// Its passphrase.
-    pub(super) fn passphrase(&self) -> Result<VolumePassphrase, Failure> {
+    ///
+    /// # Errors
+    /// [`LibraryError`] when OpenSSL cannot compute a digest.
+    pub fn passphrase(&self) -> Result<VolumePassphrase, LibraryError> {
         let derive = match self.order {
             Order::DeployerFirst => VolumePassphrase::derive,
             Order::WorkloadFirst => VolumePassphrase::derive_workload_first,
         };
         derive(self.deployer, self.workload)
-            .map_err(|error| Failure::machine(Stage::Unlock, Code::BootInternal, error))
     }
 }
 
 /// All candidates of a volume.
-pub(super) fn candidates(volume: &Volume) -> Result<Vec<Candidate<'_>>, Failure> {
+///
+/// # Errors
+/// [`SeedMissing`].
+pub fn candidates(volume: &Volume) -> Result<Vec<Candidate<'_>>, SeedMissing> {
     let (deployer, workload) = (deployer(volume)?, volume.workload_seed());
     let old_deployer = volume.previous_deployer_seed();
     let old_workload = volume.previous_workload_seed();
@@ -67,21 +80,20 @@ pub(super) fn candidates(volume: &Volume) -> Result<Vec<Candidate<'_>>, Failure>
     Ok(pairs.into_iter().flat_map(both).collect())
 }
 
-/// The passphrase that the volume shall have.
-pub(super) fn current(volume: &Volume) -> Result<VolumePassphrase, Failure> {
+/// The one that the volume shall have.
+///
+/// # Errors
+/// [`SeedMissing`].
+pub fn current(volume: &Volume) -> Result<Candidate<'_>, SeedMissing> {
     let (deployer, workload) = (deployer(volume)?, volume.workload_seed());
-    Candidate { deployer, workload, order: Order::DeployerFirst, age: Age::Current }.passphrase()
+    Ok(Candidate { deployer, workload, order: Order::DeployerFirst, age: Age::Current })
 }
 
 /// Whether a party changes its seed.
-pub(super) fn changing(volume: &Volume) -> bool {
+pub fn changing(volume: &Volume) -> bool {
     volume.previous_deployer_seed().is_some() || volume.previous_workload_seed().is_some()
 }
 
-fn deployer(volume: &Volume) -> Result<&VolumeSeed, Failure> {
-    // A contract whose deployer gives something else than a seed was refused at `validate`.
-    volume.deployer_seed().ok_or_else(|| {
-        let message = format!("volume {}: expected a seed in env", volume.name());
-        Failure::machine(Stage::Unlock, Code::UnsupportedField, message)
-    })
+fn deployer(volume: &Volume) -> Result<&VolumeSeed, SeedMissing> {
+    volume.deployer_seed().ok_or(SeedMissing)
 }
