@@ -13,10 +13,12 @@
 
 #![forbid(unsafe_code)]
 
+mod filesystems;
 mod guest;
 mod integrity;
 mod machine;
 mod mounts;
+mod report;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;

@@ -1,4 +1,4 @@
-//! The ports of the initramfs, answered from the facts of the rehearsal.
+//! Platform, disks, volumes and mapped devices, answered from the facts of the rehearsal.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,12 +8,11 @@ use countersign_crypto::secret::{SecretBytes, VolumePassphrase};
 use countersign_crypto::volume_key::VolumeKey;
 
 use super::integrity::{has_integrity, map_with_integrity};
-use super::{Mapped, Mount, Rehearsal, State, key, same_material, same_metadata, uuid};
+use super::{Mapped, Rehearsal, State, key, same_material, same_metadata, uuid};
 use countersign_ports::error::{Result, SystemError};
 use countersign_ports::{
-    Clock, Derivation, Discard, Disk, DiskWrites, Disks, Durability, Event, Fields, Files, Filesystems,
-    FsType, INTEGRITY_SUFFIX, ImageFiles, Key, Luks, LuksParameters, Mapper, MountFlags, OpenError,
-    Partition, Platform, Report, Tables, Verity,
+    Derivation, Discard, Disk, DiskWrites, Disks, FsType, INTEGRITY_SUFFIX, ImageFiles, Luks, LuksParameters,
+    Mapper, OpenError, Partition, Platform, Tables, Verity,
 };
 
 /// Where the partitions of a new table begin and what they are multiples of.
@@ -21,48 +20,6 @@ const MIB: u64 = 1 << 20;
 
 /// Sectors before the data of a container.
 pub(super) const HEADER_SECTORS: u64 = 32768;
-
-impl Report for Rehearsal {
-    fn tell(&self, event: &Event<'_>) {
-        let mut state = self.state();
-        let console = event.console.as_ref().unwrap_or(&event.text).to_string();
-        state.lines.push((event.severity, console));
-        state.logged.push((event.severity, event.text.to_string()));
-        state.fields.push(fields(&event.fields));
-    }
-}
-
-/// The fields that an event has, as `name=value`.
-fn fields(fields: &Fields<'_>) -> String {
-    let Fields { stage, state, ms, exit, code, volume, pointer, section, line, column, check } = *fields;
-    let number = |name: &str, number: Option<u64>| number.map(|number| format!("{name}={number}"));
-    let word = |name: &str, word: Option<&str>| word.map(|word| format!("{name}={word}"));
-    let all = [
-        word("stage", stage),
-        word("state", state),
-        // Time passes in rehearsal only where a test says so.
-        number("ms", ms),
-        number("exit", exit.map(u64::from)),
-        word("code", code),
-        word("volume", volume.map(Key::as_str)),
-        word("pointer", pointer.map(Key::as_str)),
-        word("section", section),
-        number("line", line),
-        number("column", column),
-        number("check", check),
-    ];
-    all.into_iter().flatten().collect::<Vec<String>>().join(" ")
-}
-
-impl Clock for Rehearsal {
-    fn unix_time(&self) -> i64 {
-        self.state().facts.unix_time
-    }
-
-    fn uptime(&self) -> Duration {
-        self.state().facts.uptime
-    }
-}
 
 impl Platform for Rehearsal {
     fn memory_bytes(&self) -> Result<u64> {
@@ -359,114 +316,6 @@ impl Mapper for Rehearsal {
     }
 }
 
-impl Filesystems for Rehearsal {
-    fn make(&self, filesystem: FsType, device: &Path, label: &str, durability: Durability) -> Result<()> {
-        let durability = match durability {
-            Durability::Persistent => "persistent",
-            Durability::Scratch => "scratch",
-        };
-        let name = filesystem.name();
-        let mut state = self.ask(format!("make {name} {} label={label} {durability}", device.display()))?;
-        let below = state.below(device);
-        state.attributes.remove(&below);
-        let (offset, magic): (u64, &[u8]) = match filesystem {
-            FsType::Ext4 => (0x438, &[0x53, 0xef]),
-            FsType::Xfs => (0, b"XFSB"),
-            FsType::Btrfs => (0x10040, b"_BHRfS_M"),
-            FsType::Erofs | FsType::Tmpfs => return Ok(()),
-        };
-        if device.starts_with("/dev/mapper") {
-            state.put(device, offset, magic);
-        }
-        Ok(())
-    }
-
-    fn mount(&self, filesystem: FsType, device: &Path, target: &Path, flags: MountFlags) -> Result<()> {
-        let (name, device, target) = (filesystem.name(), device.display(), target.display());
-        let request = format!("mount {name} {device} at {target}{}", words(flags));
-        let mount = Mount {
-            filesystem: name,
-            device: device.to_string().into(),
-            target: target.to_string().into(),
-            options: options(flags),
-        };
-        self.ask(request)?.mounts.push(mount);
-        Ok(())
-    }
-
-    fn bind(&self, source: &Path, target: &Path, flags: MountFlags) -> Result<()> {
-        self.ask(format!("bind {} to {}{}", source.display(), target.display(), words(flags))).map(drop)
-    }
-
-    fn move_mount(&self, source: &Path, target: &Path) -> Result<()> {
-        let mut state = self.ask(format!("move {} to {}", source.display(), target.display()))?;
-        for mount in &mut state.mounts {
-            if mount.target == source {
-                mount.target = target.to_owned();
-            }
-        }
-        Ok(())
-    }
-
-    fn grow(&self, filesystem: FsType, target: &Path, bytes: u64) -> Result<()> {
-        self.ask(format!("grow {} at {} bytes={bytes}", filesystem.name(), target.display())).map(drop)
-    }
-
-    /// All or nothing: a power cut is before it once no byte may be written any more.
-    fn set_attribute(&self, path: &Path, name: &str, value: &[u8]) -> Result<()> {
-        let mut state = self.ask(format!("set attribute {name} of {}", path.display()))?;
-        if state.bytes_left == Some(0) {
-            return Err(SystemError::new("write attribute of", path.display().to_string(), "power cut"));
-        }
-        let device = state.mounted_at(path).ok_or_else(|| absent("write attribute of", path))?;
-        state.attributes.insert(device, value.to_vec());
-        Ok(())
-    }
-
-    fn unmount(&self, target: &Path) -> Result<()> {
-        self.ask(format!("unmount {}", target.display()))?.mounts.retain(|mount| mount.target != target);
-        Ok(())
-    }
-}
-
-impl Files for Rehearsal {
-    fn make_directory(&self, path: &Path, mode: u32) -> Result<()> {
-        self.ask(format!("make directory {} mode={mode:04o}", path.display())).map(drop)
-    }
-
-    fn write(&self, path: &Path, mode: u32, content: &[u8]) -> Result<()> {
-        let mut state = self.ask(format!("write {} mode={mode:04o}", path.display()))?;
-        if state.files.contains_key(path) {
-            let subject = path.display().to_string();
-            return Err(SystemError::io("write file", subject, io::ErrorKind::AlreadyExists));
-        }
-        state.files.insert(path.to_owned(), (mode, content.to_vec()));
-        Ok(())
-    }
-
-    fn symlink(&self, target: &Path, link: &Path) -> Result<()> {
-        self.ask(format!("link {} to {}", link.display(), target.display())).map(drop)
-    }
-
-    /// Returns `Ok`, so that a test sees that the boot came this far.
-    fn switch_root(&self, new_root: &Path, init: &Path, arguments: &[&str]) -> Result<()> {
-        let mut request = format!("switch root to {} and execute {}", new_root.display(), init.display());
-        for argument in arguments {
-            request.push_str(&format!(" {argument}"));
-        }
-        let mut state = self.ask(request)?;
-        // What lies in the new root is seen from there now, the rest not at all.
-        state.mounts.retain_mut(|mount| match mount.target.strip_prefix(new_root) {
-            Ok(rest) => {
-                mount.target = Path::new("/").join(rest);
-                true
-            }
-            Err(_) => false,
-        });
-        Ok(())
-    }
-}
-
 fn derive(rehearsal: &Rehearsal, derivation: &Derivation<'_>) -> std::result::Result<VolumeKey, OpenError> {
     let Derivation { device, header, passphrase } = derivation;
     let state = rehearsal.ask(format!("derive key of {}", device.display()))?;
@@ -489,29 +338,7 @@ pub(super) fn map(state: &mut State, device: &Path, name: &str, size: u64, table
     Ok(Path::new("/dev/mapper").join(name))
 }
 
-fn words(flags: MountFlags) -> String {
-    [
-        (flags.read_only, " read-only"),
-        (flags.nosuid, " nosuid"),
-        (flags.nodev, " nodev"),
-        (flags.noexec, " noexec"),
-        (flags.noatime, " noatime"),
-        (flags.synchronous, " sync"),
-        (flags.discard, " discard"),
-    ]
-    .into_iter()
-    .filter_map(|(set, word)| set.then_some(word))
-    .collect()
-}
-
-/// As the kernel lists them.
-fn options(flags: MountFlags) -> String {
-    let first = if flags.read_only { "ro" } else { "rw" };
-    let rest = words(MountFlags { read_only: false, ..flags });
-    format!("{first}{}", rest.replace(' ', ","))
-}
-
-fn absent(operation: &'static str, device: &Path) -> SystemError {
+pub(super) fn absent(operation: &'static str, device: &Path) -> SystemError {
     SystemError::io(operation, device.display().to_string(), io::ErrorKind::NotFound)
 }
 
