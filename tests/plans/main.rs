@@ -17,7 +17,7 @@ use std::process::Command;
 
 use countersign_contract::cidata::network_config;
 use countersign_contract::envelope::Envelope;
-use countersign_contract::model::{Contract, unsupported};
+use countersign_contract::model::Contract;
 use countersign_plan::guest_os::render::{Guest, Rendered, render};
 use countersign_plan::trust::section;
 use countersign_plan::volumes::devices::{Wanted, assign};
@@ -45,7 +45,7 @@ fn contract(case: &Path, material: &Material) -> Contract {
     let envelope = Envelope::parse(text.as_bytes()).unwrap();
     let [workload, env] = [envelope.workload(), envelope.env()].map(|section| section.tree(None).unwrap());
     let contract = section::contract(workload, env).unwrap();
-    assert_eq!(unsupported(&contract), [], "{}", case.display());
+    assert_eq!(contract.unsupported(), [], "{}", case.display());
     contract
 }
 

@@ -5,7 +5,7 @@
 //! read. Fields are private; [`Contract::new`] is the only constructor. Secrets are in types of their own and
 //! leave only through those types' named readers.
 //!
-//! Fields that the guest understands and does not act on yet are listed by [`unsupported`].
+//! Fields that the guest understands and does not act on yet are listed by [`Contract::unsupported`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +40,6 @@ pub use logging::{LogDna, LogRouter, Logging, Server, Syslog, log_server};
 pub use machine::{CryptoDevice, CryptoPassthrough, HostKey};
 pub use play::{Play, Resource, ResourceKind};
 pub use policy::Policy;
-pub use unsupported::unsupported;
 pub use volume::{DeployerSecret, FileSystem, Volume};
 
 use places::Places;
@@ -176,11 +175,6 @@ impl Contract {
         self.workload.environment.keys().map(String::as_str)
     }
 
-    /// The names of the variables that the deployer sets.
-    pub fn deployer_environment_names(&self) -> impl Iterator<Item = &str> {
-        self.env.environment.keys().map(String::as_str)
-    }
-
     /// Credentials by registry: both sections', the workload's where both have one.
     pub fn registry_credentials(&self) -> BTreeMap<&str, &Credentials> {
         overlay(&self.env.credentials, &self.workload.credentials)
@@ -214,6 +208,11 @@ impl Contract {
     /// The machines that the guest may run on, by the names of their host keys; empty means any.
     pub fn host_keys(&self) -> &BTreeMap<String, HostKey> {
         &self.env.host_keys
+    }
+
+    /// Fields of this contract that the guest would not act on; a boot ends if there is any.
+    pub fn unsupported(&self) -> &[Finding] {
+        &self.unsupported
     }
 
     /// Crypto devices that are handed to the guest.

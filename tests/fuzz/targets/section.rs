@@ -8,7 +8,7 @@
 use std::sync::OnceLock;
 
 use countersign_contract::envelope::SectionTree;
-use countersign_contract::model::{self, Contract};
+use countersign_contract::model::Contract;
 use countersign_contract::place::{Origin, SectionName};
 use countersign_contract::refusal::Finding;
 use countersign_contract::schema::{self, CheckedSection};
@@ -61,7 +61,7 @@ fn judged(name: SectionName, text: &str) -> (bool, Vec<Finding>) {
         SectionName::Env => Contract::new(&setting.workload, &section),
     };
     match contract {
-        Ok(contract) => (true, [contract.warnings(), &model::unsupported(&contract)].concat()),
+        Ok(contract) => (true, [contract.warnings(), contract.unsupported()].concat()),
         Err(refusals) => (false, refusals.iter().map(Finding::from).collect()),
     }
 }

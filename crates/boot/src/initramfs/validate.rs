@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use countersign_contract::code::Code;
 use countersign_contract::envelope::SectionTree;
-use countersign_contract::model::{Contract, OnDeviation, Volume, unsupported};
+use countersign_contract::model::{Contract, OnDeviation, Volume};
 use countersign_contract::refusal::Finding;
 use countersign_plan::guest_os::render::{Guest, Rendered, render};
 use countersign_plan::trust::auditor::Auditor;
@@ -98,7 +98,7 @@ fn judge(
     let contract = section::contract(workload, env)
         .map_err(|findings| Failure::refusal_of(Stage::Validate, findings))?;
     contract.warnings().iter().for_each(warn);
-    if let Some(failure) = Failure::findings(Stage::Validate, unsupported(&contract)) {
+    if let Some(failure) = Failure::findings(Stage::Validate, contract.unsupported().to_vec()) {
         return Err(failure);
     }
     let breaches = signer.breach(contract.policy()).into_iter();

@@ -18,7 +18,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use countersign_contract::code::Code;
 use countersign_contract::envelope::{Envelope, Section, SectionTree};
-use countersign_contract::model::{Contract, unsupported};
+use countersign_contract::model::Contract;
 use countersign_contract::place::{Place, Pointer, SectionName, Text};
 use countersign_contract::refusal::Finding;
 use countersign_contract::schema;
@@ -304,7 +304,7 @@ impl Progress {
             }
         };
         self.add_all(Stage::Validate, contract.warnings());
-        self.add_all(Stage::Validate, &unsupported(&contract));
+        self.add_all(Stage::Validate, contract.unsupported());
         self.add_all(Stage::Validate, &certificates::warnings(&contract, circumstances.now));
         self.add_all(Stage::Validate, &initialize::notices(&contract));
         let breach = signer.and_then(|signer| signer.breach(contract.policy()));

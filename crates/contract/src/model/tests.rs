@@ -117,7 +117,7 @@ fn volumes_have_both_parts_and_defaults() {
     assert_eq!((data.volume_id(), data.options().initialize()), (Some("virtio-1"), Initialize::Never));
     assert_eq!((logs.mount(), logs.file_system()), ("/var/l", FileSystem::Xfs));
     assert_eq!(logs.options().initialize(), Initialize::IfBlank);
-    assert!(unsupported(&contract).is_empty());
+    assert!(contract.unsupported().is_empty());
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn debug_shows_no_secret() {
         "  env: {A: canary-1}\n  auths: {r.example: {username: wanda, password: canary-2}}\n  volumes: {v: {seed: canary-3, previousSeed: canary-4}}",
         "  volumes: {v: {seed: canary-5, previousSeed: canary-6}}",
     );
-    let shown = format!("{contract:?} {:?}", unsupported(&contract));
+    let shown = format!("{contract:?} {:?}", contract.unsupported());
     assert!(!shown.contains("canary"), "{shown}");
 }
 
@@ -183,7 +183,7 @@ fn pods_and_config_maps() {
     assert!(server.authorities().is_empty() && logs.iam().authorities().is_empty());
     let shown = format!("{contract:?} {play:?}");
     assert!(!shown.contains("canary"), "{shown}");
-    let refused: Vec<String> = unsupported(&contract).iter().map(|f| f.pointer.to_string()).collect();
+    let refused: Vec<String> = contract.unsupported().iter().map(|f| f.pointer.to_string()).collect();
     assert_eq!(refused, ["/workload/play"]);
 }
 
@@ -205,7 +205,7 @@ fn a_log_router_may_be_somewhere_else() {
     let Logging::LogRouter(logs) = contract.logging() else { panic!("logRouter") };
     assert_eq!((logs.iam().hostname(), logs.iam().port()), ("private.iam.example", 8443));
     assert_eq!((logs.server().authorities().len(), logs.iam().authorities().len()), (1, 1));
-    assert!(unsupported(&contract).is_empty());
+    assert!(contract.unsupported().is_empty());
     let refusals =
         of("  compose: {archive: AAAA}", &env("authorities: AAAA, iam-authorities: AAAA")).unwrap_err();
     let places: Vec<String> = refusals.iter().map(|refusal| refusal.place().pointer.to_string()).collect();
@@ -221,7 +221,7 @@ fn an_older_log_service_is_known() {
     let contract = of("  compose: {archive: AAAA}", env).expect("contract");
     let Logging::LogDna(logs) = contract.logging() else { panic!("logDNA") };
     assert_eq!((logs.hostname(), logs.port(), logs.ingestion_key().expose().len()), ("l.example", 6514, 32));
-    assert_eq!(unsupported(&contract)[0].pointer.to_string(), "/env/logging/logDNA");
+    assert_eq!(contract.unsupported()[0].pointer.to_string(), "/env/logging/logDNA");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 //! A field that asks for something the guest does not do is refused, never ignored: the contract's author
 //! believes that it holds. The table shrinks as stages learn to act on them.
 
+use super::logging;
 use super::read::Reader;
-use super::{Contract, logging};
 use crate::place::SectionName::{self, Env, Workload};
 use crate::refusal::{Finding, Refusal};
 
@@ -52,11 +52,6 @@ const TABLE: &[(SectionName, &[&str], When, &str)] = &[
     (Env, &["host-attestation"], Present, "remove the field"),
     (Env, &["crypto-pt"], Present, "remove the field"),
 ];
-
-/// The fields of this contract that the guest would not act on; a boot ends if there is any.
-pub fn unsupported(contract: &Contract) -> Vec<Finding> {
-    contract.unsupported.clone()
-}
 
 pub(super) fn find(workload: &Reader<'_>, env: &Reader<'_>) -> Vec<Finding> {
     let mut found = Vec::new();

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use base64::Engine as _;
 use countersign_contract::envelope::Envelope;
-use countersign_contract::model::{self, Contract};
+use countersign_contract::model::Contract;
 use countersign_contract::place::SectionName;
 use countersign_contract::refusal::{Finding, Refusal};
 use countersign_contract::schema::{self, CheckedSection};
@@ -41,7 +41,7 @@ pub(crate) fn read(bytes: &[u8], refusals: &mut Vec<Refusal>, findings: &mut Vec
         match Contract::new(workload, env) {
             Ok(contract) => {
                 findings.extend_from_slice(contract.warnings());
-                findings.extend(model::unsupported(&contract));
+                findings.extend(contract.unsupported().iter().cloned());
                 findings.extend_from_slice(contract.policy().breaches());
             }
             Err(found) => refuse(found, findings),
