@@ -22,12 +22,14 @@ impl Journal {
         Journal { socket: run.join("systemd/journal/socket") }
     }
 
-    /// Writes an entry.
+    /// Writes an entry, without waiting: a journald that takes nothing must not hold up a check or a power-off.
     ///
     /// # Errors
-    /// Nobody takes it.
+    /// Nobody takes it now.
     pub(super) fn write(&self, said: &Said) -> io::Result<()> {
-        UnixDatagram::unbound()?.send_to(entry(said).as_bytes(), &self.socket).map(drop)
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        socket.send_to(entry(said).as_bytes(), &self.socket).map(drop)
     }
 }
 
@@ -49,6 +51,25 @@ mod tests {
     use super::super::super::{Linux, Paths};
     use countersign_ports::{Event, Fields, Key, Report, Severity};
     use std::os::unix::net::UnixDatagram;
+
+    #[test]
+    fn a_journald_that_takes_nothing_holds_nobody_up_and_the_kernels_log_has_the_line() {
+        let run = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(run.path().join("systemd/journal")).unwrap();
+        std::fs::write(run.path().join("kmsg"), "").unwrap();
+        // It never reads, so its queue fills up.
+        let _journald = UnixDatagram::bind(run.path().join("systemd/journal/socket")).unwrap();
+        let machine =
+            Linux::with_paths(Paths { run: run.path().into(), dev: run.path().into(), ..Paths::default() });
+        let said = |number: u32| machine.line(Severity::Info, &format!("line {number}"));
+        let kernel = || std::fs::read_to_string(run.path().join("kmsg")).unwrap();
+        let number = (0..100_000).find(|number| {
+            said(*number);
+            !kernel().is_empty()
+        });
+        let number = number.expect("a queue that fills up");
+        assert_eq!(kernel(), format!("<6>countersignd: line {number}\n"));
+    }
 
     #[test]
     fn an_event_is_one_entry_with_its_fields_and_no_value_begins_a_field() {
