@@ -39,13 +39,13 @@ fn made(label: &str, durability: Durability) -> (tempfile::NamedTempFile, String
 #[test]
 fn a_persistent_ext4_has_a_journal_and_checksums() {
     let (_file, text) = made("data", Durability::Persistent);
-    let features = text.lines().find(|line| line.starts_with("FsType features:")).unwrap();
+    let features = text.lines().find(|line| line.starts_with("Filesystem features:")).unwrap();
     for feature in ["has_journal", "metadata_csum", "64bit", "extent"] {
         assert!(features.contains(feature), "{features}");
     }
     assert!(text.lines().any(|line| line.split_whitespace().eq(["Block", "size:", "4096"])), "{text}");
     assert!(text.contains("Remount read-only"), "{text}");
-    assert!(text.lines().any(|l| l.starts_with("FsType volume name:") && l.ends_with(" data")), "{text}");
+    assert!(text.lines().any(|l| l.starts_with("Filesystem volume name:") && l.ends_with(" data")), "{text}");
 }
 
 #[test]

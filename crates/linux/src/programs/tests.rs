@@ -148,7 +148,7 @@ fn parent_of_a_sleeper() {
 #[test]
 fn a_program_dies_with_its_parent() {
     let mut parent = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "--nocapture", "linux::programs::tests::parent_of_a_sleeper"])
+        .args(["--ignored", "--exact", "--nocapture", "programs::tests::parent_of_a_sleeper"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
