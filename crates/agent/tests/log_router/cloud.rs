@@ -105,7 +105,7 @@ impl Cloud {
 
     /// Reads what it has taken since.
     pub(crate) fn read(&mut self) {
-        // One that was being written when the server was stopped is none.
+        // One that was being written when the server was stopped is left out.
         self.records.extend(self.file.next().iter().filter_map(|line| serde_json::from_slice(line).ok()));
     }
 

@@ -36,7 +36,7 @@ pub(super) fn add<S: Report + Clock + Notes>(system: &S, log: &Log<'_, S>, failu
 /// The transcript as it is.
 ///
 /// # Errors
-/// What was expected, where there is none.
+/// What was expected, where no transcript can be read.
 pub(super) fn read<S: Notes>(system: &S) -> Result<Transcript, String> {
     let bytes = system.note(TRANSCRIPT).map_err(|error| error.to_string())?;
     serde_json::from_slice(&bytes)

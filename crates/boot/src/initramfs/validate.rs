@@ -60,7 +60,7 @@ impl Verified {
                 hostname: &origins.hostname,
                 network: origins.network.as_ref(),
             };
-            // A warning names a field, so of what is not to be told about there is none.
+            // A warning names a field, which would tell what an unsigned old token holds.
             let warn = |warning: &Finding| {
                 if !veiled {
                     log.warn(warning);

@@ -67,7 +67,7 @@ impl Unsealed {
     ///
     /// # Errors
     /// `HPL12001E`, `HPL12004E`, `HPL12101E`, `HPL12102E`, `HPL12103E`, `HPL12109E`; `HPL11001E` when the workload or
-    /// the auditor's key does not open, `HPL11002E` when the latter is none.
+    /// the auditor's key does not open, `HPL11002E` when what it opens to is not a usable key.
     pub(super) fn verify<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Verified, Failure> {
         log.stage(Stage::Verify, |log| {
             let unix = time_floor::later(system.unix_time(), self.parsed.origins.ready.manifest.built);
