@@ -1,6 +1,6 @@
 //! Who the log server is, and single records to it.
 //!
-//! RFC 5425 (syslog over TLS, both sides authenticated) with the octet-counted frames of its section 4.3. The forwarder
+//! RFC 5425 (syslog over TLS, both sides authenticated) whose frames come as they are sent. The forwarder
 //! of the journal begins its conversations here too.
 //!
 //! A server of TLS 1.3 looks at the client's certificate after the client believes the handshake done. So each
@@ -24,11 +24,11 @@ type Result<T> = std::result::Result<T, ProbeError>;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl LogServer for Linux {
-    fn send(&self, target: &LogTarget, records: &[String], timeout: Duration) -> Result<()> {
+    fn send(&self, target: &LogTarget, frames: &[Vec<u8>], timeout: Duration) -> Result<()> {
         let deadline = Instant::now().checked_add(timeout).ok_or(ProbeError::Protocol)?;
         let mut conversation = connect(target, deadline)?;
         let sent = conversation
-            .write(&frames(records), deadline)
+            .write(&frames.concat(), deadline)
             .and_then(|()| conversation.finish(deadline, Some(PATIENCE)));
         sent.map(drop).map_err(|error| match error {
             // A server that hangs up on the first record does not want us, whatever it leaves unsaid.
@@ -43,11 +43,6 @@ pub(super) fn connect(target: &LogTarget, deadline: Instant) -> Result<Conversat
     // The files first: what is wrong on this side is said without troubling the server.
     let context = context(target)?;
     Ok(Conversation::new(tls::connect(&context, &target.hostname, target.port, deadline)?))
-}
-
-/// The messages, each after its length in bytes.
-fn frames(records: &[String]) -> Vec<u8> {
-    records.iter().flat_map(|record| format!("{} {record}", record.len()).into_bytes()).collect()
 }
 
 fn context(target: &LogTarget) -> Result<SslContext> {

@@ -84,13 +84,13 @@ impl LogServer for Rehearsal {
     fn send(
         &self,
         target: &LogTarget,
-        records: &[String],
+        frames: &[Vec<u8>],
         _: Duration,
     ) -> std::result::Result<(), ProbeError> {
         let LogTarget { hostname, port, ca, certificate, key } = target;
         let request = format!(
             "send {} records to {hostname}:{port} ca={ca} certificate={certificate} key={key}",
-            records.len()
+            frames.len()
         );
         let mut state = self.ask(request).map_err(|_| ProbeError::Unreachable)?;
         let now = state.facts.uptime;
@@ -98,7 +98,8 @@ impl LogServer for Rehearsal {
             state.facts.log_server = answer;
         }
         if state.facts.log_server.is_ok() {
-            state.records.extend_from_slice(records);
+            let text = |frame: &Vec<u8>| String::from_utf8_lossy(frame).into_owned();
+            state.records.extend(frames.iter().map(text));
         }
         state.facts.log_server.clone()
     }

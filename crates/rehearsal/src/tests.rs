@@ -189,8 +189,8 @@ fn the_host_stage_reads_what_was_written_and_meets_the_server_of_the_facts() {
     let file = |name: &str| name.to_owned();
     let target =
         LogTarget { hostname: file("logs"), port: 1, ca: file("a"), certificate: file("b"), key: file("c") };
-    machine.send(&target, &[file("record")], Duration::ZERO).unwrap();
-    assert_eq!(machine.records(), ["record"]);
+    machine.send(&target, &[b"6 record".to_vec()], Duration::ZERO).unwrap();
+    assert_eq!(machine.records(), ["6 record"]);
     machine.compose_up("p", Path::new("/f"), Path::new("/f/c.yaml"), &[], Duration::MAX).unwrap();
     let listed = |project| String::from_utf8(machine.containers(project).unwrap()).unwrap();
     assert!(listed("p").contains(r#""Names":["p-1"],"State":"running""#));
@@ -203,7 +203,7 @@ fn a_server_that_refuses_takes_nothing_and_a_network_without_address_takes_time(
     let machine = Rehearsal::new(facts);
     let file = String::new;
     let target = LogTarget { hostname: file(), port: 1, ca: file(), certificate: file(), key: file() };
-    assert_eq!(machine.send(&target, &[file()], Duration::ZERO), Err(ProbeError::Weak));
+    assert_eq!(machine.send(&target, &[Vec::new()], Duration::ZERO), Err(ProbeError::Weak));
     assert!(machine.records().is_empty());
     let before = machine.uptime();
     assert!(machine.wait_for_address(Duration::from_secs(7)).unwrap().is_empty());

@@ -9,8 +9,8 @@
 
 use countersign_plan::forwarding::entry::{Entry, MESSAGE_BYTES, Malformed, Parser};
 use countersign_plan::forwarding::lines::{LINES, Lines};
-use countersign_plan::forwarding::record;
 use countersign_plan::forwarding::singles::{Batch, Source};
+use countersign_plan::forwarding::syslog;
 use libfuzzer_sys::fuzz_target;
 
 /// Of any value but the message, in bytes.
@@ -65,7 +65,7 @@ fn bounded(entry: &Entry) {
 
 fn framed(entry: &Entry, number: u64) {
     let mut frame = Vec::new();
-    record::frame(entry, number, "guest", &mut frame);
+    syslog::frame(entry, Some(number), "guest", &mut frame);
     let space = frame.iter().position(|byte| *byte == b' ').expect("a length");
     let length: usize = std::str::from_utf8(&frame[..space]).expect("digits").parse().expect("a length");
     let record = &frame[space + 1..];

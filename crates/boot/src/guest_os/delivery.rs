@@ -2,20 +2,17 @@
 
 use std::time::Duration;
 
-use countersign_plan::forwarding::entry::Entry;
 use countersign_plan::forwarding::own::{self, Level};
 use countersign_plan::forwarding::singles::Batch;
+use countersign_plan::forwarding::syslog;
 use countersign_plan::guest_os::handover::{GuestPlan, LogService};
 use countersign_ports::guest_os::{GuestOs, LogTarget};
 
 use super::log_router::LogRouter;
 use super::trouble::Trouble;
 
-/// The first thing that a log server sees, as HPCR has it.
-const PROBE: &str = "authentication probe";
-
 /// The syslog server of a plan; none where the log goes elsewhere.
-pub(super) fn syslog(plan: &GuestPlan) -> Option<LogTarget> {
+pub(super) fn syslog_server(plan: &GuestPlan) -> Option<LogTarget> {
     match &plan.log.service {
         LogService::Syslog { certificate, key } => Some(LogTarget {
             hostname: plan.log.hostname.clone(),
@@ -28,17 +25,12 @@ pub(super) fn syslog(plan: &GuestPlan) -> Option<LogTarget> {
     }
 }
 
-/// The first record, as an entry of the journal would be.
-pub(super) fn probe(unix_time: i64) -> Entry {
-    own::entry(Level::Info, unix_time, PROBE)
-}
-
 /// Sends the first record, which may take this long.
 ///
 /// # Errors
 /// Why the log server did not take it.
 pub(super) fn send_probe<S: GuestOs>(system: &S, plan: &GuestPlan, timeout: Duration) -> Result<(), Trouble> {
-    send(system, plan, Level::Info, &[PROBE], timeout)
+    send(system, plan, Level::Info, &[own::PROBE], timeout)
 }
 
 /// Sends lines, which may take this long in all.
@@ -53,10 +45,14 @@ pub(super) fn send<S: GuestOs>(
     timeout: Duration,
 ) -> Result<(), Trouble> {
     let now = system.unix_time();
-    if let Some(target) = syslog(plan) {
-        let records: Vec<String> =
-            lines.iter().map(|line| own::rfc5424(level, now, &plan.hostname, line)).collect();
-        return Ok(system.send(&target, &records, timeout)?);
+    if let Some(target) = syslog_server(plan) {
+        let frame = |line: &&str| {
+            let mut frame = Vec::new();
+            syslog::frame(&own::entry(level, now, line), None, &plan.hostname, &mut frame);
+            frame
+        };
+        let frames: Vec<Vec<u8>> = lines.iter().map(frame).collect();
+        return Ok(system.send(&target, &frames, timeout)?);
     }
     if let Some(mut router) = LogRouter::of(system, plan)? {
         let mut batch = Batch::default();

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use countersign_crypto::secret::ApiKey;
 use countersign_plan::forwarding::iam::{self, Token};
+use countersign_plan::forwarding::own::{self, Level};
 use countersign_plan::forwarding::singles::{self, Batch, Source};
 use countersign_plan::forwarding::verdict::Verdict;
 use countersign_plan::guest_os::handover::{GuestPlan, Iam, LogService};
 use countersign_ports::guest_os::{GuestOs, Post, ProbeError};
 
-use super::delivery::probe;
 use super::trouble::Trouble;
 
 /// The log router of a plan.
@@ -77,7 +77,8 @@ impl<'p, S: GuestOs> LogRouter<'p, S> {
                 }
                 Err(Trouble::Refused) => {
                     let mut known = Batch::default();
-                    known.push(&probe(self.system.unix_time()), None, self.source());
+                    let probe = own::entry(Level::Info, self.system.unix_time(), own::PROBE);
+                    known.push(&probe, None, self.source());
                     self.post(&known.body(0..known.len()), deadline)?;
                     dropped += 1;
                 }

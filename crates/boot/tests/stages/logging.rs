@@ -23,7 +23,8 @@ fn the_first_record_goes_out_with_the_client_files_of_the_contract() {
     );
     let record = &machine.records()[0];
     assert!(
-        record.starts_with("<30>1 2") && record.ends_with("Z guest countersignd - - - authentication probe"),
+        record.starts_with(&format!("{} <30>1 2", record.len() - 3))
+            && record.ends_with("Z guest countersignd - - - authentication probe"),
         "{record}"
     );
     assert!(run.said().contains("HPL01010I: "), "{}", run.said());

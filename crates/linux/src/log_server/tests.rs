@@ -16,13 +16,18 @@ use crate::tls::rest;
 
 const RECORD: &str = "<14>1 2026-01-02T03:04:05Z guest countersignd - - - authentication probe";
 
+/// A record behind its length in bytes (RFC 5425 section 4.3).
+fn frame(record: &str) -> Vec<u8> {
+    format!("{} {record}", record.len()).into_bytes()
+}
+
 /// A server that asks for a certificate of `ca`.
 fn asking(pki: &Pki, options: &str) -> Server {
     pki.server(&format!("-Verify 2 -verify_return_error {options}"))
 }
 
 fn send(target: &LogTarget) -> Result<()> {
-    Linux::new().send(target, &[RECORD.into()], Duration::from_secs(20))
+    Linux::new().send(target, &[frame(RECORD)], Duration::from_secs(20))
 }
 
 #[test]
@@ -41,11 +46,11 @@ fn several_records_arrive_in_order() {
     let pki = Pki::new();
     let server = asking(&pki, "");
     // More than socket and pipe hold, so that both sides have to wait for each other.
-    let records: Vec<String> = (0..20_000).map(|n| format!("{RECORD} {n:05}")).collect();
+    let frames: Vec<Vec<u8>> = (0..20_000).map(|n| frame(&format!("{RECORD} {n:05}"))).collect();
     let target = pki.target("localhost", server.port);
     let hearing = std::thread::spawn(move || server.heard());
-    Linux::new().send(&target, &records, Duration::from_secs(60)).unwrap();
-    assert!(hearing.join().unwrap().contains(std::str::from_utf8(&frames(&records)).unwrap()));
+    Linux::new().send(&target, &frames, Duration::from_secs(60)).unwrap();
+    assert!(hearing.join().unwrap().contains(std::str::from_utf8(&frames.concat()).unwrap()));
 }
 
 #[test]
@@ -135,7 +140,7 @@ fn a_server_that_says_nothing_or_something_else_is_a_protocol_error_in_time() {
     let pki = Pki::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = pki.target("127.0.0.1", listener.local_addr().unwrap().port());
-    let silent = Linux::new().send(&target, &[RECORD.into()], Duration::from_millis(300));
+    let silent = Linux::new().send(&target, &[frame(RECORD)], Duration::from_millis(300));
     assert_eq!(silent, Err(ProbeError::Silent));
 
     let chatter = std::thread::spawn(move || {

@@ -9,6 +9,6 @@ pub mod iam;
 pub mod ledger;
 pub mod lines;
 pub mod own;
-pub mod record;
 pub mod singles;
+pub mod syslog;
 pub mod verdict;

@@ -1,7 +1,9 @@
-//! The log records that Countersign sends itself: in the form of RFC 5424, and as an entry of the journal would be.
+//! The log records that Countersign sends itself, as entries of the journal would be.
 
 use super::entry::Entry;
-use crate::dates::timestamp;
+
+/// The text of the first record that a log server sees, as HPCR has it.
+pub const PROBE: &str = "authentication probe";
 
 /// Severity of a record (RFC 5424 section 6.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,37 +28,31 @@ impl Level {
     }
 }
 
-/// A record as an entry of the journal would be, without a place in it. `unix_time` is in seconds.
+/// A record without a place in the journal. `unix_time` is in seconds; line breaks in `text` become spaces.
 pub fn entry(level: Level, unix_time: i64, text: &str) -> Entry {
+    let message = text.replace(['\n', '\r'], " ").into_bytes();
     Entry {
         realtime: u64::try_from(unix_time).unwrap_or_default() * 1_000_000,
         severity: Some(level.severity()),
         facility: Some(FACILITY),
         identifier: APP_NAME.into(),
-        message: text.into(),
-        message_length: text.len() as u64,
+        message_length: message.len() as u64,
+        message,
         ..Entry::default()
     }
 }
 
-/// A record without its frame. `unix_time` is in seconds; `hostname` is a host name, so it holds no space; line
-/// breaks in `text` become spaces.
-pub fn rfc5424(level: Level, unix_time: i64, hostname: &str, text: &str) -> String {
-    let severity = level.severity();
-    let text = text.replace(['\n', '\r'], " ");
-    format!("<{}>1 {} {hostname} {APP_NAME} - - - {text}", FACILITY * 8 + severity, timestamp(unix_time))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::syslog::frame;
     use super::*;
 
     #[test]
     fn a_record_has_the_fields_of_the_rfc() {
+        let mut out = Vec::new();
         // date -u -d @1795316096 +%FT%TZ
-        assert_eq!(
-            rfc5424(Level::Error, 1_795_316_096, "guest", "HPL10000E: a\nb"),
-            "<27>1 2026-11-22T02:54:56Z guest countersignd - - - HPL10000E: a b"
-        );
+        frame(&entry(Level::Error, 1_795_316_096, "HPL10000E: a\nb"), None, "guest", &mut out);
+        let record = "<27>1 2026-11-22T02:54:56.000000Z guest countersignd - - - HPL10000E: a b";
+        assert_eq!(String::from_utf8(out).unwrap(), format!("{} {record}", record.len()));
     }
 }

@@ -59,12 +59,12 @@ pub enum ProbeError {
 
 /// The log server.
 pub trait LogServer {
-    /// Sends records (RFC 5424 messages without their frames) over mutually authenticated TLS, then closes and
+    /// Sends records (RFC 5424 messages in frames of RFC 5425) over mutually authenticated TLS, then closes and
     /// waits for the server's end of the conversation, so that a refused client certificate is seen.
     fn send(
         &self,
         target: &LogTarget,
-        records: &[String],
+        frames: &[Vec<u8>],
         timeout: Duration,
     ) -> std::result::Result<(), ProbeError>;
 }

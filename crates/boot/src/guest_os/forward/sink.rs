@@ -8,14 +8,14 @@ use std::time::Duration;
 use countersign_contract::code::Code;
 use countersign_plan::forwarding::entry::Entry;
 use countersign_plan::forwarding::ledger::{REQUEST_LONGEST, SYSLOG_LONGEST};
-use countersign_plan::forwarding::record;
 use countersign_plan::forwarding::singles::Batch;
+use countersign_plan::forwarding::syslog;
 use countersign_plan::guest_os::handover::GuestPlan;
 use countersign_ports::guest_os::{Ending, Forwarder, GuestOs, LogTarget};
 
 use crate::log::Line;
 
-use super::super::delivery::syslog;
+use super::super::delivery::syslog_server;
 use super::super::log_router::LogRouter;
 use super::super::trouble::Trouble;
 
@@ -53,7 +53,7 @@ impl<'f, S: GuestOs> Sink<'f, S> {
             return Ok(Sink::Router { router, batch: Batch::default() });
         }
         let unusable = || Trouble::Server(countersign_ports::guest_os::ProbeError::ClientFiles);
-        let target = syslog(plan).ok_or_else(unusable)?;
+        let target = syslog_server(plan).ok_or_else(unusable)?;
         Ok(Sink::Syslog { target, hostname: &plan.hostname, frames: Vec::with_capacity(FRAMES) })
     }
 
@@ -70,7 +70,7 @@ impl<'f, S: GuestOs> Sink<'f, S> {
         match self {
             Sink::Syslog { hostname, frames, .. } => {
                 let before = frames.len();
-                record::frame(entry, number, hostname, frames);
+                syslog::frame(entry, Some(number), hostname, frames);
                 frames.len() - before
             }
             Sink::Router { router, batch } => batch.push(entry, Some(number), router.source()),

@@ -8,7 +8,7 @@
 //! | APP-NAME | the container's name, else the program's |
 //! | PROCID | the process id that the program gave |
 //! | MSGID | none |
-//! | STRUCTURED-DATA | `[meta sequenceId="…"]` (section 7.3.1): the same number whenever a record is sent again |
+//! | STRUCTURED-DATA | `[meta sequenceId="…"]` (section 7.3.1): the same number whenever a record is sent again; none for a record that is in no journal |
 //! | MSG | the message without its last line feed; behind a byte order mark where it is UTF-8 with more than ASCII in it (section 6.4) |
 
 use std::io::Write as _;
@@ -29,8 +29,9 @@ const PROCID: usize = 20;
 /// UTF-8 follows.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Adds the frame of an entry to `out`; `number` is the entry's in the journal, counted from 1.
-pub fn frame(entry: &Entry, number: u64, hostname: &str, out: &mut Vec<u8>) {
+/// Adds the frame of an entry to `out`; `number` is the entry's in the journal, counted from 1. `hostname` is a host name, so
+/// it holds no space.
+pub fn frame(entry: &Entry, number: Option<u64>, hostname: &str, out: &mut Vec<u8>) {
     let message = entry.message.strip_suffix(b"\n").unwrap_or(&entry.message);
     let cut = entry.message_length > MESSAGE_BYTES as u64;
     let (mark, message) = encoded(message, cut);
@@ -44,7 +45,7 @@ pub fn frame(entry: &Entry, number: u64, hostname: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(tail.as_bytes());
 }
 
-fn header(entry: &Entry, number: u64, hostname: &str) -> String {
+fn header(entry: &Entry, number: Option<u64>, hostname: &str) -> String {
     let priority = entry.facility.unwrap_or(USER) * 8 + entry.severity.unwrap_or(NOTICE);
     let seconds = i64::try_from(entry.realtime / 1_000_000).unwrap_or(i64::MAX);
     let time = timestamp(seconds);
@@ -55,10 +56,14 @@ fn header(entry: &Entry, number: u64, hostname: &str) -> String {
         Ok(id) if !id.is_empty() && id.len() <= PROCID && id.bytes().all(|b| b.is_ascii_digit()) => id,
         _ => "-",
     };
-    let sequence = number.saturating_sub(1) % MAXIMUM_SEQUENCE_ID + 1;
-    format!(
-        "<{priority}>1 {time}.{micros:06}Z {hostname} {app} {process} - [meta sequenceId=\"{sequence}\"] "
-    )
+    let data = match number {
+        Some(number) => {
+            let sequence = number.saturating_sub(1) % MAXIMUM_SEQUENCE_ID + 1;
+            format!("[meta sequenceId=\"{sequence}\"]")
+        }
+        None => "-".to_owned(),
+    };
+    format!("<{priority}>1 {time}.{micros:06}Z {hostname} {app} {process} - {data} ")
 }
 
 /// The first name that the entry has, as far as the header can hold it. Of a long one beginning and end are kept: the
@@ -92,7 +97,7 @@ mod tests {
 
     fn framed(entry: &Entry, number: u64) -> Vec<u8> {
         let mut out = Vec::new();
-        frame(entry, number, "guest", &mut out);
+        frame(entry, Some(number), "guest", &mut out);
         out
     }
 
