@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use countersign_vm::arguments::Run;
-use countersign_vm::events::{Event, Stage, State};
-use countersign_vm::guest::{Guest, Logs, Seen};
+use countersign_vm::events::{Event, Seen, Stage, State};
+use countersign_vm::guest::{Guest, Logs};
 use countersign_vm::lab::contract::{Contract, Medium, archive, volume_passphrase};
 use countersign_vm::lab::keys::Pair;
 use countersign_vm::lab::world::{Artifacts, VOLUME, World};

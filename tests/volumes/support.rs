@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use countersign_tests::lab::{Act, Answer, Boot, Case, END, PREFIX, SCRIPT, Script};
 use countersign_vm::arguments::{Drive, Run};
 use countersign_vm::events::Event;
-use countersign_vm::guest::{Guest, Logs, Next, Seen};
+use countersign_vm::events::Seen;
+use countersign_vm::guest::{Guest, Logs, Next};
 use countersign_vm::lab::contract::{
     self, Contract, Delivery, Logging, Sealing, Section, Signature, Texts, Volume, volume_passphrase,
 };

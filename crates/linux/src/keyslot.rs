@@ -18,7 +18,7 @@ use countersign_crypto::volume_key::VolumeKey;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use zeroize::Zeroizing;
 
-use super::luks::{self, LARGEST_KEY_BYTES};
+use super::luks_header::{self, LARGEST_KEY_BYTES, in_memory};
 use super::programs::{Ended, Program};
 use countersign_ports::error::{Result, SystemError};
 use countersign_ports::{Derivation, OpenError};
@@ -125,8 +125,8 @@ fn answer() -> std::result::Result<(), OpenError> {
     let mut input = stream(io::stdin().as_fd().try_clone_to_owned())?;
     let mut output = stream(io::stdout().as_fd().try_clone_to_owned())?;
     let passphrase = read_passphrase(&mut input)?;
-    let header = luks::in_memory(input).map_err(failed)?;
-    let key = luks::volume_key(&header, &passphrase)?;
+    let header = in_memory(input).map_err(failed)?;
+    let key = luks_header::volume_key(&header, &passphrase)?;
     output.write_all(key.expose()).map_err(failed)?;
     Ok(())
 }

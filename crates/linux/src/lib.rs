@@ -7,6 +7,7 @@
 mod alarm;
 mod announcements;
 mod attributes;
+mod cryptsetup;
 mod demands;
 mod device_mapper;
 mod disks;
@@ -22,6 +23,7 @@ mod inspection;
 mod keyslot;
 mod log_server;
 mod luks;
+mod luks_header;
 mod mapper;
 mod network;
 mod partition_table;

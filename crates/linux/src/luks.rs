@@ -13,46 +13,26 @@
 //! dm-crypt by a key of the type "logon", which user space cannot read, in the keyring of a thread that ends
 //! with the opening; the keyring and the key go with it, and the kernel's table shows a name instead of a key.
 
-use std::cell::RefCell;
-use std::ffi::{CStr, c_char, c_int, c_void};
-use std::fs::File;
-use std::io::{self, Read, Seek};
-use std::os::fd::AsRawFd;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
 
 use countersign_crypto::secret::VolumePassphrase;
 use countersign_crypto::volume_key::VolumeKey;
 use libcryptsetup_rs::consts::flags::{CryptActivate, CryptPbkdf, CryptVolumeKey};
-use libcryptsetup_rs::consts::vals::{CryptKdf, CryptLogLevel, EncryptionFormat};
+use libcryptsetup_rs::consts::vals::{CryptKdf, EncryptionFormat};
 use libcryptsetup_rs::{
     CryptDevice, CryptInit, CryptParamsLuks2, CryptParamsLuks2Ref, CryptPbkdfType, Either, LibcryptErr,
-    set_log_callback,
 };
-use nix::sys::memfd::{MFdFlags, memfd_create};
 use zeroize::Zeroizing;
 
+use super::cryptsetup::{failure, listen};
+use super::luks_header::{COPY, KEY_BYTES, LARGEST_KEY_BYTES, by_descriptor, in_memory, used_part};
 use super::{Linux, device_mapper, keyslot, random};
 use countersign_ports::error::{Result, SystemError};
 use countersign_ports::{Derivation, Discard, INTEGRITY_SUFFIX, Luks, LuksParameters, OpenError, Tables};
 
-/// 512 bits: two AES-256 keys of the XTS mode.
-pub(super) const KEY_BYTES: usize = 64;
-
-/// The key of HMAC-SHA-256, behind the cipher's in the volume key.
-const INTEGRITY_KEY_BYTES: usize = 32;
-
-/// Room for the key of any volume that is accepted.
-pub(super) const LARGEST_KEY_BYTES: usize = KEY_BYTES + INTEGRITY_KEY_BYTES;
-
 /// Both header copies and the key slots; the data begins behind them.
 const HEADER_BYTES: u64 = 16 << 20;
-
-/// Room for the largest header that is accepted.
-const HEADER_ROOM: u64 = 32 << 20;
-
-/// What errors name where no device is touched.
-const COPY: &str = "header in memory";
 
 /// The unit of offsets in the library, whatever the sector size of the volume.
 const LIBRARY_SECTOR: u64 = 512;
@@ -64,7 +44,7 @@ impl Luks for Linux {
         parameters: &LuksParameters,
         passphrase: &VolumePassphrase,
     ) -> Result<(Vec<u8>, VolumeKey)> {
-        listen_to_library();
+        listen();
         let failed = |e| SystemError::io("format volume", device.display().to_string(), e);
         // The library reads its salts from /dev/urandom, which does not wait.
         random::wait_until_seeded().map_err(failed)?;
@@ -114,7 +94,7 @@ impl Luks for Linux {
         passphrase: &VolumePassphrase,
         old: &[u8],
     ) -> Result<Vec<u8>> {
-        listen_to_library();
+        listen();
         let failed = |e| SystemError::io("replace key slots", COPY, e);
         random::wait_until_seeded().map_err(failed)?;
         let mut file = in_memory(header).map_err(failed)?;
@@ -162,7 +142,7 @@ impl Linux {
         key: &VolumeKey,
         flags: CryptActivate,
     ) -> Result<PathBuf> {
-        listen_to_library();
+        listen();
         let file = in_memory(header)
             .map_err(|e| SystemError::io("keep volume header", device.display().to_string(), e))?;
         in_thread_of_its_own(|| {
@@ -183,28 +163,6 @@ impl Linux {
     /// The node of a mapped device.
     pub(super) fn mapped(&self, name: &str) -> PathBuf {
         self.paths.dev.join("mapper").join(name)
-    }
-}
-
-/// Opens a key slot of the header that is in this file ([`in_memory`]).
-pub(super) fn volume_key(
-    header: &File,
-    passphrase: &VolumePassphrase,
-) -> std::result::Result<VolumeKey, OpenError> {
-    listen_to_library();
-    let mut key = Zeroizing::new([0; LARGEST_KEY_BYTES]);
-    let mut derive = || {
-        let mut volume: CryptDevice = CryptInit::init(&by_descriptor(header))?;
-        // No type: the one of the header, which the caller has checked.
-        volume.context_handle().load::<()>(None, None)?;
-        volume.volume_key_handle().get(None, key.as_mut(), Some(passphrase.expose().as_bytes()))
-    };
-    match derive() {
-        Ok((_, length)) => Ok(VolumeKey::copy_from(&key[..length])),
-        Err(LibcryptErr::IOError(error)) if error.raw_os_error() == Some(libc::EPERM) => {
-            Err(OpenError::WrongPassphrase)
-        }
-        Err(error) => Err(failure("open volume", Path::new(COPY), error).into()),
     }
 }
 
@@ -258,40 +216,6 @@ fn argon2id(parameters: &LuksParameters) -> CryptPbkdfType {
     }
 }
 
-/// A file in guest memory without a name, gone when closed.
-pub(super) fn in_memory(mut content: impl Read) -> io::Result<File> {
-    let mut file = File::from(memfd_create("luks-header", MFdFlags::MFD_CLOEXEC)?);
-    let length = io::copy(&mut content, &mut file)?;
-    // The library wants room for all key slots. What is not written is a hole and takes no memory.
-    file.set_len(HEADER_ROOM.max(length))?;
-    Ok(file)
-}
-
-/// The file up to its last block that is not zero: unused room for key slots is not carried about.
-fn used_part(file: &mut File) -> io::Result<Vec<u8>> {
-    let mut block = [0; 4096];
-    let (mut length, mut at) = (0, 0);
-    file.rewind()?;
-    loop {
-        let read = file.read(&mut block)?;
-        if read == 0 {
-            break;
-        }
-        at += read;
-        if block[..read].iter().any(|byte| *byte != 0) {
-            length = at;
-        }
-    }
-    let mut header = vec![0; length];
-    file.rewind()?;
-    file.read_exact(&mut header)?;
-    Ok(header)
-}
-
-fn by_descriptor(file: &File) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
-}
-
 /// Runs `work` in a new thread, whose keyring ends with it.
 fn in_thread_of_its_own<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     std::thread::scope(|scope| {
@@ -302,41 +226,6 @@ fn in_thread_of_its_own<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Res
             Err(SystemError::new("open volume", "libcryptsetup", "ended without an answer"))
         })
     })
-}
-
-thread_local! {
-    /// The library's own words about the last failure on this thread.
-    static LAST_WORDS: RefCell<String> = const { RefCell::new(String::new()) };
-}
-
-/// Collects the library's error messages, which name devices and algorithms, for [`failure`].
-pub(super) fn listen_to_library() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| set_log_callback::<()>(Some(hear), None));
-}
-
-extern "C" fn hear(level: c_int, message: *const c_char, _: *mut c_void) {
-    if level != CryptLogLevel::Error as c_int || message.is_null() {
-        return;
-    }
-    // SAFETY: the library passes a text ended by NUL that lives until this function returns.
-    let text = unsafe { CStr::from_ptr(message) }.to_string_lossy();
-    let text: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
-    // A thread that is ending has nowhere to keep them.
-    let _ = LAST_WORDS.try_with(|words| *words.borrow_mut() = text);
-}
-
-/// The error of a call into the library, with what it said about it.
-pub(super) fn failure(operation: &'static str, device: &Path, error: LibcryptErr) -> SystemError {
-    let subject = device.display().to_string();
-    let words = LAST_WORDS.with(|words| std::mem::take(&mut *words.borrow_mut()));
-    match error {
-        LibcryptErr::IOError(error) if words.is_empty() => SystemError::io(operation, subject, error),
-        LibcryptErr::IOError(error) => {
-            SystemError::io(operation, subject, io::Error::new(error.kind(), format!("{words} ({error})")))
-        }
-        error => SystemError::new(operation, subject, error),
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ use libcryptsetup_rs::{
 };
 use zeroize::Zeroizing;
 
-use super::luks::{KEY_BYTES, failure, listen_to_library};
+use super::cryptsetup::{failure, listen};
+use super::luks_header::KEY_BYTES;
 use super::{Linux, random, take_down};
 use countersign_ports::error::{Result, SystemError};
 use countersign_ports::{Mapper, Verity};
@@ -24,13 +25,13 @@ const SCRATCH_SECTOR: u64 = 4096;
 
 impl Mapper for Linux {
     fn open_verity(&self, device: &Path, name: &str, verity: &Verity) -> Result<PathBuf> {
-        listen_to_library();
+        listen();
         open_verity(device, name, verity).map_err(|e| failure("open image", device, e))?;
         Ok(self.mapped(name))
     }
 
     fn open_scratch(&self, device: &Path, name: &str) -> Result<PathBuf> {
-        listen_to_library();
+        listen();
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         random::fill(&mut *key)
             .map_err(|e| SystemError::io("make scratch key", device.display().to_string(), e))?;

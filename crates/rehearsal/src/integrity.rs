@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::machine::{HEADER_SECTORS, map};
-use super::{METADATA, State, uuid};
+use super::State;
+use super::header::{METADATA, uuid};
+use super::mapped::{HEADER_SECTORS, map};
 use countersign_ports::INTEGRITY_SUFFIX;
 use countersign_ports::error::Result;
 

@@ -15,8 +15,10 @@
 
 mod filesystems;
 mod guest;
+mod header;
 mod integrity;
 mod machine;
+mod mapped;
 mod mounts;
 mod report;
 
@@ -27,12 +29,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use countersign_crypto::digest::sha256_hex;
-use countersign_crypto::volume_key::VolumeKey;
-
 use countersign_ports::error::{Result, SystemError};
 use countersign_ports::guest_os::ProbeError;
 use countersign_ports::{Disk, FsType, Partition, Severity};
+use mapped::Mapped;
 use mounts::Mount;
 
 /// What the machine is, as far as a test cares.
@@ -154,16 +154,6 @@ struct State {
     mounts: Vec<Mount>,
 }
 
-/// A mapped device.
-#[derive(Debug)]
-struct Mapped {
-    /// The number that it keeps.
-    minor: usize,
-    device: PathBuf,
-    size: u64,
-    table: String,
-}
-
 /// A file that was written: its mode and content.
 pub type Written = (u32, Vec<u8>);
 
@@ -221,7 +211,7 @@ impl Rehearsal {
         };
     }
 
-    /// The records that the log server took.
+    /// The records that the log server took, each in its frame.
     pub fn records(&self) -> Vec<String> {
         self.state().records.clone()
     }
@@ -391,38 +381,6 @@ impl Rehearsal {
 /// A writable disk without partitions.
 pub fn disk(path: &str, serial: &str, size: u64) -> Disk {
     Disk { path: path.into(), serial: serial.into(), size, read_only: false, partitions: Vec::new() }
-}
-
-/// The UUID in a LUKS header, the same place in both versions (168).
-fn uuid(header: &[u8]) -> String {
-    let field = header.get(168..208).unwrap_or_default();
-    String::from_utf8_lossy(field).trim_end_matches('\0').to_owned()
-}
-
-/// The volume key that belongs to a header here: one for each UUID.
-fn key(header: &[u8]) -> VolumeKey {
-    VolumeKey::copy_from(sha256_hex(uuid(header).as_bytes()).as_bytes())
-}
-
-/// Both copies of binary header and JSON area of a header with the usual 16 KiB each.
-const METADATA: usize = 0x8000;
-
-/// What the primary copy says: all but its salt and checksum, which a repair makes anew.
-const SAYS: [std::ops::Range<usize>; 3] = [0..104, 168..448, 4096..0x4000];
-
-fn same_metadata(known: &[u8], header: &[u8]) -> bool {
-    SAYS.into_iter().all(|range| {
-        let range = range.start..range.end.min(known.len());
-        header.get(range.clone()) == known.get(range)
-    })
-}
-
-/// Whether the key slots that `known` has are there; what lies elsewhere does not matter.
-fn same_material(known: &[u8], header: &[u8]) -> bool {
-    let blocks = known.chunks(4096).enumerate().skip(METADATA / 4096);
-    blocks
-        .filter(|(_, block)| *block != &[0; 4096][..block.len()])
-        .all(|(number, block)| header.get(number * 4096..number * 4096 + block.len()) == Some(block))
 }
 
 impl State {

@@ -7,8 +7,10 @@ use std::time::Duration;
 use countersign_crypto::secret::{SecretBytes, VolumePassphrase};
 use countersign_crypto::volume_key::VolumeKey;
 
+use super::header::{key, same_material, same_metadata, uuid};
 use super::integrity::{has_integrity, map_with_integrity};
-use super::{Mapped, Rehearsal, State, key, same_material, same_metadata, uuid};
+use super::mapped::{HEADER_SECTORS, map};
+use super::{Rehearsal, State};
 use countersign_ports::error::{Result, SystemError};
 use countersign_ports::{
     Derivation, Discard, Disk, DiskWrites, Disks, FsType, INTEGRITY_SUFFIX, ImageFiles, Luks, LuksParameters,
@@ -17,9 +19,6 @@ use countersign_ports::{
 
 /// Where the partitions of a new table begin and what they are multiples of.
 const MIB: u64 = 1 << 20;
-
-/// Sectors before the data of a container.
-pub(super) const HEADER_SECTORS: u64 = 32768;
 
 impl Platform for Rehearsal {
     fn memory_bytes(&self) -> Result<u64> {
@@ -325,17 +324,6 @@ fn derive(rehearsal: &Rehearsal, derivation: &Derivation<'_>) -> std::result::Re
         true => Ok(key(header)),
         false => Err(OpenError::WrongPassphrase),
     }
-}
-
-/// The kernel has each name once.
-pub(super) fn map(state: &mut State, device: &Path, name: &str, size: u64, table: String) -> Result<PathBuf> {
-    if state.mapped.contains_key(name) {
-        return Err(SystemError::io("map", name, io::ErrorKind::ResourceBusy));
-    }
-    let free = |minor: &usize| state.mapped.values().all(|mapped| mapped.minor != *minor);
-    let minor = (0..).find(free).unwrap_or_default();
-    state.mapped.insert(name.to_owned(), Mapped { minor, device: device.to_owned(), size, table });
-    Ok(Path::new("/dev/mapper").join(name))
 }
 
 pub(super) fn absent(operation: &'static str, device: &Path) -> SystemError {

@@ -5,6 +5,7 @@
 //! own, [`Event::Malformed`], so that a broken interface cannot pass for chatter.
 
 use std::fmt;
+use std::time::Instant;
 
 pub use countersign_plan::report::stage::Stage;
 
@@ -160,6 +161,15 @@ fn message(line: &str) -> Option<(&str, &str)> {
         let valid = digits.bytes().all(|b| b.is_ascii_digit()) && matches!(severity, "I" | "W" | "E");
         (whole && valid).then(|| (code, rest[1..].trim()))
     })
+}
+
+/// An event with its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// When the harness read the line.
+    pub at: Instant,
+    /// What the line says.
+    pub event: Event,
 }
 
 /// Cuts a byte stream into lines: without line ends and terminal control sequences, whatever the portions.

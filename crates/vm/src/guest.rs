@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::arguments::{self, Drive, Run};
 use crate::error::{Error, Result, require};
-use crate::events::{Event, Lines};
+use crate::events::{Event, Lines, Seen};
 use crate::process::{Service, tied};
 use crate::profile::Profile;
 use crate::programs;
@@ -66,15 +66,6 @@ impl Logs {
     fn file(&self, kind: &str) -> PathBuf {
         self.folder.join(format!("{}.{kind}", self.name))
     }
-}
-
-/// An event with its time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
-    /// When the harness read the line.
-    pub at: Instant,
-    /// What the line says.
-    pub event: Event,
 }
 
 /// What [`Guest::next`] found.

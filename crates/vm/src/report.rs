@@ -5,8 +5,8 @@
 use std::fmt::Write;
 use std::time::Instant;
 
+use crate::events::Seen;
 use crate::events::{Event, MARKER, Stage, State};
-use crate::guest::Seen;
 
 /// The event as a line, in the form in which the guest writes it.
 #[must_use]

@@ -2,6 +2,7 @@
 //! mapper, which the emulated guest has.
 
 use super::*;
+use crate::luks_header::volume_key;
 use countersign_ports::DiskWrites;
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::events::Seen;
 use crate::events::{Event, Stage, State};
-use crate::guest::Seen;
 use crate::lab::syslog::Message;
 
 /// What every line of the benchmark's guest material begins with.

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use super::{CHECKED, STARTED};
 use crate::error::Result;
+use crate::events::Seen;
 use crate::events::{Event, Stage, State};
-use crate::guest::Seen;
 use crate::lab::canary::Canaries;
 use crate::lab::contract::Contract;
 use crate::lab::syslog::Message;
