@@ -15,7 +15,7 @@ pub(crate) fn read(text: &str) -> Facts {
 fn disk(value: &Value) -> DiskFacts {
     let partitions = value["partitions"].as_array().cloned().unwrap_or_default();
     DiskFacts {
-        name: text(value, "name"),
+        device: text(value, "name").into(),
         serial: text(value, "serial"),
         size: value["size"].as_u64().unwrap(),
         read_only: value["read_only"].as_bool().unwrap_or_default(),
@@ -26,7 +26,7 @@ fn disk(value: &Value) -> DiskFacts {
 
 fn partition(value: &Value) -> PartitionFacts {
     PartitionFacts {
-        name: text(value, "name"),
+        device: text(value, "name").into(),
         label: text(value, "label"),
         size: value["size"].as_u64().unwrap(),
         content: content(value),

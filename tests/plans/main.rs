@@ -55,9 +55,11 @@ fn volumes(contract: &Contract, case: &Path) -> Value {
     let wanted: Vec<Wanted> = contract.volumes().iter().map(Wanted::of).collect();
     let assigned = assign(&wanted, &facts.disks);
     let one = |volume| match settle(volume, &assigned, &facts) {
-        Ok((disk, Action::Open { device })) => json!({"disk": disk, "open": device}),
-        Ok((disk, Action::CreateOnDisk)) => json!({"disk": disk, "create": "on the disk"}),
-        Ok((disk, Action::CreateOnPartition { device, .. })) => json!({"disk": disk, "create": device}),
+        Ok((disk, Action::Open { device })) => json!({"disk": disk.to_string(), "open": device.to_string()}),
+        Ok((disk, Action::CreateOnDisk)) => json!({"disk": disk.to_string(), "create": "on the disk"}),
+        Ok((disk, Action::CreateOnPartition { device, .. })) => {
+            json!({"disk": disk.to_string(), "create": device.to_string()})
+        }
         Err(refusal) => json!({"refused": refusal.code.as_str(), "message": refusal.message}),
     };
     contract

@@ -1,13 +1,14 @@
 //! `passphrase`: the LUKS passphrase of a volume, for a machine that is not the guest.
 //!
 //! The one verb that prints what opens data, so it says nothing else: reports go to standard error. The derivation is
-//! the guest's own (`crypto::passphrase`). No seed is taken from an argument.
+//! the guest's own (`plan::volumes::seeds`). No seed is taken from an argument.
 
 use std::io::{IsTerminal, Write};
 
 use anyhow::{Context, Result, bail};
 use countersign_contract::model::{Contract, Volume};
 use countersign_crypto::secret::{VolumePassphrase, VolumeSeed};
+use countersign_plan::volumes::seeds;
 use zeroize::Zeroizing;
 
 use crate::arguments::{Framing, Order, Passphrase, Previous};
@@ -16,7 +17,7 @@ use crate::{Answer, check, files, time};
 pub(crate) fn run(options: &Passphrase, out: &mut dyn Write) -> Result<Answer> {
     let passphrase = match (options.seeds, &options.contract, &options.volume) {
         (Some(framing), _, _) => {
-            let (deployer, workload) = seeds(&files::text(None)?, framing)?;
+            let (deployer, workload) = two_seeds(&files::text(None)?, framing)?;
             derive(&deployer, &workload, options.order)?
         }
         (None, Some(contract), Some(volume)) => {
@@ -40,10 +41,11 @@ pub(crate) fn run(options: &Passphrase, out: &mut dyn Write) -> Result<Answer> {
 }
 
 fn derive(deployer: &VolumeSeed, workload: &VolumeSeed, order: Order) -> Result<VolumePassphrase> {
-    Ok(match order {
-        Order::DeployerFirst => VolumePassphrase::derive(deployer, workload)?,
-        Order::WorkloadFirst => VolumePassphrase::derive_workload_first(deployer, workload)?,
-    })
+    let order = match order {
+        Order::DeployerFirst => seeds::Order::DeployerFirst,
+        Order::WorkloadFirst => seeds::Order::WorkloadFirst,
+    };
+    Ok(order.passphrase(deployer, workload)?)
 }
 
 fn find<'c>(contract: &'c Contract, name: &str) -> Result<&'c Volume> {
@@ -77,7 +79,7 @@ fn chosen(volume: &Volume, previous: Option<Previous>) -> Result<(&VolumeSeed, &
 }
 
 /// Two seeds on standard input, the deployer's first. Nothing is trimmed: a blank counts.
-fn seeds(text: &str, framing: Framing) -> Result<(VolumeSeed, VolumeSeed)> {
+fn two_seeds(text: &str, framing: Framing) -> Result<(VolumeSeed, VolumeSeed)> {
     let parts = match framing {
         Framing::Lines => {
             if text.contains(['\r', '\0']) {
@@ -110,7 +112,7 @@ mod tests {
     use super::*;
 
     fn told(text: &str, framing: Framing) -> Option<(String, String)> {
-        let (deployer, workload) = seeds(text, framing).ok()?;
+        let (deployer, workload) = two_seeds(text, framing).ok()?;
         Some((deployer.expose().to_owned(), workload.expose().to_owned()))
     }
 

@@ -32,7 +32,8 @@ use crate::stage::Stage;
 
 use super::handover::{INIT, write_files};
 use super::kernel;
-use super::root::{IMAGE, NEW_ROOT, lay_out, open_image};
+use super::root::image::{IMAGE, Image};
+use super::root::{NEW_ROOT, lay_out};
 use super::unlock::STAGED;
 use super::unseal::Unsealed;
 
@@ -88,9 +89,9 @@ impl FailureMode {
             system.take_down(&folders).map_err(|error| error.to_string())?;
             // A failure before the end of `validate` leaves modules loadable.
             kernel::lock_modules(system).map_err(|error| error.to_string())?;
-            open_image(system, &self.manifest).map_err(told)?;
+            let image = Image::open(system, &self.manifest).map_err(told)?;
             log.say("the guest OS is started to tell the log server why, and for nothing else");
-            lay_out(system, None).map_err(told)?;
+            lay_out(system, &image, None).map_err(told)?;
             write_files(system, &report.files).map_err(told)?;
             let cause = failure.lines().join("\n");
             system

@@ -9,9 +9,9 @@ use countersign_contract::code::Code;
 use countersign_contract::envelope::SectionTree;
 use countersign_contract::model::{Contract, OnDeviation, Volume};
 use countersign_contract::refusal::Finding;
-use countersign_plan::guest_os::render::{Guest, Rendered, render};
+use countersign_plan::guest_os::render::{Guest, Rendered};
 use countersign_plan::trust::auditor::Auditor;
-use countersign_plan::trust::section;
+use countersign_plan::trust::judgement::Judgement;
 use countersign_plan::trust::signer::Signer;
 use countersign_plan::watch::expiry::expiries;
 use countersign_ports::{FsType, Initramfs};
@@ -95,18 +95,16 @@ fn judge(
     guest: Guest<'_>,
     warn: impl FnMut(&Finding),
 ) -> Result<(Contract, Rendered), Failure> {
-    let contract = section::contract(workload, env)
-        .map_err(|findings| Failure::refusal_of(Stage::Validate, findings))?;
+    let Judgement { contract, unsupported, breaches, rendered } =
+        Judgement::of(workload, env, Some(signer), guest)
+            .map_err(|findings| Failure::refusal_of(Stage::Validate, findings))?;
     contract.warnings().iter().for_each(warn);
-    if let Some(failure) = Failure::findings(Stage::Validate, contract.unsupported().to_vec()) {
-        return Err(failure);
+    for findings in [unsupported, breaches] {
+        if let Some(failure) = Failure::findings(Stage::Validate, findings) {
+            return Err(failure);
+        }
     }
-    let breaches = signer.breach(contract.policy()).into_iter();
-    let breaches = breaches.chain(contract.policy().breaches().iter().cloned()).collect();
-    if let Some(failure) = Failure::findings(Stage::Validate, breaches) {
-        return Err(failure);
-    }
-    let rendered = render(&contract, guest).map_err(|refusal| match refusal.finding(&contract) {
+    let rendered = rendered.map_err(|refusal| match refusal.finding(&contract) {
         Some(finding) => Failure::finding(Stage::Validate, finding),
         None => Failure::machine(Stage::Validate, refusal.code(), refusal),
     })?;

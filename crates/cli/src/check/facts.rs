@@ -61,13 +61,13 @@ impl From<What> for Content {
 pub(super) fn parse(bytes: &[u8]) -> Result<Facts, serde_json::Error> {
     let File { disks } = serde_json::from_slice(bytes)?;
     let partition = |partition: Partition| PartitionFacts {
-        name: partition.name,
+        device: partition.name.into(),
         label: partition.label,
         size: partition.size,
         content: partition.content.into(),
     };
     let disk = |disk: Disk| DiskFacts {
-        name: disk.name,
+        device: disk.name.into(),
         serial: disk.serial,
         size: disk.size,
         read_only: disk.read_only,

@@ -26,13 +26,14 @@ use countersign_crypto::image_key::ImageKey;
 use countersign_crypto::secret::SectionText;
 use countersign_plan::guest_os::handover::GuestPlan;
 use countersign_plan::guest_os::image::Unsigned;
-use countersign_plan::guest_os::render::{Guest, render};
+use countersign_plan::guest_os::render::{Guest, RenderRefusal, Rendered};
 use countersign_plan::report::stage::Stage;
 use countersign_plan::trust::auditor::Auditor;
+use countersign_plan::trust::judgement::Judgement;
 use countersign_plan::trust::section;
 use countersign_plan::trust::signer::{self, Signer, SignerRefusal};
 use countersign_plan::volumes::devices::{Wanted, assign};
-use countersign_plan::volumes::facts::Facts;
+use countersign_plan::volumes::facts::{Device, Facts};
 use countersign_plan::volumes::{Action, settle};
 
 use crate::arguments::{self, Check, Format, Source};
@@ -296,21 +297,21 @@ impl Progress {
                 return (None, None);
             }
         };
-        let contract = match section::contract(workload, env) {
-            Ok(contract) => contract,
+        let guest = Guest { version: env!("CARGO_PKG_VERSION"), hostname: "guest", network: None };
+        let judgement = match Judgement::of(workload, env, signer, guest) {
+            Ok(judgement) => judgement,
             Err(findings) => {
                 self.add_all(Stage::Validate, &findings);
                 return (None, None);
             }
         };
+        let Judgement { contract, unsupported, breaches, rendered } = judgement;
         self.add_all(Stage::Validate, contract.warnings());
-        self.add_all(Stage::Validate, contract.unsupported());
+        self.add_all(Stage::Validate, &unsupported);
         self.add_all(Stage::Validate, &certificates::warnings(&contract, circumstances.now));
         self.add_all(Stage::Validate, &initialize::notices(&contract));
-        let breach = signer.and_then(|signer| signer.breach(contract.policy()));
-        self.add_all(Stage::Validate, breach.as_slice());
-        self.add_all(Stage::Validate, contract.policy().breaches());
-        let guest = self.render(&contract);
+        self.add_all(Stage::Validate, &breaches);
+        let guest = self.rendered(&contract, rendered);
         let disks = self.disks(&contract, circumstances.facts.as_ref());
         let plan = match (signer, guest, disks) {
             (Some(signer), Some(guest), Some(disks)) => Some(plan::plan(&contract, signer, &guest, &disks)),
@@ -319,11 +320,12 @@ impl Progress {
         (Some(contract), plan)
     }
 
-    fn render(&mut self, contract: &Contract) -> Option<GuestPlan> {
-        let refusal = match render(
-            contract,
-            Guest { version: env!("CARGO_PKG_VERSION"), hostname: "guest", network: None },
-        ) {
+    fn rendered(
+        &mut self,
+        contract: &Contract,
+        rendered: Result<Rendered, RenderRefusal>,
+    ) -> Option<GuestPlan> {
+        let refusal = match rendered {
             Ok(rendered) => return Some(rendered.plan),
             Err(refusal) => refusal,
         };
@@ -339,7 +341,7 @@ impl Progress {
     }
 
     /// Which disk is which volume; nothing without facts, none if a volume cannot be had.
-    fn disks(&mut self, contract: &Contract, facts: Option<&Facts>) -> Option<Vec<(String, Action)>> {
+    fn disks(&mut self, contract: &Contract, facts: Option<&Facts>) -> Option<Vec<(Device, Action)>> {
         let Some(facts) = facts else { return Some(Vec::new()) };
         let wanted: Vec<Wanted> = contract.volumes().iter().map(Wanted::of).collect();
         let assigned = assign(&wanted, &facts.disks);

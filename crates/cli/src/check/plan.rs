@@ -5,6 +5,7 @@ use countersign_crypto::certificate::Certificate;
 use countersign_plan::guest_os::handover::{GuestPlan, Workload};
 use countersign_plan::trust::signer::Signer;
 use countersign_plan::volumes::Action;
+use countersign_plan::volumes::facts::Device;
 use serde::Serialize;
 
 /// The plan.
@@ -83,7 +84,7 @@ pub(super) fn plan(
     contract: &Contract,
     signer: &Signer,
     guest: &GuestPlan,
-    disks: &[(String, Action)],
+    disks: &[(Device, Action)],
 ) -> Plan {
     let file = match &guest.workload {
         Workload::Compose { file, .. } => file.as_str(),
@@ -141,7 +142,7 @@ fn certificate(certificate: &Certificate) -> CertificatePlan {
     }
 }
 
-fn volume(volume: &Volume, settled: Option<&(String, Action)>) -> VolumePlan {
+fn volume(volume: &Volume, settled: Option<&(Device, Action)>) -> VolumePlan {
     let names = [volume.volume_id(), volume.volume_name(), Some(volume.name())];
     VolumePlan {
         name: volume.name().to_owned(),
@@ -152,7 +153,7 @@ fn volume(volume: &Volume, settled: Option<&(String, Action)>) -> VolumePlan {
             Initialize::IfBlank => "if-blank",
             Initialize::Never => "never",
         },
-        disk: settled.map(|(disk, _)| disk.clone()),
+        disk: settled.map(|(disk, _)| disk.to_string()),
         action: settled.map(|(disk, action)| match action {
             Action::Open { device } => format!("open the volume on {device}"),
             Action::CreateOnDisk => format!("make a new volume on the blank disk {disk}"),

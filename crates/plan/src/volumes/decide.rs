@@ -22,7 +22,7 @@ use countersign_contract::model::{FileSystem, Initialize, Volume};
 
 use crate::volumes::content::{Content, Unfinished};
 use crate::volumes::devices::Assignment;
-use crate::volumes::facts::{DiskFacts, Facts, PartitionFacts};
+use crate::volumes::facts::{Device, DiskFacts, Facts, PartitionFacts};
 
 /// Bytes of the `metadata` partition of a new volume.
 pub const METADATA_BYTES: u64 = 100 << 20;
@@ -45,22 +45,22 @@ const fn least_container_bytes(file_system: FileSystem) -> u64 {
     least_disk_bytes(file_system) - OVERHEAD_BYTES
 }
 
-/// What is done with a disk. Devices are kernel names.
+/// What is done with a disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Open the LUKS container on this device.
     Open {
         /// The partition or disk with the container.
-        device: String,
+        device: Device,
     },
     /// Write a partition table, then make a container on `data`.
     CreateOnDisk,
     /// Make a container on this partition.
     CreateOnPartition {
         /// The partition called `data`.
-        device: String,
+        device: Device,
         /// The partition called `metadata`, where its file system is still to be made.
-        metadata: Option<String>,
+        metadata: Option<Device>,
     },
 }
 
@@ -70,36 +70,36 @@ pub enum VolumeRefusal {
     /// It holds something that is not ours.
     #[error("expected a blank disk or a LUKS volume on {device}, found {found}")]
     Occupied {
-        /// Kernel name.
-        device: String,
+        /// The disk or partition.
+        device: Device,
         /// What was found.
         found: &'static str,
     },
     /// It is blank and the contract forbids to make a volume.
     #[error("expected a volume on {device}, found a blank disk, and the contract says initialize: never")]
     Blank {
-        /// Kernel name.
-        device: String,
+        /// The disk or partition.
+        device: Device,
     },
     /// Neither none nor the two documented partitions.
     #[error("expected no partition, or metadata and data, on {device}, found {count} partitions")]
     Partitions {
-        /// Kernel name.
-        device: String,
+        /// The disk or partition.
+        device: Device,
         /// How many there are.
         count: usize,
     },
     /// Two partitions with other names.
     #[error("expected the partitions of {device} to be called metadata and data")]
     PartitionNames {
-        /// Kernel name.
-        device: String,
+        /// The disk or partition.
+        device: Device,
     },
     /// Smaller than a new volume can be.
     #[error("expected at least {least} bytes on {device} for a new volume with {file_system}, found {size}", file_system = .file_system.as_str())]
     TooSmall {
-        /// Kernel name.
-        device: String,
+        /// The disk or partition.
+        device: Device,
         /// What is to be made on it.
         file_system: FileSystem,
         /// Bytes that this takes.
@@ -110,8 +110,8 @@ pub enum VolumeRefusal {
     /// The host attached it read-only.
     #[error("expected a writable disk, {device} is read-only")]
     ReadOnly {
-        /// Kernel name.
-        device: String,
+        /// The disk or partition.
+        device: Device,
     },
 }
 
@@ -139,7 +139,7 @@ pub struct Unsettled {
     pub message: String,
 }
 
-/// The disk of a volume, by kernel name, and what is done with it.
+/// The disk of a volume, and what is done with it.
 ///
 /// # Errors
 /// [`Unsettled`], and nothing may be written then.
@@ -147,11 +147,12 @@ pub fn settle(
     volume: &Volume,
     assigned: &BTreeMap<String, Assignment>,
     facts: &Facts,
-) -> Result<(String, Action), Unsettled> {
+) -> Result<(Device, Action), Unsettled> {
     let unsettled = |code, message: String| Unsettled { code, message };
-    let name = match assigned.get(volume.name()) {
-        Some(Assignment::Found(name)) => name,
-        Some(Assignment::Ambiguous(names)) => {
+    let device = match assigned.get(volume.name()) {
+        Some(Assignment::Found(device)) => device,
+        Some(Assignment::Ambiguous(devices)) => {
+            let names: Vec<String> = devices.iter().map(ToString::to_string).collect();
             let message = format!("expected one disk with its name, found {}", names.join(", "));
             return Err(unsettled(Code::VolumeAmbiguous, message));
         }
@@ -163,11 +164,11 @@ pub fn settle(
             return Err(unsettled(Code::VolumeMissing, "expected a disk with its name".to_owned()));
         }
     };
-    let Some(disk) = facts.disks.iter().find(|disk| disk.name == *name) else {
+    let Some(disk) = facts.disks.iter().find(|disk| disk.device == *device) else {
         return Err(unsettled(Code::VolumeMissing, "expected its disk to stay attached".to_owned()));
     };
     match decide(disk, volume.options().initialize(), volume.file_system()) {
-        Ok(action) => Ok((name.clone(), action)),
+        Ok(action) => Ok((device.clone(), action)),
         Err(refusal) => Err(unsettled(refusal.code(), refusal.to_string())),
     }
 }
@@ -181,44 +182,44 @@ pub fn decide(
     initialize: Initialize,
     file_system: FileSystem,
 ) -> Result<Action, VolumeRefusal> {
-    let room = |device: &str, size: u64, least: u64| {
-        let device = device.to_owned();
+    let room = |device: &Device, size: u64, least: u64| {
+        let device = device.clone();
         if size < least { Err(VolumeRefusal::TooSmall { device, file_system, least, size }) } else { Ok(()) }
     };
     if disk.read_only {
-        return Err(VolumeRefusal::ReadOnly { device: disk.name.clone() });
+        return Err(VolumeRefusal::ReadOnly { device: disk.device.clone() });
     }
     match disk.partitions.as_slice() {
         [] => {
-            if judge(&disk.name, &disk.content, initialize)? {
-                return Ok(Action::Open { device: disk.name.clone() });
+            if judge(&disk.device, &disk.content, initialize)? {
+                return Ok(Action::Open { device: disk.device.clone() });
             }
-            room(&disk.name, disk.size, least_disk_bytes(file_system))?;
+            room(&disk.device, disk.size, least_disk_bytes(file_system))?;
             Ok(Action::CreateOnDisk)
         }
         [metadata, data] => {
             named(disk, metadata, data)?;
-            if judge(&data.name, &data.content, initialize)? {
-                Ok(Action::Open { device: data.name.clone() })
+            if judge(&data.device, &data.content, initialize)? {
+                Ok(Action::Open { device: data.device.clone() })
             } else {
-                room(&data.name, data.size, least_container_bytes(file_system))?;
+                room(&data.device, data.size, least_container_bytes(file_system))?;
                 // Only a table that we made ourselves says what `metadata` holds.
                 let ours = data.content == Content::Unfinished(Unfinished::Disk);
-                let metadata = ours.then(|| metadata.name.clone());
-                Ok(Action::CreateOnPartition { device: data.name.clone(), metadata })
+                let metadata = ours.then(|| metadata.device.clone());
+                Ok(Action::CreateOnPartition { device: data.device.clone(), metadata })
             }
         }
-        other => Err(VolumeRefusal::Partitions { device: disk.name.clone(), count: other.len() }),
+        other => Err(VolumeRefusal::Partitions { device: disk.device.clone(), count: other.len() }),
     }
 }
 
 /// Whether there is a container to open (`true`) or room for a new one (`false`).
-fn judge(device: &str, content: &Content, initialize: Initialize) -> Result<bool, VolumeRefusal> {
-    let occupied = |found| VolumeRefusal::Occupied { device: device.to_owned(), found };
+fn judge(device: &Device, content: &Content, initialize: Initialize) -> Result<bool, VolumeRefusal> {
+    let occupied = |found| VolumeRefusal::Occupied { device: device.clone(), found };
     match content {
         Content::Luks(_) => Ok(true),
         Content::Blank | Content::Unfinished(_) if initialize == Initialize::IfBlank => Ok(false),
-        Content::Blank | Content::Unfinished(_) => Err(VolumeRefusal::Blank { device: device.to_owned() }),
+        Content::Blank | Content::Unfinished(_) => Err(VolumeRefusal::Blank { device: device.clone() }),
         Content::Known(found) => Err(occupied(found)),
         Content::Unknown => Err(occupied("bytes that are not zero")),
     }
@@ -228,7 +229,7 @@ fn named(disk: &DiskFacts, metadata: &PartitionFacts, data: &PartitionFacts) -> 
     if metadata.label == "metadata" && data.label == "data" {
         Ok(())
     } else {
-        Err(VolumeRefusal::PartitionNames { device: disk.name.clone() })
+        Err(VolumeRefusal::PartitionNames { device: disk.device.clone() })
     }
 }
 
@@ -237,12 +238,12 @@ mod tests {
     use super::*;
 
     fn partition(name: &str, label: &str, content: Content) -> PartitionFacts {
-        PartitionFacts { name: name.into(), label: label.into(), size: 1 << 30, content }
+        PartitionFacts { device: name.into(), label: label.into(), size: 1 << 30, content }
     }
 
     fn disk(content: Content, partitions: Vec<PartitionFacts>) -> DiskFacts {
         DiskFacts {
-            name: "vdb".into(),
+            device: "vdb".into(),
             serial: String::new(),
             size: 1 << 31,
             read_only: false,
@@ -271,7 +272,7 @@ mod tests {
             Err(VolumeRefusal::Occupied { device: "vdb".into(), found: "bytes that are not zero" })
         );
         assert_eq!(decide(&parted(Content::Luks(2))), Ok(Action::Open { device: "vdb2".into() }));
-        let device = || "vdb2".to_owned();
+        let device = || Device::from("vdb2");
         for blank in [Content::Blank, Content::Unfinished(Unfinished::Container)] {
             let action = Action::CreateOnPartition { device: device(), metadata: None };
             assert_eq!(decide(&parted(blank)), Ok(action));

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use countersign_contract::model::Volume;
 
-use crate::volumes::facts::DiskFacts;
+use crate::volumes::facts::{Device, DiskFacts};
 
 /// The bytes of a serial number that virtio carries (virtio 1.2 section 5.2.6, `VIRTIO_BLK_T_GET_ID`).
 const VIRTIO_SERIAL_BYTES: usize = 20;
@@ -43,12 +43,12 @@ impl Wanted {
 /// Where a volume's disk was looked for, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Assignment {
-    /// The kernel name of the disk.
-    Found(String),
+    /// The disk.
+    Found(Device),
     /// No disk carries one of the names, yet.
     Missing,
     /// Several disks carry the same name.
-    Ambiguous(Vec<String>),
+    Ambiguous(Vec<Device>),
     /// The disk is claimed by this other volume as well.
     Shared(String),
 }
@@ -66,8 +66,8 @@ fn by_name(volume: &Wanted, disks: &[DiskFacts]) -> Assignment {
     let names = [volume.volume_id.as_deref(), volume.volume_name.as_deref(), Some(volume.key.as_str())];
     // As it stands first: a volume may itself be called something-part2.
     for name in names.into_iter().flatten().flat_map(|name| [name, without_by_id_spelling(name)]) {
-        let found: Vec<String> =
-            disks.iter().filter(|disk| is_called(disk, name)).map(|disk| disk.name.clone()).collect();
+        let found: Vec<Device> =
+            disks.iter().filter(|disk| is_called(disk, name)).map(|disk| disk.device.clone()).collect();
         match found.as_slice() {
             [] => {}
             [only] => return Assignment::Found(only.clone()),
@@ -99,12 +99,12 @@ fn pair_the_only_two_left(assigned: &mut BTreeMap<String, Assignment>, disks: &[
         assigned.values_mut().filter(|assignment| **assignment == Assignment::Missing).collect();
     let nameless: Vec<&DiskFacts> = disks.iter().filter(|disk| disk.serial.is_empty()).collect();
     if let ([assignment], [disk]) = (missing.as_mut_slice(), nameless.as_slice()) {
-        **assignment = Assignment::Found(disk.name.clone());
+        **assignment = Assignment::Found(disk.device.clone());
     }
 }
 
 fn refuse_shared(assigned: &mut BTreeMap<String, Assignment>) {
-    let claims: Vec<(String, String)> = assigned
+    let claims: Vec<(String, Device)> = assigned
         .iter()
         .filter_map(|(key, assignment)| match assignment {
             Assignment::Found(disk) => Some((key.clone(), disk.clone())),
@@ -125,7 +125,7 @@ mod tests {
 
     fn disk(name: &str, serial: &str) -> DiskFacts {
         DiskFacts {
-            name: name.into(),
+            device: name.into(),
             serial: serial.into(),
             size: 1 << 30,
             read_only: false,

@@ -3,12 +3,40 @@
 //! Facts are gathered once by the stages and handed in; nothing here looks at the machine. All of them are the
 //! host's word and are used to choose and to refuse, never to trust.
 
+use std::fmt;
+use std::path::{Path, PathBuf};
+
 use crate::volumes::content::Content;
+
+/// A disk or partition by its path, `/dev/vdb2`; printed by its kernel name, `vdb2`.
+///
+/// One name from the first look at the machine to the mapping: the kernel name alone does not lead back to the path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Device(PathBuf);
+
+impl Device {
+    /// The path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl<P: Into<PathBuf>> From<P> for Device {
+    fn from(path: P) -> Device {
+        Device(path.into())
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.file_name().unwrap_or_default().to_string_lossy())
+    }
+}
 
 /// Facts about the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
-    /// Whole disks that may hold volumes, by device name. The image's own disks and the contract's are not among
+    /// Whole disks that may hold volumes, by device. The image's own disks and the contract's are not among
     /// them.
     pub disks: Vec<DiskFacts>,
 }
@@ -16,8 +44,8 @@ pub struct Facts {
 /// A whole disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiskFacts {
-    /// Kernel name, `vdb`.
-    pub name: String,
+    /// Where it is.
+    pub device: Device,
     /// Serial number given by the host, empty where there is none.
     pub serial: String,
     /// Bytes.
@@ -33,8 +61,8 @@ pub struct DiskFacts {
 /// A partition of a disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionFacts {
-    /// Kernel name, `vdb2`.
-    pub name: String,
+    /// Where it is.
+    pub device: Device,
     /// Name in the partition table.
     pub label: String,
     /// Bytes.

@@ -7,6 +7,8 @@ pub mod devices;
 pub mod facts;
 pub mod file_system;
 pub mod mapper;
+pub mod mounting;
+pub mod new;
 pub mod partition_table;
 pub mod record;
 pub mod seeds;

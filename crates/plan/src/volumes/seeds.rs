@@ -42,17 +42,31 @@ pub struct Candidate<'v> {
     pub age: Age,
 }
 
+impl Order {
+    /// The passphrase of a pair of seeds.
+    ///
+    /// # Errors
+    /// [`LibraryError`] when OpenSSL cannot compute a digest.
+    pub fn passphrase(
+        self,
+        deployer: &VolumeSeed,
+        workload: &VolumeSeed,
+    ) -> Result<VolumePassphrase, LibraryError> {
+        let derive = match self {
+            Order::DeployerFirst => VolumePassphrase::derive,
+            Order::WorkloadFirst => VolumePassphrase::derive_workload_first,
+        };
+        derive(deployer, workload)
+    }
+}
+
 impl Candidate<'_> {
     /// Its passphrase.
     ///
     /// # Errors
     /// [`LibraryError`] when OpenSSL cannot compute a digest.
     pub fn passphrase(&self) -> Result<VolumePassphrase, LibraryError> {
-        let derive = match self.order {
-            Order::DeployerFirst => VolumePassphrase::derive,
-            Order::WorkloadFirst => VolumePassphrase::derive_workload_first,
-        };
-        derive(self.deployer, self.workload)
+        self.order.passphrase(self.deployer, self.workload)
     }
 }
 

@@ -9,93 +9,111 @@
 use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
-use countersign_contract::model::Volume;
 use countersign_plan::luks2::rewrite::{self, Write};
 use countersign_plan::luks2::{Integrity, Profile};
 use countersign_plan::volumes::content::Unfinished;
+use countersign_plan::volumes::new::{ARGON2ID, SECTOR_BYTES};
 use countersign_plan::volumes::seeds::Age;
-use countersign_plan::volumes::{DATA_OFFSET, METADATA_BYTES};
-use countersign_ports::{Disk, Durability, FsType, Initramfs, LuksParameters};
+use countersign_plan::volumes::{Action, DATA_OFFSET, METADATA_BYTES};
+use countersign_ports::{Durability, FsType, Initramfs, LuksParameters};
 
 use crate::failure::Failure;
-use crate::log::Log;
+use crate::log::{Line, Log};
 
-use super::open::{self, Opened};
+use super::open::Opened;
 use super::passphrases;
-use super::record::{self, Kept};
-use super::{failed, filesystem, fill, mount};
+use super::ready::Ready;
+use super::record::Kept;
+use super::task::{Container, Task};
 
-/// Argon2id as RFC 9106 section 4 recommends where memory is short (64 MiB, 4 lanes), with 4 passes instead of 3, the
-/// fewest that libcryptsetup takes.
-const ARGON2ID: (u32, u32, u32) = (64 << 10, 4, 4);
-/// Sector size of new containers: that of the file systems above, so that one block is one encryption.
-const SECTOR_BYTES: u32 = 4096;
-
-/// How a key slot of ours is made.
-pub(super) fn parameters(volume: &Volume) -> LuksParameters {
-    let (memory_kib, passes, lanes) = ARGON2ID;
-    // The header is readable to the host, which knows the name; the label of the contract stays inside.
-    LuksParameters {
-        label: volume.name().to_owned(),
-        memory_kib,
-        passes,
-        lanes,
-        sector_size: SECTOR_BYTES,
-        integrity: volume.options().integrity(),
+impl<'a, S: Initramfs> Task<'a, S> {
+    /// Makes a new volume and mounts it; nothing where there is one.
+    pub(super) fn make(&self, log: &mut Log<'_, S>, now: i64) -> Result<Option<Ready<'_, 'a, S>>, Failure> {
+        let (opened, record) = match &self.action {
+            Action::Open { .. } => return Ok(None),
+            Action::CreateOnDisk => {
+                log.say(&format!("making volume {} on {}", self.name(), self.disk.path.display()));
+                self.warn_of_new(log);
+                let data = self.part()?;
+                self.create(log, &data, now)?
+            }
+            Action::CreateOnPartition { device, metadata } => {
+                log.say(&format!("making volume {} on {device}", self.name()));
+                self.warn_of_new(log);
+                if let Some(metadata) = metadata {
+                    self.make_metadata(metadata.path())?;
+                }
+                self.create(log, device.path(), now)?
+            }
+        };
+        self.tell(log, Code::VolumeEncrypted);
+        Ok(Some(Ready::new(self, log, opened, record)))
     }
-}
 
-/// Parts a blank disk; returns the partition for the container.
-pub(super) fn part<S: Initramfs>(system: &S, volume: &Volume, disk: &Disk) -> Result<PathBuf, Failure> {
-    let failed = |error| failed(volume, Code::PartitioningFailed, &error);
-    // The kernel shows no partition before the table's last write, which replaces the first of these marks; by then
-    // the second stands where `data` begins.
-    for offset in [0, DATA_OFFSET] {
-        let mark = rewrite::unfinished(Unfinished::Disk, offset);
-        system.write_disk(&disk.path, mark.offset, &mark.bytes).map_err(failed)?;
+    /// How a key slot of ours is made.
+    pub(super) fn parameters(&self) -> LuksParameters {
+        // The header is readable to the host, which knows the name; the label of the contract stays inside.
+        LuksParameters {
+            label: self.name().to_owned(),
+            memory_kib: ARGON2ID.memory_kib,
+            passes: ARGON2ID.passes,
+            lanes: ARGON2ID.lanes,
+            sector_size: SECTOR_BYTES,
+            integrity: self.volume.options().integrity(),
+        }
     }
-    let [metadata, data] = system.partition(disk, METADATA_BYTES).map_err(failed)?;
-    make_metadata(system, volume, &metadata.path)?;
-    Ok(data.path)
-}
 
-/// Makes the file system of the partition `metadata`.
-pub(super) fn make_metadata<S: Initramfs>(system: &S, volume: &Volume, device: &Path) -> Result<(), Failure> {
-    system
-        .make(FsType::Ext4, device, "metadata", Durability::Persistent)
-        .map_err(|error| failed(volume, Code::PartitioningFailed, &error))
-}
-
-/// Makes a container, its file system and its record, and mounts it at `staged`; the header is written last.
-pub(super) fn create<S: Initramfs>(
-    system: &S,
-    log: &Log<'_, S>,
-    volume: &Volume,
-    device: &Path,
-    staged: &Path,
-    now: i64,
-) -> Result<(Opened, Option<Kept>), Failure> {
-    let not_made = |error| failed(volume, Code::LuksFormatFailed, &error);
-    let write = |write: &Write| system.write_disk(device, write.offset, &write.bytes).map_err(not_made);
-    write(&rewrite::unfinished(Unfinished::Container, 0))?;
-    let parameters = parameters(volume);
-    let passphrase = passphrases::current(volume)?;
-    let (header, key) = system.format(device, &parameters, &passphrase).map_err(not_made)?;
-    drop(passphrase);
-    let size = system.size(device).map_err(not_made)?;
-    let accepted = open::accept(volume, &header, &open::as_asked(volume, Profile::countersign()), size)?;
-    if accepted.integrity() != Integrity::Absent {
-        fill::fill(system, log, volume, device, &header, &key)?;
+    /// Says that a volume begins empty, and what keeps a blank disk from taking the place of one that is in use.
+    fn warn_of_new(&self, log: &mut Log<'_, S>) {
+        let code = Code::VolumeMade;
+        log.warn(Line::of_volume(code, self.name()).advise(code.remedy()));
     }
-    let mapped = open::map(system, volume, device, &header, &accepted, &key)?;
-    let label = volume.options().label().unwrap_or(volume.name());
-    system
-        .make(filesystem(volume), &mapped, label, Durability::Persistent)
-        .map_err(|error| failed(volume, Code::CreateFileSystemFailed, &error))?;
-    let opened =
-        Opened { device: device.to_owned(), mapped, header, accepted, key, age: Age::Current, repair: None };
-    mount(system, volume, &opened, staged)?;
-    let record = record::make(system, volume, &opened, staged, now)?;
-    rewrite::first(&opened.header).iter().try_for_each(write)?;
-    Ok((opened, record))
+
+    /// Parts a blank disk; returns the partition for the container.
+    fn part(&self) -> Result<PathBuf, Failure> {
+        let failed = self.fails_with(Code::PartitioningFailed);
+        // The kernel shows no partition before the table's last write, which replaces the first of these marks; by then
+        // the second stands where `data` begins.
+        for offset in [0, DATA_OFFSET] {
+            let mark = rewrite::unfinished(Unfinished::Disk, offset);
+            self.system.write_disk(&self.disk.path, mark.offset, &mark.bytes).map_err(&failed)?;
+        }
+        let [metadata, data] = self.system.partition(&self.disk, METADATA_BYTES).map_err(&failed)?;
+        self.make_metadata(&metadata.path)?;
+        Ok(data.path)
+    }
+
+    /// Makes the file system of the partition `metadata`.
+    fn make_metadata(&self, device: &Path) -> Result<(), Failure> {
+        self.system
+            .make(FsType::Ext4, device, "metadata", Durability::Persistent)
+            .map_err(self.fails_with(Code::PartitioningFailed))
+    }
+
+    /// Makes a container, its file system and its record, and mounts it; the header is written last.
+    fn create(&self, log: &Log<'_, S>, device: &Path, now: i64) -> Result<(Opened, Option<Kept>), Failure> {
+        let not_made = self.fails_with(Code::LuksFormatFailed);
+        let write =
+            |write: &Write| self.system.write_disk(device, write.offset, &write.bytes).map_err(&not_made);
+        write(&rewrite::unfinished(Unfinished::Container, 0))?;
+        let passphrase = passphrases::current(self.volume)?;
+        let (header, key) = self.system.format(device, &self.parameters(), &passphrase).map_err(&not_made)?;
+        drop(passphrase);
+        let size = self.system.size(device).map_err(&not_made)?;
+        let accepted = self.accept(&header, &self.as_asked(Profile::countersign()), size)?;
+        let container = Container { device: device.to_owned(), header, accepted };
+        if container.accepted.integrity() != Integrity::Absent {
+            self.fill(log, &container, &key)?;
+        }
+        let mapped = self.map(&container, &key)?;
+        let label = self.volume.options().label().unwrap_or(self.name());
+        self.system
+            .make(self.file_system(), &mapped, label, Durability::Persistent)
+            .map_err(self.fails_with(Code::CreateFileSystemFailed))?;
+        let opened = Opened { container, mapped, key, age: Age::Current, repair: None };
+        self.mount(&opened.mapped)?;
+        let record = self.first_record(&opened, now)?;
+        rewrite::first(&opened.container.header).iter().try_for_each(write)?;
+        Ok((opened, record))
+    }
 }

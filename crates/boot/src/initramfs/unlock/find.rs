@@ -7,7 +7,7 @@ use countersign_contract::code::Code;
 use countersign_contract::model::Volume;
 use countersign_plan::volumes::devices::{Assignment, Wanted, assign};
 use countersign_plan::volumes::facts::Facts;
-use countersign_plan::volumes::{Action, settle};
+use countersign_plan::volumes::settle;
 use countersign_ports::error::SystemError;
 use countersign_ports::{Disk, Initramfs};
 
@@ -17,26 +17,20 @@ use crate::stage::Stage;
 
 use super::super::carried::Carried;
 use super::probe;
+use super::task::{Task, fails};
 
 /// How long disks may take to appear (HPCR's deadline).
 const WAIT: Duration = Duration::from_secs(900);
 /// How often the wait says what it is waiting for.
 const SAY_EVERY: Duration = Duration::from_secs(30);
 
-/// A volume that was decided about.
-pub(super) struct Decided<'c> {
-    pub(super) volume: &'c Volume,
-    pub(super) disk: Disk,
-    pub(super) action: Action,
-}
-
 /// Waits until every volume has its disk, then decides about each.
 pub(super) fn find<'c, S: Initramfs>(
-    system: &S,
+    system: &'c S,
     log: &Log<'_, S>,
     volumes: &'c [Volume],
     carried: &Carried,
-) -> Result<Vec<Decided<'c>>, Failure> {
+) -> Result<Vec<Task<'c, S>>, Failure> {
     let wanted: Vec<_> = volumes.iter().map(Wanted::of).collect();
     let deadline = system.uptime() + WAIT;
     loop {
@@ -53,7 +47,7 @@ pub(super) fn find<'c, S: Initramfs>(
             .map(|(key, _)| key.as_str())
             .collect();
         if missing.is_empty() {
-            return volumes.iter().map(|volume| one(volume, &assigned, &disks, &facts)).collect();
+            return volumes.iter().map(|volume| one(system, volume, &assigned, &disks, &facts)).collect();
         }
         let left = deadline.saturating_sub(system.uptime());
         if left.is_zero() {
@@ -80,21 +74,19 @@ fn candidates<S: Initramfs>(system: &S, carried: &Carried) -> Result<Vec<Disk>, 
     Ok(disks)
 }
 
-fn one<'c>(
+fn one<'c, S: Initramfs>(
+    system: &'c S,
     volume: &'c Volume,
     assigned: &BTreeMap<String, Assignment>,
     disks: &[Disk],
     facts: &Facts,
-) -> Result<Decided<'c>, Failure> {
-    let refuse = |code, message: String| {
-        Failure::machine(Stage::Unlock, code, format!("volume {}: {message}", volume.name()))
+) -> Result<Task<'c, S>, Failure> {
+    let (device, action) = settle(volume, assigned, facts)
+        .map_err(|unsettled| fails(volume, unsettled.code, unsettled.message))?;
+    let Some(disk) = disks.iter().find(|disk| disk.path == device.path()) else {
+        return Err(fails(volume, Code::VolumeMissing, "expected its disk to stay attached"));
     };
-    let (name, action) =
-        settle(volume, assigned, facts).map_err(|unsettled| refuse(unsettled.code, unsettled.message))?;
-    let Some(disk) = disks.iter().find(|disk| probe::kernel_name(&disk.path) == name) else {
-        return Err(refuse(Code::VolumeMissing, "expected its disk to stay attached".to_owned()));
-    };
-    Ok(Decided { volume, disk: disk.clone(), action })
+    Ok(Task::new(system, volume, disk.clone(), action))
 }
 
 fn disk_error(error: SystemError) -> Failure {

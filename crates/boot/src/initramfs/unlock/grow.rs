@@ -8,98 +8,88 @@
 
 use std::fmt::Display;
 use std::io::ErrorKind;
-use std::path::Path;
 
 use countersign_contract::code::Code;
-use countersign_contract::model::Volume;
 use countersign_plan::luks2::Integrity;
 use countersign_plan::volumes::file_system::{SUPERBLOCK_BYTES, grows};
 use countersign_plan::volumes::partition_table::{self, Growth, HEAD_BYTES, Last, WORTH_BYTES};
-use countersign_ports::error::SystemError;
 use countersign_ports::{Disk, Initramfs};
 
 use crate::failure::Failure;
 use crate::log::{Line, Log};
 
-use super::open::{self, Opened};
-use super::{failed, filesystem, mapper_name, mount};
+use super::open::Opened;
+use super::task::Task;
 
-/// Grows what a mounted volume lies in, then its file system. The volume is mounted at `staged` again afterwards.
-pub(super) fn grow<S: Initramfs>(
-    system: &S,
-    log: &mut Log<'_, S>,
-    volume: &Volume,
-    disk: &Disk,
-    opened: &mut Opened,
-    staged: &Path,
-) -> Result<(), Failure> {
-    if opened.accepted.integrity() != Integrity::Absent {
-        if has_room(disk) {
-            not_grown(
-                log,
-                volume,
-                &"expected a volume without integrity: tags are laid out for the size it was made with",
-            );
-        }
-        return Ok(());
-    }
-    if let Some(growth) = partition(system, log, volume, disk)? {
-        let not_grown = |error: SystemError| failed(volume, Code::PartitionNotResized, &error);
-        system.unmount(staged).map_err(not_grown)?;
-        system.close(&mapper_name(volume)).map_err(not_grown)?;
-        for write in &growth.writes {
-            system.write_disk(&disk.path, write.offset, &write.bytes).map_err(not_grown)?;
-        }
-        system.resize_partition(disk, &opened.device, growth.start, growth.length).map_err(not_grown)?;
-        open::map_again(system, volume, opened)?;
-        mount(system, volume, opened, staged)?;
-    }
-    if due(system, volume, opened)? {
-        let not_extended = |error: SystemError| failed(volume, Code::FileSystemNotExtended, &error);
-        let size = system.size(&opened.mapped).map_err(not_extended)?;
-        match system.grow(filesystem(volume), staged, size) {
-            Ok(()) => {
-                let code = Code::VolumeGrown;
-                log.tell(&Line::of_volume(code, volume.name()));
+/// Why a volume with integrity keeps its size.
+const LAID_OUT: &str = "expected a volume without integrity: tags are laid out for the size it was made with";
+
+impl<S: Initramfs> Task<'_, S> {
+    /// Grows what a mounted volume lies in, then its file system. The volume is mounted again afterwards.
+    pub(super) fn grow(&self, log: &mut Log<'_, S>, opened: &mut Opened) -> Result<(), Failure> {
+        let system = self.system;
+        if opened.container.accepted.integrity() != Integrity::Absent {
+            if has_room(&self.disk) {
+                self.not_grown(log, LAID_OUT);
             }
-            // ext4's word for a file system that it once found an error in, a write that failed say. It is as usable as
-            // it was.
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => not_grown(log, volume, &error),
-            Err(error) => return Err(not_extended(error)),
+            return Ok(());
         }
+        if let Some(growth) = self.partition(log)? {
+            let not_grown = self.fails_with(Code::PartitionNotResized);
+            system.unmount(&self.staged).map_err(&not_grown)?;
+            system.close(&self.mapper_name()).map_err(&not_grown)?;
+            for write in &growth.writes {
+                system.write_disk(&self.disk.path, write.offset, &write.bytes).map_err(&not_grown)?;
+            }
+            system
+                .resize_partition(&self.disk, &opened.container.device, growth.start, growth.length)
+                .map_err(&not_grown)?;
+            self.map_again(opened)?;
+            self.mount(&opened.mapped)?;
+        }
+        if self.growth_due(opened)? {
+            let not_extended = self.fails_with(Code::FileSystemNotExtended);
+            let size = system.size(&opened.mapped).map_err(&not_extended)?;
+            match system.grow(self.file_system(), &self.staged, size) {
+                Ok(()) => self.tell(log, Code::VolumeGrown),
+                // ext4's word for a file system that it once found an error in, a write that failed say. It is as usable
+                // as it was.
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => self.not_grown(log, error),
+                Err(error) => return Err(not_extended(error)),
+            }
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-/// Whether the file system is smaller than what it lies on.
-fn due<S: Initramfs>(system: &S, volume: &Volume, opened: &Opened) -> Result<bool, Failure> {
-    let unreadable = |error: SystemError| failed(volume, Code::DiskUnreadable, &error);
-    let head = system.read(&opened.mapped, 0, SUPERBLOCK_BYTES).map_err(unreadable)?;
-    let size = system.size(&opened.mapped).map_err(unreadable)?;
-    Ok(grows(volume.file_system(), &head, size))
-}
-
-/// How the partition grows; a table that is not plainly a volume's is left as it is, with a warning.
-fn partition<S: Initramfs>(
-    system: &S,
-    log: &mut Log<'_, S>,
-    volume: &Volume,
-    disk: &Disk,
-) -> Result<Option<Growth>, Failure> {
-    let Some(last) = disk.partitions.last() else {
-        return Ok(None);
-    };
-    if !has_room(disk) {
-        return Ok(None);
+    /// Whether the file system is smaller than what it lies on.
+    fn growth_due(&self, opened: &Opened) -> Result<bool, Failure> {
+        let unreadable = self.fails_with(Code::DiskUnreadable);
+        let head = self.system.read(&opened.mapped, 0, SUPERBLOCK_BYTES).map_err(&unreadable)?;
+        let size = self.system.size(&opened.mapped).map_err(&unreadable)?;
+        Ok(grows(self.volume.file_system(), &head, size))
     }
-    let head = system
-        .read(&disk.path, 0, HEAD_BYTES)
-        .map_err(|error| failed(volume, Code::DiskUnreadable, &error))?;
-    let last = Last { number: last.number, name: &last.name, size: last.size };
-    partition_table::grow(&head, disk.size, last).or_else(|fault| {
-        not_grown(log, volume, &fault);
-        Ok(None)
-    })
+
+    /// How the partition grows; a table that is not plainly a volume's is left as it is, with a warning.
+    fn partition(&self, log: &mut Log<'_, S>) -> Result<Option<Growth>, Failure> {
+        let disk = &self.disk;
+        let Some(last) = disk.partitions.last() else {
+            return Ok(None);
+        };
+        if !has_room(disk) {
+            return Ok(None);
+        }
+        let head =
+            self.system.read(&disk.path, 0, HEAD_BYTES).map_err(self.fails_with(Code::DiskUnreadable))?;
+        let last = Last { number: last.number, name: &last.name, size: last.size };
+        partition_table::grow(&head, disk.size, last).or_else(|fault| {
+            self.not_grown(log, fault);
+            Ok(None)
+        })
+    }
+
+    fn not_grown(&self, log: &mut Log<'_, S>, reason: impl Display) {
+        log.warn(Line::of_volume(Code::VolumeNotGrown, self.name()).and(reason));
+    }
 }
 
 /// Whether a parted disk has become larger.
@@ -107,9 +97,4 @@ fn has_room(disk: &Disk) -> bool {
     // What is before the first partition and behind the last one takes less than two MiB.
     let used: u64 = disk.partitions.iter().map(|partition| partition.size).sum();
     !disk.partitions.is_empty() && disk.size.saturating_sub(used) >= WORTH_BYTES
-}
-
-fn not_grown<S: Initramfs>(log: &mut Log<'_, S>, volume: &Volume, reason: &dyn Display) {
-    let (code, name) = (Code::VolumeNotGrown, volume.name());
-    log.warn(Line::of_volume(code, name).and(reason));
 }

@@ -6,7 +6,6 @@
 //! that does not open ends the search once every volume before it has its key: the error that is reported is that of
 //! the first such volume in the contract.
 
-use std::path::Path;
 use std::vec::IntoIter;
 
 use countersign_contract::code::Code;
@@ -21,58 +20,62 @@ use crate::failure::Failure;
 use crate::log::Log;
 use crate::stage::Stage;
 
-use super::failed;
-use super::find::Decided;
-use super::open::{self, Judged};
+use super::judge::Judged;
 use super::passphrases;
+use super::task::Task;
 
 /// A volume key, and the seeds that it was found with.
+#[derive(Debug)]
 pub(super) struct Found {
     pub(super) key: VolumeKey,
     pub(super) order: Order,
     pub(super) age: Age,
 }
 
+/// A volume that exists, with its header and its key.
+pub(super) type Located<'t, 'a, S> = (&'t Task<'a, S>, Judged, Found);
+
 /// Judges the headers of all volumes that exist, then derives their keys; volumes that are yet to be made are left out.
-pub(super) fn find<'v, S: Initramfs>(
+pub(super) fn find<'t, 'a, S: Initramfs>(
     system: &S,
     log: &Log<'_, S>,
-    decided: &'v [Decided<'_>],
-) -> Result<Vec<(Judged<'v>, Found)>, Failure> {
+    tasks: &'t [Task<'a, S>],
+) -> Result<Vec<Located<'t, 'a, S>>, Failure> {
     let unknown = |error| Failure::machine(Stage::Unlock, Code::LuksOpenFailed, error);
     let budget = derivations::budget_kib(system.memory_bytes().map_err(unknown)?);
     let mut searches = Vec::new();
-    for volume in decided {
-        if let Action::Open { device } = &volume.action {
-            log.say(&format!("opening volume {} on {device}", volume.volume.name()));
-            let judged = open::judge(system, volume, Path::new("/dev").join(device), budget)?;
-            let left = passphrases::candidates(judged.volume)?.into_iter();
-            searches.push(Search { judged, left, result: None });
+    for task in tasks {
+        if let Action::Open { device } = &task.action {
+            log.say(&format!("opening volume {} on {device}", task.name()));
+            let judged = task.judge(device.path(), budget)?;
+            let left = passphrases::candidates(task.volume)?.into_iter();
+            searches.push(Search { task, judged, left, result: None });
         }
     }
     while turn(system, &mut searches, budget)? {}
-    let found = |Search { judged, result, .. }: Search<'v>| {
-        let key = result.unwrap_or_else(|| Err(no_seeds(&judged)))?;
-        Ok((judged, key))
+    let found = |Search { task, judged, result, .. }: Search<'t, 'a, S>| {
+        let key = result.unwrap_or_else(|| Err(no_seeds(task)))?;
+        Ok((task, judged, key))
     };
     searches.into_iter().map(found).collect()
 }
 
 /// The search for the key of one volume.
-struct Search<'v> {
-    judged: Judged<'v>,
+struct Search<'t, 'a, S> {
+    task: &'t Task<'a, S>,
+    judged: Judged,
     /// What has not been tried yet.
-    left: IntoIter<Candidate<'v>>,
+    left: IntoIter<Candidate<'a>>,
     result: Option<Result<Found, Failure>>,
 }
 
 /// Tries the next passphrase of as many volumes as may be; whether there was one to try.
-fn turn<S: Initramfs>(system: &S, searches: &mut [Search<'_>], budget: u64) -> Result<bool, Failure> {
-    let fails = |search: &Search<'_>| matches!(search.result, Some(Err(_)));
+fn turn<S: Initramfs>(system: &S, searches: &mut [Search<'_, '_, S>], budget: u64) -> Result<bool, Failure> {
+    let fails = |search: &Search<'_, '_, S>| matches!(search.result, Some(Err(_)));
     let end = searches.iter().position(fails).unwrap_or(searches.len());
-    let waiting: Vec<&mut Search<'_>> =
+    let waiting: Vec<&mut Search<'_, '_, S>> =
         searches[..end].iter_mut().filter(|search| search.result.is_none()).collect();
-    let costs: Vec<Cost> = waiting.iter().map(|search| Cost::of(&search.judged.accepted)).collect();
+    let costs: Vec<Cost> = waiting.iter().map(|search| Cost::of(&search.judged.container.accepted)).collect();
     let chosen = derivations::side_by_side(&costs, budget, system.processors());
     let mut tried = Vec::with_capacity(chosen.len());
     for (place, search) in waiting.into_iter().enumerate() {
@@ -95,9 +98,10 @@ fn turn<S: Initramfs>(system: &S, searches: &mut [Search<'_>], budget: u64) -> R
     Ok(tries)
 }
 
-impl Search<'_> {
-    fn derivation<'a>(&'a self, passphrase: &'a VolumePassphrase) -> Derivation<'a> {
-        Derivation { device: &self.judged.device, header: &self.judged.header, passphrase }
+impl<S: Initramfs> Search<'_, '_, S> {
+    fn derivation<'p>(&'p self, passphrase: &'p VolumePassphrase) -> Derivation<'p> {
+        let container = &self.judged.container;
+        Derivation { device: &container.device, header: &container.header, passphrase }
     }
 
     fn hear(&mut self, candidate: Candidate<'_>, answer: Result<VolumeKey, OpenError>) {
@@ -105,17 +109,16 @@ impl Search<'_> {
         match answer {
             Ok(key) => self.result = Some(Ok(Found { key, order, age })),
             Err(OpenError::WrongPassphrase) if self.left.as_slice().is_empty() => {
-                self.result = Some(Err(no_seeds(&self.judged)));
+                self.result = Some(Err(no_seeds(self.task)));
             }
             Err(OpenError::WrongPassphrase) => {}
             Err(OpenError::System(error)) => {
-                self.result = Some(Err(failed(self.judged.volume, Code::LuksOpenFailed, &error)));
+                self.result = Some(Err(self.task.fails(Code::LuksOpenFailed, error)));
             }
         }
     }
 }
 
-fn no_seeds(judged: &Judged<'_>) -> Failure {
-    let message = format!("volume {}: expected the seeds that it was made with", judged.volume.name());
-    Failure::machine(Stage::Unlock, Code::LuksOpenFailed, message)
+fn no_seeds<S: Initramfs>(task: &Task<'_, S>) -> Failure {
+    task.fails(Code::LuksOpenFailed, "expected the seeds that it was made with")
 }

@@ -8,14 +8,16 @@ use countersign_plan::volumes::seeds::{self, Candidate, SeedMissing};
 use crate::failure::Failure;
 use crate::stage::Stage;
 
+use super::task::fails;
+
 /// All that the volume may have, in the order in which they are tried.
 pub(super) fn candidates(volume: &Volume) -> Result<Vec<Candidate<'_>>, Failure> {
-    seeds::candidates(volume).map_err(|missing| failed(volume, missing))
+    seeds::candidates(volume).map_err(|missing| refused(volume, missing))
 }
 
 /// The one that the volume shall have.
 pub(super) fn current(volume: &Volume) -> Result<VolumePassphrase, Failure> {
-    derived(&seeds::current(volume).map_err(|missing| failed(volume, missing))?)
+    derived(&seeds::current(volume).map_err(|missing| refused(volume, missing))?)
 }
 
 /// The passphrase of a candidate.
@@ -23,7 +25,6 @@ pub(super) fn derived(candidate: &Candidate<'_>) -> Result<VolumePassphrase, Fai
     candidate.passphrase().map_err(|error| Failure::machine(Stage::Unlock, Code::BootInternal, error))
 }
 
-fn failed(volume: &Volume, missing: SeedMissing) -> Failure {
-    let message = format!("volume {}: {missing}", volume.name());
-    Failure::machine(Stage::Unlock, Code::UnsupportedField, message)
+fn refused(volume: &Volume, missing: SeedMissing) -> Failure {
+    fails(volume, Code::UnsupportedField, missing)
 }

@@ -1,7 +1,8 @@
 //! Facts about the disks, gathered for the plan, and about the file system of a volume that was opened.
 
+use std::path::Path;
+
 use countersign_contract::code::Code;
-use countersign_contract::model::Volume;
 use countersign_plan::volumes::DATA_OFFSET;
 use countersign_plan::volumes::content::{
     self, Content, FILE_SYSTEM_BYTES, HEAD_BYTES, TAIL_BYTES, classify,
@@ -9,34 +10,28 @@ use countersign_plan::volumes::content::{
 use countersign_plan::volumes::facts::{DiskFacts, Facts, PartitionFacts};
 use countersign_ports::error::Result;
 use countersign_ports::{Disk, Initramfs, Partition};
-use std::path::Path;
 
 use crate::failure::Failure;
-use crate::stage::Stage;
 
-use super::failed;
+use super::task::Task;
 
 /// Name of the partition that comes before the container and holds no data.
 const METADATA: &str = "metadata";
 
-/// Refuses an opened volume whose file system is not the one that the contract names: it is neither mounted as
-/// something else nor made again.
-pub(super) fn file_system<S: Initramfs>(
-    system: &S,
-    volume: &Volume,
-    mapped: &Path,
-) -> std::result::Result<(), Failure> {
-    let head = system
-        .read(mapped, 0, FILE_SYSTEM_BYTES)
-        .map_err(|error| failed(volume, Code::DiskUnreadable, &error))?;
-    let found = content::file_system(&head);
-    if found == Some(volume.file_system()) {
-        return Ok(());
+impl<S: Initramfs> Task<'_, S> {
+    /// Refuses an opened volume whose file system is not the one that the contract names: it is neither mounted as
+    /// something else nor made again.
+    pub(super) fn judge_file_system(&self, mapped: &Path) -> std::result::Result<(), Failure> {
+        let head =
+            self.system.read(mapped, 0, FILE_SYSTEM_BYTES).map_err(self.fails_with(Code::DiskUnreadable))?;
+        let found = content::file_system(&head);
+        if found == Some(self.volume.file_system()) {
+            return Ok(());
+        }
+        let found = found.map_or("none that is known", |found| found.as_str());
+        let message = format!("expected the file system that the contract names, found {found}");
+        Err(self.fails(Code::FileSystemOther, message))
     }
-    let found = found.map_or("none that is known", |found| found.as_str());
-    let message =
-        format!("volume {}: expected the file system that the contract names, found {found}", volume.name());
-    Err(Failure::machine(Stage::Unlock, Code::FileSystemOther, message))
 }
 
 /// Facts about every disk of `disks`; the content of each partition, or of the disk where there is none, is read.
@@ -53,15 +48,10 @@ fn disk_facts<S: Initramfs>(system: &S, disk: &Disk) -> Result<DiskFacts> {
     for Partition { path, name, size, .. } in &disk.partitions {
         // Nothing is decided by what this one holds, and a whole look at it is 17 MiB at every boot.
         let content = if name == METADATA { Content::Unknown } else { content(system, path, *size)? };
-        partitions.push(PartitionFacts {
-            name: kernel_name(path),
-            label: name.clone(),
-            size: *size,
-            content,
-        });
+        partitions.push(PartitionFacts { device: path.into(), label: name.clone(), size: *size, content });
     }
     Ok(DiskFacts {
-        name: kernel_name(&disk.path),
+        device: disk.path.clone().into(),
         serial: disk.serial.clone(),
         size: disk.size,
         read_only: disk.read_only,
@@ -91,9 +81,4 @@ fn content<S: Initramfs>(system: &S, device: &Path, size: u64) -> Result<Content
     let head = system.read(device, 0, HEAD_BYTES)?;
     let tail = system.read(device, size.saturating_sub(TAIL_BYTES as u64), TAIL_BYTES)?;
     Ok(classify(&head, &tail))
-}
-
-/// `vdb` of `/dev/vdb`.
-pub(super) fn kernel_name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }

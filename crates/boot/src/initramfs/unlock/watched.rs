@@ -6,7 +6,6 @@
 use std::path::Path;
 
 use countersign_contract::code::Code;
-use countersign_contract::model::Volume;
 use countersign_crypto::digest::sha256_hex;
 use countersign_plan::volumes::record::{ATTRIBUTE, LIMIT};
 use countersign_plan::watch::mounts;
@@ -17,35 +16,39 @@ use countersign_ports::{Initramfs, MountFlags};
 use crate::failure::Failure;
 
 use super::open::{self, Opened};
-use super::{failed, flags, mapper_name};
+use super::task::Task;
 
-/// What is kept of a volume that is mounted at `staged`.
-pub(super) fn watched<S: Initramfs>(
-    system: &S,
-    volume: &Volume,
-    opened: &Opened,
-    staged: &Path,
-) -> Result<WatchedVolume, Failure> {
-    let name = mapper_name(volume);
-    let number = mount_number(system, staged).map_err(|error| failed(volume, Code::MountFailed, &error))?;
-    let record = system
-        .attribute(staged, ATTRIBUTE, LIMIT)
-        .map_err(|error| failed(volume, Code::VolumeRecordFailed, &error))?;
-    let below = open::below(&name, &opened.accepted).map(|name| mapping(system, volume, name)).transpose()?;
-    let mapping = mapping(system, volume, name)?;
-    let MountFlags { read_only, nosuid, nodev, noexec, .. } = flags(volume);
-    Ok(WatchedVolume {
-        name: volume.name().to_owned(),
-        mount: volume.mount().to_owned(),
-        flags: Flags { read_only, nosuid, nodev, noexec },
-        number,
-        mapping,
-        below,
-        device: opened.device.display().to_string(),
-        uuid: opened.accepted.uuid().to_owned(),
-        key_slots: opened.accepted.slots().len(),
-        record: record.as_deref().map(sha256_hex),
-    })
+impl<S: Initramfs> Task<'_, S> {
+    /// What is kept of a volume that is mounted.
+    pub(super) fn watched(&self, opened: &Opened) -> Result<WatchedVolume, Failure> {
+        let name = self.mapper_name();
+        let accepted = &opened.container.accepted;
+        let number = mount_number(self.system, &self.staged).map_err(self.fails_with(Code::MountFailed))?;
+        let record = self
+            .system
+            .attribute(&self.staged, ATTRIBUTE, LIMIT)
+            .map_err(self.fails_with(Code::VolumeRecordFailed))?;
+        let below = open::below(&name, accepted).map(|name| self.mapping(name)).transpose()?;
+        let mapping = self.mapping(name)?;
+        let MountFlags { read_only, nosuid, nodev, noexec, .. } = self.flags();
+        Ok(WatchedVolume {
+            name: self.name().to_owned(),
+            mount: self.volume.mount().to_owned(),
+            flags: Flags { read_only, nosuid, nodev, noexec },
+            number,
+            mapping,
+            below,
+            device: opened.container.device.display().to_string(),
+            uuid: accepted.uuid().to_owned(),
+            key_slots: accepted.slots().len(),
+            record: record.as_deref().map(sha256_hex),
+        })
+    }
+
+    fn mapping(&self, name: String) -> Result<Mapping, Failure> {
+        let table = self.system.table(&name).map_err(self.fails_with(Code::LuksOpenFailed))?;
+        Ok(Mapping { name, table })
+    }
 }
 
 /// The number that the kernel's list of mounts shows for a mount.
@@ -56,9 +59,4 @@ fn mount_number<S: Initramfs>(system: &S, point: &Path) -> Result<String, System
     mount.map(|mount| mount.number.clone()).ok_or_else(|| {
         SystemError::new("list mounts", point.display().to_string(), "expected the volume to be mounted")
     })
-}
-
-fn mapping<S: Initramfs>(system: &S, volume: &Volume, name: String) -> Result<Mapping, Failure> {
-    let table = system.table(&name).map_err(|error| failed(volume, Code::LuksOpenFailed, &error))?;
-    Ok(Mapping { name, table })
 }
