@@ -10,6 +10,7 @@
 #   steps_done                 elapsed time of the last step and of the whole
 #   note "144 packages"        one line under the step
 #   quiet "label" cmd args...  run cmd, standard output included, into the log
+#   cmd | logged               show lines and put them into the log, each with the time
 #   size_of PATH               12.3 MiB
 #   die "message"              say it and end with status 1
 
@@ -61,6 +62,16 @@ step() {
   local number=$STEP_NUMBER
   ((STEP_TOTAL == 0)) || number=$STEP_NUMBER/$STEP_TOTAL
   if on_terminal; then printf '\033[1m[%s] %s\033[0m\n' "$number" "$*" >&2; else say "[$number] $*"; fi
+  printf '%(%T)T [%s] %s\n' -1 "$number" "$*" >>"$COUNTERSIGN_LOG"
+}
+
+# Where a long run spends its time, line by line.
+logged() {
+  local line
+  while IFS= read -r line || [[ -n $line ]]; do
+    printf '%s\n' "$line"
+    printf '%(%T)T %s\n' -1 "$line" >>"$COUNTERSIGN_LOG"
+  done
 }
 
 steps_done() {
@@ -91,7 +102,7 @@ quiet() {
   local label=$1 started=$SECONDS status=0 ticker='' from
   shift
   from=$(wc -c <"$COUNTERSIGN_LOG")
-  printf '== %s: %s\n' "$label" "$*" >>"$COUNTERSIGN_LOG"
+  printf '%(%T)T == %s: %s\n' -1 "$label" "$*" >>"$COUNTERSIGN_LOG"
   ("$@") >>"$COUNTERSIGN_LOG" 2>&1 </dev/null &
   local child=$!
   if on_terminal; then
