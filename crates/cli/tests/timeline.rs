@@ -15,7 +15,7 @@ fn timeline(desk: &Desk, input: &[u8]) -> Value {
 }
 
 fn golden(name: &str) -> Vec<u8> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/cli/timeline.in/");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/verbs/timeline.in/");
     std::fs::read(format!("{folder}{name}")).unwrap()
 }
 

@@ -10,6 +10,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use countersign_contract::code::{Code, Severity};
 use countersign_contract::refusal::Finding;
@@ -59,31 +60,92 @@ fn run(case: &Path, material: &Material) -> Vec<Finding> {
     findings
 }
 
-#[test]
-fn valid_contracts_have_no_errors() {
-    let material = Material::new();
-    for case in cases("valid") {
-        let findings = run(&case, &material);
-        assert!(findings.iter().all(|finding| finding.severity != Severity::Error), "{}", case.display());
-    }
+/// Made once: it holds keys.
+fn material() -> &'static Material {
+    static MATERIAL: OnceLock<Material> = OnceLock::new();
+    MATERIAL.get_or_init(Material::new)
+}
+
+fn has_no_error(case: &Path) {
+    let findings = run(case, material());
+    assert!(findings.iter().all(|finding| finding.severity != Severity::Error));
+}
+
+fn is_refused(case: &Path) {
+    let findings = run(case, material());
+    assert!(findings.iter().any(|finding| finding.severity == Severity::Error));
+}
+
+/// A test for each file of a folder, by its name.
+macro_rules! files {
+    ($folder:ident, $holds:ident: $($name:ident)*) => {
+        mod $folder {
+            pub(super) const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+            $(#[test]
+            fn $name() {
+                let file = stringify!($name).replace('_', "-") + ".yaml";
+                super::$holds(&super::folder(stringify!($folder)).join(file));
+            })*
+        }
+    };
+}
+
+files! { valid, has_no_error:
+    attestation_key both_set_a_name braces_in_the_column_of_their_key everything_that_is_acted_on
+    log_router_of_ones_own log_router minimal_as_maps minimal no_client_certificate policy
+    sections_in_quotes seeds_of_2022 shared_seed tabs unknown_keys volume
+}
+
+files! { invalid, is_refused:
+    alias anchor archive_not_base64 archive_too_short attestation_key_cut auths_fields auths_name
+    cacerts_items cacerts_no_certificate cacerts_two_maps cacerts_values compose_fields compose_kind
+    compose_without_archive confidential_containers_empty confidential_containers_fields
+    confidential_containers_is_no_map confidential_containers_kinds confidential_containers_policy
+    confidential_containers_short confidential_containers_values credentials_of_the_env
+    credentials_of_the_workload crypto_pt directive documents duplicate_key duplicate_section
+    env_is_empty_map env_is_no_map env_name env_type_wrong env_value_number env_volume_secrets
+    extension_kinds extension_policy_empty extension_policy_lists extension_unknown extension_values
+    extension_volumes host_attestation images_dct images_rhs images integrity_and_discard kinds_of_fields
+    line_break log_router_certificates log_router_iam_url_long log_router_iam_url_plain
+    log_router_iam_url_port log_router_iam_url_slash log_router_iam_url_user log_router_many_tags
+    log_router_options_beside_syslog log_router_options_kind log_router_options_kinds log_router_options
+    log_router_tags logging_both logging_empty logging_kinds logging_log_router_kind
+    logging_log_router_kinds logging_log_router_limits logging_log_router_missing
+    logging_log_router_values logging_logdna_kind logging_logdna_kinds logging_logdna_limits
+    logging_logdna_missing logging_logdna_values logging_missing logging_syslog_kinds
+    logging_syslog_limits logging_syslog_missing logging_syslog_values logging_unknown
+    material_of_the_machine merge_key no_env no_kind_of_workload no_workload not_a_map number_as_key
+    outer_shape play_config_maps play_containers play_fields play_is_empty play_is_no_map play_objects
+    policy_form policy_log_router policy_port_absent policy_port policy sealed section_is_a_list
+    section_is_empty section_is_no_map serial_fraction serial_large serial_list serial_text serial
+    signature_empty signature_form signature_is_a_number signed_map signing_key_short signing_key_type
+    signing_key syntax_outside syntax syslog_cert_missing syslog_certificates syslog_fields
+    syslog_hostname syslog_key_missing syslog_pair syslog_port_range syslog_port_text tab tag token_cut
+    token_in_a_block token_not_base64 token_v1_cut two_kinds_of_workload type_missing type_wrong
+    unsupported_services unsupported_volume unsupported value_begins_with_percent value_with_a_colon
+    volume_fields volume_mount_conflict volume_mount_dots volume_mount_reserved volume_mounts volume_name
+    volume_seed_missing volume_unmatched volumes_grep11 volumes_kms volumes_of_the_env
+    volumes_of_the_workload
 }
 
 #[test]
-fn invalid_contracts_are_refused() {
-    let material = Material::new();
-    for case in cases("invalid") {
-        let findings = run(&case, &material);
-        assert!(findings.iter().any(|finding| finding.severity == Severity::Error), "{}", case.display());
+fn every_file_has_its_test() {
+    for (folder, names) in [("valid", valid::NAMES), ("invalid", invalid::NAMES)] {
+        let files: Vec<String> = cases(folder)
+            .iter()
+            .map(|case| case.file_stem().unwrap().to_str().unwrap().replace('-', "_"))
+            .collect();
+        assert_eq!(names, files, "{folder}: the list above is that of the folder");
     }
 }
 
 #[test]
 fn every_contract_code_has_a_case() {
-    let material = Material::new();
     let found: Vec<Code> = ["valid", "invalid"]
         .into_iter()
         .flat_map(cases)
-        .flat_map(|case| run(&case, &material))
+        .flat_map(|case| run(&case, material()))
         .map(|f| f.code)
         .collect();
     // These need bytes that no text file with a head can hold; the tests of `yaml` have them.
@@ -125,7 +187,7 @@ fn variant(text: &str) -> String {
 
 #[test]
 fn every_refusal_has_a_case() {
-    let material = Material::new();
+    let material = material();
     let mut texts: Vec<Vec<u8>> = cases("invalid")
         .into_iter()
         .map(|case| material.fill(&fs::read_to_string(case).unwrap()).into_bytes())
@@ -159,8 +221,8 @@ fn full(material: &Material) -> serde_json::Value {
 
 #[test]
 fn the_full_contract_has_only_unsupported_fields() {
-    let material = Material::new();
-    let findings = report(full(&material).to_string().as_bytes());
+    let material = material();
+    let findings = report(full(material).to_string().as_bytes());
     let errors: Vec<&Finding> =
         findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
     assert!(errors.iter().all(|finding| finding.code == Code::UnsupportedField), "{errors:#?}");
@@ -188,8 +250,8 @@ fn pointers(value: &serde_json::Value, at: String, found: &mut Vec<String>) {
 
 #[test]
 fn no_broken_rule_shows_a_value() {
-    let material = Material::new();
-    let full = full(&material);
+    let material = material();
+    let full = full(material);
     let mut places = Vec::new();
     pointers(&full, String::new(), &mut places);
     assert!(places.len() > 80);
