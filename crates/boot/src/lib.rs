@@ -9,5 +9,6 @@ pub mod failure;
 pub mod guest_os;
 pub mod initramfs;
 pub mod log;
+mod wait;
 
 pub use countersign_plan::report::stage;

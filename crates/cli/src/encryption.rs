@@ -80,5 +80,5 @@ fn code(fault: IssuanceFault) -> Code {
 
 fn about(code: Code, message: String) -> Finding {
     let place = Place { text: Text::Contract, pointer: Pointer::root(), mark: None };
-    Finding::new(code, place, message, Some(code.remedy().to_owned()))
+    Finding::with(code, place, message)
 }

@@ -8,6 +8,17 @@
 //! 4. [`yaml`] reads each section's text into values with places, [`schema`] checks them, and [`model`] makes a
 //!    [`model::Contract`] from the same values.
 //!
+//! ```
+//! use countersign_contract::envelope::Envelope;
+//! use countersign_contract::schema;
+//!
+//! let text = "workload: |\n  type: workload\n  compose:\n    archive: 7\nenv: |\n  type: env\n";
+//! let envelope = Envelope::parse(text.as_bytes()).expect("two sections");
+//! let workload = envelope.workload().tree(None).expect("readable text");
+//! let refusals = schema::check(workload).err().expect("an archive is a string");
+//! assert!(refusals[0].to_string().contains("/workload/compose/archive"));
+//! ```
+//!
 //! What each field means, and what was decided where public documents disagree, is in `CONTRACT.md`.
 
 #![forbid(unsafe_code)]

@@ -287,8 +287,7 @@ fn warn_overridden(
 ) {
     let wins: BTreeSet<&str> = workload.children(key).map(|(name, _)| name).collect();
     for (_, value) in env.children(key).filter(|(name, _)| wins.contains(name)).take(MAX_REPORTED) {
-        let hint = Some(code.remedy().to_owned());
-        warnings.push(Finding::new(code, value.place(), "the workload section sets it too and wins", hint));
+        warnings.push(Finding::with(code, value.place(), "the workload section sets it too and wins"));
     }
 }
 

@@ -106,9 +106,9 @@ pub enum Refusal {
     MountReserved(Place),
     /// `signingKey` cannot be used.
     SigningKey(Place, PublicKeyError),
-    /// A certificate that is none.
+    /// Text that is not a certificate.
     NotACertificate(Place),
-    /// A private key that is none, or is encrypted.
+    /// Text that is not a private key, or an encrypted key.
     NotAPrivateKey(Place),
     /// A client key without certificate.
     ClientCertificateMissing(Place),
@@ -288,6 +288,16 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// What the code itself says, and its remedy.
+    pub fn of(code: Code, place: Place) -> Finding {
+        Finding::with(code, place, code.text())
+    }
+
+    /// A message of its own, and the remedy of the code.
+    pub fn with(code: Code, place: Place, message: impl Into<String>) -> Finding {
+        Finding::new(code, place, message, Some(code.remedy().to_owned()))
+    }
+
     /// A finding with the severity of `code`.
     pub fn new(code: Code, place: Place, message: impl Into<String>, hint: Option<String>) -> Finding {
         let Place { text, pointer, mark } = place;

@@ -16,7 +16,7 @@ use openssl::x509::{GeneralNameRef, X509, X509NameRef};
 use std::fmt;
 use std::net::IpAddr;
 
-/// The text holds no certificate, or a block that is none.
+/// The text holds no certificate, or a block that is not one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected one or more certificates, in PEM form or base64 of that, and nothing else")]
 pub struct CertificateError;

@@ -1,4 +1,4 @@
-//! The error that is nobody's fault: the cryptographic library could not do its work.
+//! The error of the cryptographic library itself: it could not do its work, whatever the input.
 
 /// OpenSSL failed at something that cannot fail on valid input, for example for want of memory or
 /// because an algorithm is switched off by the system's configuration.

@@ -32,6 +32,7 @@ pub mod secret;
 pub mod section_token;
 pub mod signature;
 mod text_form;
+pub mod tls;
 pub mod token;
 pub mod volume_key;
 

@@ -16,6 +16,16 @@ use zeroize::Zeroizing;
 impl VolumePassphrase {
     /// The passphrase as documented: the deployer's seed first.
     ///
+    /// ```
+    /// use countersign_crypto::secret::{VolumePassphrase, VolumeSeed};
+    ///
+    /// let (deployer, workload) = (VolumeSeed::copy_from("one"), VolumeSeed::copy_from("two"));
+    /// let passphrase = VolumePassphrase::derive(&deployer, &workload)?;
+    /// // printf onetwo | sha256sum
+    /// assert_eq!(passphrase.expose(), "25b6746d5172ed6352966a013d93ac846e1110d5a25e8f183b5931f4688842a1");
+    /// # Ok::<(), countersign_crypto::LibraryError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`LibraryError`] when OpenSSL cannot compute a digest.
     pub fn derive(deployer: &VolumeSeed, workload: &VolumeSeed) -> Result<Self, LibraryError> {

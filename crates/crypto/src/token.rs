@@ -96,6 +96,12 @@ impl Token {
     /// Takes a token apart. White space around it and line breaks inside it are ignored, as
     /// `base64 -d` does.
     ///
+    /// ```
+    /// use countersign_crypto::token::{Token, TokenShape};
+    ///
+    /// assert_eq!(Token::parse("hyper-protect-basic.AAAA").err(), Some(TokenShape::Parts));
+    /// ```
+    ///
     /// # Errors
     /// [`TokenShape`] names the part that is wrong.
     pub fn parse(text: &str) -> Result<Self, TokenShape> {

@@ -15,7 +15,7 @@ use sd_notify::NotifyState;
 use super::log_server::{self, Conversation};
 use super::programs::{self, Program, Reader};
 use countersign_ports::error::{Result, SystemError};
-use countersign_ports::guest_os::{Arrival, Ending, Forwarder, LogTarget, ProbeError, Reading};
+use countersign_ports::guest_os::{Arrival, ConnectionError, Ending, Forwarder, LogTarget, Reading};
 
 /// The forwarder of a Linux process; there is one.
 #[derive(Debug)]
@@ -112,14 +112,14 @@ impl Forwarder for LinuxForwarder {
         self.journal = None;
     }
 
-    fn connect(&mut self, target: &LogTarget, timeout: Duration) -> std::result::Result<(), ProbeError> {
+    fn connect(&mut self, target: &LogTarget, timeout: Duration) -> std::result::Result<(), ConnectionError> {
         self.conversation = None;
         self.conversation = Some(log_server::connect(target, Instant::now() + timeout)?);
         Ok(())
     }
 
-    fn send(&mut self, bytes: &[u8], timeout: Duration) -> std::result::Result<(), ProbeError> {
-        let conversation = self.conversation.as_mut().ok_or(ProbeError::HungUp)?;
+    fn send(&mut self, bytes: &[u8], timeout: Duration) -> std::result::Result<(), ConnectionError> {
+        let conversation = self.conversation.as_mut().ok_or(ConnectionError::HungUp)?;
         conversation.write(bytes, Instant::now() + timeout)
     }
 
@@ -127,8 +127,8 @@ impl Forwarder for LinuxForwarder {
         &mut self,
         timeout: Duration,
         patience: Option<Duration>,
-    ) -> std::result::Result<Ending, ProbeError> {
-        let conversation = self.conversation.take().ok_or(ProbeError::HungUp)?;
+    ) -> std::result::Result<Ending, ConnectionError> {
+        let conversation = self.conversation.take().ok_or(ConnectionError::HungUp)?;
         conversation.finish(Instant::now() + timeout, patience)
     }
 

@@ -12,9 +12,9 @@ use zeroize::Zeroizing;
 
 use super::Linux;
 use super::tls::{self, is_closed, is_over, wait_or_refuse};
-use countersign_ports::guest_os::{Answer, Https, Post, ProbeError};
+use countersign_ports::guest_os::{Answer, ConnectionError, Https, Post};
 
-type Result<T> = std::result::Result<T, ProbeError>;
+type Result<T> = std::result::Result<T, ConnectionError>;
 
 /// The longest answer, head included.
 const ANSWER_BYTES: usize = 64 << 10;
@@ -23,7 +23,7 @@ const FIELDS: usize = 64;
 
 impl Https for Linux {
     fn post(&self, post: &Post<'_>, timeout: Duration) -> Result<Answer> {
-        let deadline = Instant::now().checked_add(timeout).ok_or(ProbeError::Protocol)?;
+        let deadline = Instant::now().checked_add(timeout).ok_or(ConnectionError::Protocol)?;
         let context = tls::context(post.ca)?.build();
         let exchange = || {
             let mut stream = tls::connect(&context, post.hostname, post.port, deadline)?;
@@ -33,7 +33,7 @@ impl Https for Linux {
         };
         exchange().map_err(|error| match error {
             // We have no certificate that it could refuse: it wants something else.
-            ProbeError::ClientRefused => ProbeError::Protocol,
+            ConnectionError::ClientRefused => ConnectionError::Protocol,
             error => error,
         })
     }
@@ -84,12 +84,12 @@ fn read(stream: &mut SslStream<TcpStream>, deadline: Instant) -> Result<Answer> 
             return Ok(answer);
         }
         match stream.ssl_read(buffer.as_mut()) {
-            Ok(count) if answer.len() + count > ANSWER_BYTES => return Err(ProbeError::Protocol),
+            Ok(count) if answer.len() + count > ANSWER_BYTES => return Err(ConnectionError::Protocol),
             Ok(count) => answer.extend_from_slice(&buffer[..count]),
             Err(error) if error.code() == ErrorCode::ZERO_RETURN => {
-                return parse(&answer, true)?.ok_or(ProbeError::HungUp);
+                return parse(&answer, true)?.ok_or(ConnectionError::HungUp);
             }
-            Err(error) if is_over(&error) || is_closed(&error) => return Err(ProbeError::HungUp),
+            Err(error) if is_over(&error) || is_closed(&error) => return Err(ConnectionError::HungUp),
             Err(error) => wait_or_refuse(stream, &error, deadline)?,
         }
     }
@@ -103,9 +103,9 @@ fn parse(mut bytes: &[u8], ended: bool) -> Result<Option<Answer>> {
         let begin = match head.parse(bytes) {
             Ok(httparse::Status::Complete(begin)) => begin,
             Ok(httparse::Status::Partial) => return Ok(None),
-            Err(_) => return Err(ProbeError::Protocol),
+            Err(_) => return Err(ConnectionError::Protocol),
         };
-        let status = head.code.ok_or(ProbeError::Protocol)?;
+        let status = head.code.ok_or(ConnectionError::Protocol)?;
         bytes = &bytes[begin..];
         if !(100..200).contains(&status) {
             return framed(status, head.headers, bytes, ended);
@@ -136,7 +136,7 @@ fn framed(status: u16, fields: &[httparse::Header<'_>], body: &[u8], ended: bool
     match (values("transfer-encoding").as_slice(), values("content-length").as_slice()) {
         ([], [length]) => {
             let length = number(length).and_then(|length| usize::try_from(length).ok());
-            let length = length.filter(|length| *length <= ANSWER_BYTES).ok_or(ProbeError::Protocol)?;
+            let length = length.filter(|length| *length <= ANSWER_BYTES).ok_or(ConnectionError::Protocol)?;
             Ok(body.get(..length).map(answer))
         }
         ([], []) => Ok(ended.then(|| answer(body))),
@@ -144,7 +144,7 @@ fn framed(status: u16, fields: &[httparse::Header<'_>], body: &[u8], ended: bool
             Ok(unchunked(body)?.map(|body| answer(&body)))
         }
         // Two frames at once are somebody's trick (RFC 9112 section 6.3).
-        _ => Err(ProbeError::Protocol),
+        _ => Err(ConnectionError::Protocol),
     }
 }
 
@@ -155,7 +155,7 @@ fn unchunked(mut bytes: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {
         let (begin, length) = match httparse::parse_chunk_size(bytes) {
             Ok(httparse::Status::Complete(found)) => found,
             Ok(httparse::Status::Partial) => return Ok(None),
-            Err(_) => return Err(ProbeError::Protocol),
+            Err(_) => return Err(ConnectionError::Protocol),
         };
         if length == 0 {
             return Ok(Some(body));
@@ -163,11 +163,11 @@ fn unchunked(mut bytes: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {
         let length = usize::try_from(length)
             .ok()
             .filter(|length| *length <= ANSWER_BYTES)
-            .ok_or(ProbeError::Protocol)?;
+            .ok_or(ConnectionError::Protocol)?;
         let end = begin + length;
         match bytes.get(end..end + 2) {
             Some(b"\r\n") => {}
-            Some(_) => return Err(ProbeError::Protocol),
+            Some(_) => return Err(ConnectionError::Protocol),
             None => return Ok(None),
         }
         body.extend_from_slice(&bytes[begin..end]);

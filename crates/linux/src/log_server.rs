@@ -14,25 +14,25 @@ use openssl::error::ErrorStack;
 use openssl::ssl::{SslContext, SslFiletype};
 
 use super::{Linux, tls};
-use countersign_ports::guest_os::{LogServer, LogTarget, ProbeError};
+use countersign_ports::guest_os::{ConnectionError, LogServer, LogTarget};
 
 pub(super) use conversation::Conversation;
 
-type Result<T> = std::result::Result<T, ProbeError>;
+type Result<T> = std::result::Result<T, ConnectionError>;
 
 /// How long our half stays open for a server that takes a goodbye for nothing and waits for the end of the connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl LogServer for Linux {
     fn send(&self, target: &LogTarget, frames: &[Vec<u8>], timeout: Duration) -> Result<()> {
-        let deadline = Instant::now().checked_add(timeout).ok_or(ProbeError::Protocol)?;
+        let deadline = Instant::now().checked_add(timeout).ok_or(ConnectionError::Protocol)?;
         let mut conversation = connect(target, deadline)?;
         let sent = conversation
             .write(&frames.concat(), deadline)
             .and_then(|()| conversation.finish(deadline, Some(PATIENCE)));
         sent.map(drop).map_err(|error| match error {
             // A server that hangs up on the first record does not want us, whatever it leaves unsaid.
-            ProbeError::HungUp => ProbeError::ClientRefused,
+            ConnectionError::HungUp => ConnectionError::ClientRefused,
             error => error,
         })
     }
@@ -53,7 +53,7 @@ fn context(target: &LogTarget) -> Result<SslContext> {
         builder.check_private_key()?;
         Ok(builder.build())
     };
-    client().map_err(|_| ProbeError::ClientFiles)
+    client().map_err(|_| ConnectionError::ClientFiles)
 }
 
 #[cfg(test)]

@@ -19,22 +19,23 @@ use openssl::ssl::{
 };
 use openssl::x509::verify::X509CheckFlags;
 
-use countersign_ports::guest_os::ProbeError;
+use countersign_ports::guest_os::ConnectionError;
 
-type Result<T> = std::result::Result<T, ProbeError>;
+type Result<T> = std::result::Result<T, ConnectionError>;
 
 /// OpenSSL's level of 112 bits: no SHA-1 in a chain, no RSA key under 2048 bits.
 const SECURITY_LEVEL: u32 = 2;
 
 /// The rules of a connection, with the PEM file of the accepted authorities.
 pub(super) fn context(authorities: &str) -> Result<SslContextBuilder> {
-    let mut builder = SslContextBuilder::new(SslMethod::tls_client()).map_err(|_| ProbeError::Protocol)?;
+    let mut builder =
+        SslContextBuilder::new(SslMethod::tls_client()).map_err(|_| ConnectionError::Protocol)?;
     builder.set_security_level(SECURITY_LEVEL);
-    builder.set_min_proto_version(Some(SslVersion::TLS1_2)).map_err(|_| ProbeError::Protocol)?;
+    builder.set_min_proto_version(Some(SslVersion::TLS1_2)).map_err(|_| ConnectionError::Protocol)?;
     builder.set_verify(SslVerifyMode::PEER);
     // The rest of a partly written buffer is at another address each time.
     builder.set_mode(SslMode::ENABLE_PARTIAL_WRITE | SslMode::ACCEPT_MOVING_WRITE_BUFFER);
-    builder.set_ca_file(authorities).map_err(|_| ProbeError::Untrusted)?;
+    builder.set_ca_file(authorities).map_err(|_| ConnectionError::Untrusted)?;
     Ok(builder)
 }
 
@@ -65,7 +66,7 @@ fn session(context: &SslContext, hostname: &str) -> Result<Ssl> {
         }
         Ok(ssl)
     };
-    set_up().map_err(|_| ProbeError::Protocol)
+    set_up().map_err(|_| ConnectionError::Protocol)
 }
 
 /// The resolver of the C library knows no time-out; a thread that it holds up ends with the process.
@@ -78,10 +79,10 @@ fn resolve(hostname: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAdd
             // Nobody may be waiting any more.
             let _ = answer.send(addresses);
         })
-        .map_err(|_| ProbeError::NameResolution)?;
+        .map_err(|_| ConnectionError::NameResolution)?;
     match answered.recv_timeout(rest(deadline)) {
         Ok(Ok(addresses)) if !addresses.is_empty() => Ok(addresses),
-        _ => Err(ProbeError::NameResolution),
+        _ => Err(ConnectionError::NameResolution),
     }
 }
 
@@ -94,11 +95,11 @@ fn reach(addresses: Vec<SocketAddr>, deadline: Instant) -> Result<TcpStream> {
             break;
         }
         if let Ok(socket) = TcpStream::connect_timeout(&address, share) {
-            socket.set_nonblocking(true).map_err(|_| ProbeError::Unreachable)?;
+            socket.set_nonblocking(true).map_err(|_| ConnectionError::Unreachable)?;
             return Ok(socket);
         }
     }
-    Err(ProbeError::Unreachable)
+    Err(ConnectionError::Unreachable)
 }
 
 fn handshake(ssl: Ssl, socket: TcpStream, deadline: Instant) -> Result<SslStream<TcpStream>> {
@@ -113,7 +114,7 @@ fn handshake(ssl: Ssl, socket: TcpStream, deadline: Instant) -> Result<SslStream
             Err(HandshakeError::Failure(failed)) => {
                 return Err(refusal(failed.ssl(), failed.error()));
             }
-            Err(HandshakeError::SetupFailure(_)) => return Err(ProbeError::Protocol),
+            Err(HandshakeError::SetupFailure(_)) => return Err(ConnectionError::Protocol),
         };
     }
 }
@@ -127,12 +128,12 @@ pub(super) fn wait(socket: &TcpStream, wanted: ErrorCode, deadline: Instant) -> 
     let events = if wanted == ErrorCode::WANT_WRITE { PollFlags::POLLOUT } else { PollFlags::POLLIN };
     let milliseconds = i32::try_from(rest(deadline).as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
     if milliseconds == 0 {
-        return Err(ProbeError::Silent);
+        return Err(ConnectionError::Silent);
     }
     let timeout = PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX);
     match poll(&mut [PollFd::new(socket.as_fd(), events)], timeout) {
         Ok(_) | Err(Errno::EINTR) => Ok(()),
-        Err(_) => Err(ProbeError::Protocol),
+        Err(_) => Err(ConnectionError::Protocol),
     }
 }
 
@@ -154,17 +155,17 @@ fn reasons(error: &openssl::ssl::Error) -> impl Iterator<Item = i32> + '_ {
 }
 
 /// Why a conversation failed: our verdict on the server, else the server's on us.
-pub(super) fn refusal(ssl: &SslRef, error: &openssl::ssl::Error) -> ProbeError {
+pub(super) fn refusal(ssl: &SslRef, error: &openssl::ssl::Error) -> ConnectionError {
     // `<openssl/x509_vfy.h>`
     match ssl.verify_result().as_raw() {
         0 => {}
         // Not yet valid, expired, malformed dates.
-        9 | 10 | 13 | 14 => return ProbeError::NotValidNow,
+        9 | 10 | 13 | 14 => return ConnectionError::NotValidNow,
         // Host name or address mismatch.
-        62 | 64 => return ProbeError::NameMismatch,
+        62 | 64 => return ConnectionError::NameMismatch,
         // Keys of the server or an authority too small, digest too weak.
-        66..=68 => return ProbeError::Weak,
-        _ => return ProbeError::Untrusted,
+        66..=68 => return ConnectionError::Weak,
+        _ => return ConnectionError::Untrusted,
     }
     // An alert of the peer is 1000 plus its number in RFC 8446 section 6.
     let knows_us = ssl.peer_certificate().is_some();
@@ -172,13 +173,13 @@ pub(super) fn refusal(ssl: &SslRef, error: &openssl::ssl::Error) -> ProbeError {
         match reason - 1000 {
             // About our certificate: bad, unsupported, revoked, expired, unknown, of an unknown authority, without
             // access, not matching its signature, required.
-            41..=46 | 48 | 49 | 51 | 116 => return ProbeError::ClientRefused,
+            41..=46 | 48 | 49 | 51 | 116 => return ConnectionError::ClientRefused,
             // Handshake failure: about our certificate only once the server has shown its own.
-            40 if knows_us => return ProbeError::ClientRefused,
+            40 if knows_us => return ConnectionError::ClientRefused,
             _ => {}
         }
     }
-    ProbeError::Protocol
+    ConnectionError::Protocol
 }
 
 /// Waits as the library wants, or says why it cannot go on.

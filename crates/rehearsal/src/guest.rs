@@ -13,8 +13,8 @@ use countersign_crypto::secret::SecretBytes;
 use super::Rehearsal;
 use countersign_ports::error::{Result, SystemError};
 use countersign_ports::guest_os::{
-    Answer, Containers, Engine, GuestFiles, HANDOVER, Https, LogServer, LogTarget, Network, Notes, Post,
-    ProbeError,
+    Answer, ConnectionError, Containers, Engine, GuestFiles, HANDOVER, Https, LogServer, LogTarget, Network,
+    Notes, Post,
 };
 
 /// Mode of what other programs of the guest OS read.
@@ -86,13 +86,13 @@ impl LogServer for Rehearsal {
         target: &LogTarget,
         frames: &[Vec<u8>],
         _: Duration,
-    ) -> std::result::Result<(), ProbeError> {
+    ) -> std::result::Result<(), ConnectionError> {
         let LogTarget { hostname, port, ca, certificate, key } = target;
         let request = format!(
             "send {} records to {hostname}:{port} ca={ca} certificate={certificate} key={key}",
             frames.len()
         );
-        let mut state = self.ask(request).map_err(|_| ProbeError::Unreachable)?;
+        let mut state = self.ask(request).map_err(|_| ConnectionError::Unreachable)?;
         let now = state.facts.uptime;
         if let Some((_, answer)) = state.later_log_server.take_if(|(from, _)| *from <= now) {
             state.facts.log_server = answer;
@@ -108,10 +108,10 @@ impl LogServer for Rehearsal {
 impl Https for Rehearsal {
     /// What the test said that comes next from this path, else a token, or thanks. Bodies are kept; who asks is in none of
     /// the requests.
-    fn post(&self, post: &Post<'_>, _: Duration) -> std::result::Result<Answer, ProbeError> {
+    fn post(&self, post: &Post<'_>, _: Duration) -> std::result::Result<Answer, ConnectionError> {
         let Post { hostname, port, ca, path, content_type, .. } = post;
         let request = format!("post {path} to {hostname}:{port} ca={ca} type={content_type}");
-        let mut state = self.ask(request).map_err(|_| ProbeError::Unreachable)?;
+        let mut state = self.ask(request).map_err(|_| ConnectionError::Unreachable)?;
         let bearer = post.bearer.map(|bearer| bearer.expose().to_owned());
         state.posts.push((path.to_string(), bearer, post.body.to_vec()));
         let next = state.answers.iter().position(|(of, _)| of == path);

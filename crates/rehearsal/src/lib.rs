@@ -30,7 +30,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use countersign_ports::error::{Result, SystemError};
-use countersign_ports::guest_os::ProbeError;
+use countersign_ports::guest_os::ConnectionError;
 use countersign_ports::{Disk, FsType, Partition, Severity};
 use mapped::Mapped;
 use mounts::Mount;
@@ -71,7 +71,7 @@ pub struct Facts {
     /// Domains that are tried for short names.
     pub search_domains: Vec<String>,
     /// Why the log server does not take a record, if it does not.
-    pub log_server: std::result::Result<(), ProbeError>,
+    pub log_server: std::result::Result<(), ConnectionError>,
 }
 
 impl Default for Facts {
@@ -102,7 +102,7 @@ impl Default for Facts {
 pub type Posted = (String, Option<String>, Vec<u8>);
 
 /// An answer over HTTPS as a test says it: status, seconds of `retry-after`, body.
-pub type PlayedAnswer = std::result::Result<(u16, Option<u64>, String), ProbeError>;
+pub type PlayedAnswer = std::result::Result<(u16, Option<u64>, String), ConnectionError>;
 
 /// The double.
 #[derive(Debug, Default)]
@@ -131,7 +131,7 @@ struct State {
     failures: Vec<(String, io::ErrorKind, Duration)>,
     /// Beginning of the request, how long it takes.
     durations: Vec<(String, Duration)>,
-    later_log_server: Option<(Duration, std::result::Result<(), ProbeError>)>,
+    later_log_server: Option<(Duration, std::result::Result<(), ConnectionError>)>,
     asked: Vec<String>,
     /// What the console shows.
     lines: Vec<(Severity, String)>,
@@ -286,7 +286,7 @@ impl Rehearsal {
     }
 
     /// From `uptime` on, the log server answers this.
-    pub fn log_server_from(&self, uptime: Duration, answer: std::result::Result<(), ProbeError>) {
+    pub fn log_server_from(&self, uptime: Duration, answer: std::result::Result<(), ConnectionError>) {
         self.state().later_log_server = Some((uptime, answer));
     }
 

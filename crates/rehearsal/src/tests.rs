@@ -199,11 +199,11 @@ fn the_host_stage_reads_what_was_written_and_meets_the_server_of_the_facts() {
 
 #[test]
 fn a_server_that_refuses_takes_nothing_and_a_network_without_address_takes_time() {
-    let facts = Facts { log_server: Err(ProbeError::Weak), addresses: Vec::new(), ..Facts::default() };
+    let facts = Facts { log_server: Err(ConnectionError::Weak), addresses: Vec::new(), ..Facts::default() };
     let machine = Rehearsal::new(facts);
     let file = String::new;
     let target = LogTarget { hostname: file(), port: 1, ca: file(), certificate: file(), key: file() };
-    assert_eq!(machine.send(&target, &[Vec::new()], Duration::ZERO), Err(ProbeError::Weak));
+    assert_eq!(machine.send(&target, &[Vec::new()], Duration::ZERO), Err(ConnectionError::Weak));
     assert!(machine.records().is_empty());
     let before = machine.uptime();
     assert!(machine.wait_for_address(Duration::from_secs(7)).unwrap().is_empty());

@@ -5,11 +5,11 @@ use std::time::Duration;
 use countersign_plan::forwarding::own::{self, Level};
 use countersign_plan::forwarding::singles::Batch;
 use countersign_plan::forwarding::syslog;
+use countersign_plan::forwarding::trouble::Trouble;
 use countersign_plan::guest_os::handover::{GuestPlan, LogService};
 use countersign_ports::guest_os::{GuestOs, LogTarget};
 
 use super::log_router::LogRouter;
-use super::trouble::Trouble;
 
 /// The syslog server of a plan; none where the log goes elsewhere.
 pub(super) fn syslog_server(plan: &GuestPlan) -> Option<LogTarget> {

@@ -15,10 +15,10 @@ use countersign_contract::code::Code;
 use countersign_plan::forwarding::entry::{Entry, FIELDS, Parser};
 use countersign_plan::forwarding::ledger::{Forwarded, Ledger};
 use countersign_plan::forwarding::lines::Lines;
+use countersign_plan::forwarding::trouble::Trouble;
 use countersign_plan::guest_os::handover::{FORWARDED, GuestPlan};
-use countersign_ports::guest_os::{Arrival, Ending, Forwarder, GuestOs, ProbeError, Reading};
+use countersign_ports::guest_os::{Arrival, ConnectionError, Ending, Forwarder, GuestOs, Reading};
 
-use super::trouble::Trouble;
 use crate::failure::Failure;
 use crate::log::Line;
 use crate::stage::Stage;
@@ -72,14 +72,14 @@ fn failed(code: Code, error: impl std::fmt::Display) -> Failure {
 pub(super) fn run<S: GuestOs, F: Forwarder>(
     system: &S,
     plan: &GuestPlan,
-    ends: &mut F,
+    forwarder: &mut F,
 ) -> Result<(), Failure> {
     let kept = system.note(FORWARDED).ok();
     let kept: Forwarded = kept.and_then(|kept| serde_json::from_slice(&kept).ok()).unwrap_or_default();
     let sink = Sink::of(system, plan).map_err(|trouble| failed(trouble.code(), trouble))?;
     let mut forwarding = Forwarding {
         system,
-        ends,
+        forwarder,
         ledger: Ledger::new(kept.confirmed.clone(), sink.longest()),
         lines: Lines::new(kept.unfinished.clone()),
         sink,
@@ -91,19 +91,19 @@ pub(super) fn run<S: GuestOs, F: Forwarder>(
         last: None,
     };
     forwarding.open(Behind::Confirmed)?;
-    forwarding.ends.ready();
+    forwarding.forwarder.ready();
     forwarding.until_ended()
 }
 
 /// Where reading goes on.
 enum Behind {
     Confirmed,
-    Sent,
+    Read,
 }
 
 struct Forwarding<'f, S, F> {
     system: &'f S,
-    ends: &'f mut F,
+    forwarder: &'f mut F,
     sink: Sink<'f, S>,
     ledger: Ledger,
     lines: Lines,
@@ -144,7 +144,7 @@ impl<S: GuestOs, F: Forwarder> Forwarding<'_, S, F> {
                 continue;
             }
             let time = left.unwrap_or(Duration::MAX).min(self.patience());
-            match self.ends.wait(buffer, time) {
+            match self.forwarder.wait(buffer, time) {
                 Arrival::Journal(count) => {
                     self.quiet = None;
                     self.pass_on(&buffer[..count])?;
@@ -165,7 +165,7 @@ impl<S: GuestOs, F: Forwarder> Forwarding<'_, S, F> {
                 }
                 Arrival::Ended => {
                     self.end();
-                    self.open(Behind::Sent)?;
+                    self.open(Behind::Read)?;
                 }
             }
         }
@@ -201,10 +201,10 @@ impl<S: GuestOs, F: Forwarder> Forwarding<'_, S, F> {
         let reading = if self.last.is_some() { Reading::ToTheEnd } else { Reading::Following };
         let position = match behind {
             Behind::Confirmed => self.ledger.confirmed(),
-            Behind::Sent => self.ledger.sent(),
+            Behind::Read => self.ledger.read_to(),
         };
         (self.parser, self.quiet) = (Parser::default(), None);
-        let opened = self.ends.open_journal(position.cursor.as_deref(), reading, FIELDS);
+        let opened = self.forwarder.open_journal(position.cursor.as_deref(), reading, FIELDS);
         opened.map_err(|error| failed(Code::LogJournal, error))
     }
 
@@ -217,7 +217,7 @@ impl<S: GuestOs, F: Forwarder> Forwarding<'_, S, F> {
             while let Some(line) = self.lines.ended_before(&entry, gap) {
                 self.take(&line)?;
             }
-            let missing = self.ledger.read(&entry);
+            let missing = self.ledger.note_read(&entry);
             if missing > 0 {
                 let code = Code::LogOverwritten;
                 self.system.tell(&Line::of(code).and(missing).event());
@@ -233,12 +233,12 @@ impl<S: GuestOs, F: Forwarder> Forwarding<'_, S, F> {
     fn take(&mut self, entry: &Entry) -> Result<(), Interruption> {
         let number = self.ledger.next_record();
         let length = self.sink.take(entry, number);
-        self.ledger.send(entry.monotonic, length, self.system.uptime());
-        let ends = self.ledger.left(self.system.uptime()).is_some_and(|left| left.is_zero());
-        if ends || self.sink.is_full() {
+        self.ledger.note_sent(entry.monotonic, length, self.system.uptime());
+        let full = self.ledger.left(self.system.uptime()).is_some_and(|left| left.is_zero());
+        if full || self.sink.is_full() {
             self.send()?;
         }
-        if ends {
+        if full {
             self.finish()?;
         }
         Ok(())
@@ -252,14 +252,14 @@ impl<S: GuestOs, F: Forwarder> Forwarding<'_, S, F> {
             self.connect()?;
         }
         let answer = self.answer();
-        Ok(self.sink.hand_over(self.ends, answer)?)
+        Ok(self.sink.hand_over(self.forwarder, answer)?)
     }
 
     fn connect(&mut self) -> Result<(), Interruption> {
         // The daemon sees from now on that something waits, and since when.
         let kept = Forwarded { waiting_since: self.ledger.waiting_since(), ..self.kept.clone() };
         self.keep(kept)?;
-        self.sink.begin(self.ends, self.answer())?;
+        self.sink.begin(self.forwarder, self.answer())?;
         self.connected = true;
         Ok(())
     }
@@ -268,14 +268,14 @@ impl<S: GuestOs, F: Forwarder> Forwarding<'_, S, F> {
     fn finish(&mut self) -> Result<(), Interruption> {
         let patience = if self.ledger.answers() { None } else { Some(PATIENCE) };
         let answer = self.answer();
-        let ending = self.sink.finish(self.system, self.ends, answer, patience)?;
+        let ending = self.sink.finish(self.system, self.forwarder, answer, patience)?;
         if !self.ledger.confirm(ending == Ending::Answered) {
-            return Err(Trouble::Server(ProbeError::Silent).into());
+            return Err(Trouble::Server(ConnectionError::Silent).into());
         }
         self.connected = false;
         self.pause = Duration::ZERO;
         let confirmed = self.ledger.confirmed().clone();
-        self.ends.status(&format!("the log server has everything up to record {}", confirmed.record));
+        self.forwarder.status(&format!("the log server has everything up to record {}", confirmed.record));
         let unfinished = self.lines.held().to_vec();
         self.keep(Forwarded { confirmed, unfinished, waiting_since: None, reason: None })?;
         Ok(())
@@ -294,20 +294,20 @@ impl<S: GuestOs, F: Forwarder> Forwarding<'_, S, F> {
     /// After a conversation that broke or never began: the next one, and the journal from the confirmed position on.
     /// Whether there is one: asked to end, it does not try for ever.
     fn reconnect(&mut self, mut trouble: Trouble) -> Result<bool, Failure> {
-        self.sink.abandon(self.ends);
-        self.ends.close_journal();
+        self.sink.abandon(self.forwarder);
+        self.forwarder.close_journal();
         let waiting_since = self.ledger.waiting_since().or(self.kept.waiting_since);
         self.ledger.lose(std::mem::take(&mut self.connected));
         self.lines = Lines::new(self.kept.unfinished.clone());
         loop {
             let reason = Some(trouble.to_string());
             self.keep(Forwarded { reason, waiting_since, ..self.kept.clone() })?;
-            self.ends.status(&format!("records wait: {trouble}"));
+            self.forwarder.status(&format!("records wait: {trouble}"));
             if !self.pause(self.pause.max(trouble.wanted_pause().min(WANTED))) {
                 return Ok(false);
             }
             self.pause = (self.pause * 2).clamp(Duration::from_secs(1), PAUSE);
-            match self.sink.begin(self.ends, self.answer()) {
+            match self.sink.begin(self.forwarder, self.answer()) {
                 Ok(()) => break,
                 Err(refused) => trouble = refused,
             }
@@ -326,7 +326,7 @@ impl<S: GuestOs, F: Forwarder> Forwarding<'_, S, F> {
             if now >= last || now >= until {
                 return now < last;
             }
-            if self.ends.wait(&mut [], until.min(last) - now) == Arrival::Ended {
+            if self.forwarder.wait(&mut [], until.min(last) - now) == Arrival::Ended {
                 self.end();
                 // The first attempt of the last ones is made at once.
                 return true;

@@ -11,11 +11,10 @@ use countersign_crypto::secret::ApiKey;
 use countersign_plan::forwarding::iam::{self, Token};
 use countersign_plan::forwarding::own::{self, Level};
 use countersign_plan::forwarding::singles::{self, Batch, Source};
+use countersign_plan::forwarding::trouble::Trouble;
 use countersign_plan::forwarding::verdict::Verdict;
 use countersign_plan::guest_os::handover::{GuestPlan, Iam, LogService};
-use countersign_ports::guest_os::{GuestOs, Post, ProbeError};
-
-use super::trouble::Trouble;
+use countersign_ports::guest_os::{ConnectionError, GuestOs, Post};
 
 /// The log router of a plan.
 #[derive(Debug)]
@@ -35,7 +34,7 @@ impl<'p, S: GuestOs> LogRouter<'p, S> {
     /// The file with the API key cannot be read.
     pub(super) fn of(system: &'p S, plan: &'p GuestPlan) -> Result<Option<LogRouter<'p, S>>, Trouble> {
         let LogService::LogRouter { api_key, iam, tags } = &plan.log.service else { return Ok(None) };
-        let unusable = Trouble::Server(ProbeError::ClientFiles);
+        let unusable = Trouble::Server(ConnectionError::ClientFiles);
         let key = system.read_file(Path::new(api_key)).ok().and_then(|key| String::from_utf8(key).ok());
         let api_key = ApiKey::new(key.ok_or(unusable)?);
         Ok(Some(LogRouter { system, plan, api_key, iam, tags, token: None }))
@@ -105,7 +104,7 @@ impl<'p, S: GuestOs> LogRouter<'p, S> {
                 self.left(deadline)?,
             );
             let answer = answer.map_err(|error| match error {
-                ProbeError::HungUp | ProbeError::Silent => Trouble::Unanswered,
+                ConnectionError::HungUp | ConnectionError::Silent => Trouble::Unanswered,
                 error => Trouble::Server(error),
             })?;
             return match Verdict::of(answer.status) {

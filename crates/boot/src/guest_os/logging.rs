@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use countersign_contract::code::Code;
+use countersign_plan::forwarding::trouble::Trouble;
 use countersign_plan::guest_os::handover::GuestPlan;
 use countersign_ports::guest_os::GuestOs;
 
@@ -15,6 +16,7 @@ use super::delivery;
 use crate::failure::Failure;
 use crate::log::{Line, Log, Summary};
 use crate::stage::Stage;
+use crate::wait::until;
 
 /// How long the server may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -34,24 +36,20 @@ pub(super) fn run<S: GuestOs>(system: &S, log: &mut Log<'_, S>, plan: &GuestPlan
 }
 
 fn probe_until_accepted<S: GuestOs>(system: &S, log: &Log<'_, S>, plan: &GuestPlan) -> Result<(), Failure> {
-    let deadline = system.uptime() + WAIT;
     let mut said = false;
-    loop {
-        let trouble = match delivery::send_probe(system, plan, TIMEOUT) {
-            Ok(()) => return Ok(()),
-            Err(trouble) => trouble,
-        };
-        let left = deadline.saturating_sub(system.uptime());
-        if left.is_zero() || !trouble.passes() {
-            return Err(Failure::machine(Stage::Logging, trouble.code(), trouble));
+    let attempt = || Ok(delivery::send_probe(system, plan, TIMEOUT));
+    let pause = |trouble: &Trouble, left: Duration| {
+        if !trouble.passes() {
+            return Ok(false);
         }
-        if !said {
+        if !std::mem::replace(&mut said, true) {
             log.tell(&Line::of(Code::NetworkChecking));
-            said = true;
         }
-        let pause = PAUSE.max(trouble.wanted_pause());
         system
-            .wait_for_change(left.min(pause))
+            .wait_for_change(left.min(PAUSE.max(trouble.wanted_pause())))
             .map_err(|error| Failure::machine(Stage::Logging, Code::NetworkFailed, error))?;
-    }
+        Ok(true)
+    };
+    until(system, WAIT, attempt, pause)?
+        .map_err(|trouble| Failure::machine(Stage::Logging, trouble.code(), trouble))
 }

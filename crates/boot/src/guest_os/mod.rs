@@ -13,7 +13,6 @@ mod logging;
 mod network;
 mod start;
 mod transcript;
-mod trouble;
 mod watch;
 
 use std::time::Duration;

@@ -15,6 +15,7 @@ use countersign_ports::guest_os::GuestOs;
 use crate::failure::Failure;
 use crate::log::{Line, Log, Summary};
 use crate::stage::Stage;
+use crate::wait::until;
 
 /// How long an address may take.
 const WAIT: Duration = Duration::from_secs(120);
@@ -46,9 +47,8 @@ pub(super) fn run<S: GuestOs>(system: &S, log: &mut Log<'_, S>, plan: &GuestPlan
 
 /// Sets the resolver up until it knows the log server; how many name servers it has.
 fn resolve<S: GuestOs>(system: &S, log: &Log<'_, S>, plan: &GuestPlan) -> Result<usize, Failure> {
-    let deadline = system.uptime() + NAME_WAIT;
     let mut said = false;
-    loop {
+    let attempt = || {
         let servers = system.name_servers().map_err(failed)?;
         let mut text: String = servers.iter().map(|server| format!("nameserver {server}\n")).collect();
         // They may come by DHCP, that is, from anybody on the link.
@@ -58,17 +58,16 @@ fn resolve<S: GuestOs>(system: &S, log: &Log<'_, S>, plan: &GuestPlan) -> Result
             text.push_str(&format!("search {}\n", domains.join(" ")));
         }
         system.replace_file(Path::new(RESOLVER), text.as_bytes()).map_err(failed)?;
-        let Err(error) = system.resolve(&plan.log.hostname) else { return Ok(servers.len()) };
-        let left = deadline.saturating_sub(system.uptime());
-        if left.is_zero() {
-            return Err(failed(error));
-        }
-        if !said {
+        Ok(system.resolve(&plan.log.hostname).map(|_| servers.len()))
+    };
+    let pause = |_: &SystemError, left: Duration| {
+        if !std::mem::replace(&mut said, true) {
             log.tell(&Line::of(Code::NetworkChecking));
-            said = true;
         }
         system.wait_for_change(left.min(PAUSE)).map_err(failed)?;
-    }
+        Ok(true)
+    };
+    until(system, NAME_WAIT, attempt, pause)?.map_err(failed)
 }
 
 fn failed(error: SystemError) -> Failure {

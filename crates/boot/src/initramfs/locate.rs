@@ -16,6 +16,7 @@ use countersign_ports::{Disk, Initramfs};
 use crate::failure::Failure;
 use crate::log::{Log, Summary};
 use crate::stage::Stage;
+use crate::wait::until;
 
 use super::preflight::Ready;
 
@@ -112,8 +113,7 @@ impl Ready {
 /// Waits for the one disk with the label. A disk that cannot be read is the reason only where none with the label comes:
 /// a broken volume is refused at `unlock`, which the log server is told of.
 fn find<S: Initramfs>(system: &S) -> Result<Disk, Failure> {
-    let deadline = system.uptime() + WAIT;
-    loop {
+    let look = || {
         let (mut labelled, mut broken) = (Vec::new(), None);
         for disk in system.disks().map_err(unreadable)? {
             match read(system, &disk, DESCRIPTOR_END) {
@@ -123,20 +123,19 @@ fn find<S: Initramfs>(system: &S) -> Result<Disk, Failure> {
             }
         }
         match labelled.len() {
-            0 => {}
-            1 => return Ok(labelled.remove(0)),
+            0 => Ok(Err(broken)),
+            1 => Ok(Ok(labelled.remove(0))),
             _ => {
                 let message = "expected one disk labelled cidata, found several";
-                return Err(Failure::machine(Stage::Locate, Code::CidataInvalid, message));
+                Err(Failure::machine(Stage::Locate, Code::CidataInvalid, message))
             }
         }
-        let left = deadline.saturating_sub(system.uptime());
-        if left.is_zero() || !system.wait_for_disk(left).map_err(unreadable)? {
-            let message = format!("expected a disk labelled cidata within {} s", WAIT.as_secs());
-            let missing = Failure::machine(Stage::Locate, Code::CidataMissing, message);
-            return Err(broken.unwrap_or(missing));
-        }
-    }
+    };
+    let found = until(system, WAIT, look, |_, left| system.wait_for_disk(left).map_err(unreadable))?;
+    found.map_err(|broken| {
+        let message = format!("expected a disk labelled cidata within {} s", WAIT.as_secs());
+        broken.unwrap_or_else(|| Failure::machine(Stage::Locate, Code::CidataMissing, message))
+    })
 }
 
 fn read<S: Initramfs>(system: &S, disk: &Disk, length: usize) -> Result<Vec<u8>, Failure> {

@@ -5,7 +5,7 @@ use std::io;
 use countersign_boot::guest_os::Verb;
 use countersign_contract::code::Code;
 use countersign_ports::Severity;
-use countersign_ports::guest_os::ProbeError;
+use countersign_ports::guest_os::ConnectionError;
 use countersign_rehearsal::Rehearsal;
 
 use crate::support::canaries::assert_silent;
@@ -54,7 +54,7 @@ fn the_end_is_an_error_on_the_console() {
 
 #[test]
 fn a_log_server_that_is_the_cause_is_not_waited_for_and_said_so() {
-    let machine = booted(|facts| facts.log_server = Err(ProbeError::Untrusted));
+    let machine = booted(|facts| facts.log_server = Err(ConnectionError::Untrusted));
     assert!(verb(&machine, Verb::Logging).result.is_err());
     let report = verb(&machine, Verb::Failure);
     // The unit powers the machine off next: the report itself does not fail.

@@ -12,7 +12,9 @@ use countersign_contract::code::Code;
 use countersign_plan::forwarding::ledger::{Forwarded, Position};
 use countersign_ports::Clock;
 use countersign_ports::error::{Result, SystemError};
-use countersign_ports::guest_os::{Arrival, Ending, Forwarder, GuestFiles, LogTarget, ProbeError, Reading};
+use countersign_ports::guest_os::{
+    Arrival, ConnectionError, Ending, Forwarder, GuestFiles, LogTarget, Reading,
+};
 use countersign_rehearsal::Rehearsal;
 
 use crate::support::guest_os::booted;
@@ -33,8 +35,8 @@ pub(crate) struct Ends<'m> {
     reading: Reading,
     script: VecDeque<Step>,
     /// What the next connections and ends of conversations come to; all is well where nothing is said.
-    connections: VecDeque<std::result::Result<(), ProbeError>>,
-    pub ends: VecDeque<std::result::Result<Ending, ProbeError>>,
+    connections: VecDeque<std::result::Result<(), ConnectionError>>,
+    pub ends: VecDeque<std::result::Result<Ending, ConnectionError>>,
     /// Seconds for which our half of the connection was to stay open.
     patience: Vec<Option<u64>>,
     /// The frames of the conversation.
@@ -150,7 +152,7 @@ impl Forwarder for Ends<'_> {
         self.read = None;
     }
 
-    fn connect(&mut self, target: &LogTarget, timeout: Duration) -> std::result::Result<(), ProbeError> {
+    fn connect(&mut self, target: &LogTarget, timeout: Duration) -> std::result::Result<(), ConnectionError> {
         assert!(!self.conversing, "one conversation at a time");
         assert_eq!((target.hostname.as_str(), target.port), ("logs.example.org", 6514));
         self.asked.push(format!("connect within {} s", timeout.as_secs()));
@@ -159,13 +161,17 @@ impl Forwarder for Ends<'_> {
         Ok(())
     }
 
-    fn send(&mut self, bytes: &[u8], _: Duration) -> std::result::Result<(), ProbeError> {
+    fn send(&mut self, bytes: &[u8], _: Duration) -> std::result::Result<(), ConnectionError> {
         assert!(self.conversing);
         self.heard.extend_from_slice(bytes);
         Ok(())
     }
 
-    fn finish(&mut self, _: Duration, patience: Option<Duration>) -> std::result::Result<Ending, ProbeError> {
+    fn finish(
+        &mut self,
+        _: Duration,
+        patience: Option<Duration>,
+    ) -> std::result::Result<Ending, ConnectionError> {
         assert!(std::mem::take(&mut self.conversing));
         self.patience.push(patience.map(|patience| patience.as_secs()));
         let numbers = self.numbers();
@@ -234,7 +240,7 @@ impl Forwarder for Ends<'_> {
     fn status(&mut self, _: &str) {}
 }
 
-const AWAY: std::result::Result<(), ProbeError> = Err(ProbeError::Unreachable);
+const AWAY: std::result::Result<(), ConnectionError> = Err(ConnectionError::Unreachable);
 
 #[test]
 fn the_whole_journal_goes_out_and_counts_when_the_conversation_has_ended() {
@@ -268,11 +274,13 @@ fn a_conversation_that_breaks_is_had_again_with_the_same_numbers() {
         let machine = booted(|_| ());
         let mut ends = Ends::new(&machine, 1..=3);
         ends = match broken {
-            "while waiting" => ends.script([Step::Comes(Arrival::HungUp(ProbeError::HungUp)), Step::Pass]),
+            "while waiting" => {
+                ends.script([Step::Comes(Arrival::HungUp(ConnectionError::HungUp)), Step::Pass])
+            }
             _ => ends.script([Step::Pass, Step::Pass]),
         };
         if broken == "at its end" {
-            ends.ends = [Err(ProbeError::HungUp)].into();
+            ends.ends = [Err(ConnectionError::HungUp)].into();
         }
         assert_eq!(ends.run(), Ok(()), "{broken}");
         assert_eq!((ends.in_vain.as_slice(), ends.confirmed.as_slice()), (&[1, 2, 3][..], &[1, 2, 3][..]));
@@ -323,7 +331,7 @@ fn a_server_that_is_away_is_asked_ever_more_rarely_and_the_daemon_can_see_why() 
 fn asked_to_end_it_sends_what_is_left_even_through_a_break() {
     let machine = booted(|_| ());
     let mut ends = Ends::new(&machine, 1..=4);
-    ends.ends = [Err(ProbeError::HungUp)].into();
+    ends.ends = [Err(ConnectionError::HungUp)].into();
     ends.connections = [Ok(()), AWAY, Ok(())].into();
     assert_eq!(ends.run(), Ok(()));
     assert_eq!((ends.in_vain.as_slice(), ends.confirmed.as_slice()), (&[1, 2, 3, 4][..], &[1, 2, 3, 4][..]));
@@ -338,7 +346,7 @@ fn a_forwarder_that_is_started_again_goes_on_behind_what_was_confirmed() {
     assert_eq!(again.run(), Ok(()));
     assert_eq!(again.asked[0], "open after c4 Following");
     assert_eq!(again.confirmed, [5, 6, 7, 8, 9]);
-    // A file that is none is no position.
+    // A file without a position in it.
     machine.replace_file(STATE.as_ref(), b"{").unwrap();
     let mut again = Ends::new(&machine, 1..=2);
     assert_eq!(again.run(), Ok(()));
@@ -369,7 +377,7 @@ fn conversations_grow_while_much_waits() {
 fn entries_that_the_journal_has_dropped_are_counted() {
     let machine = booted(|_| ());
     let mut ends =
-        Ends::new(&machine, [10, 11, 20, 21]).script([Step::Comes(Arrival::HungUp(ProbeError::HungUp))]);
+        Ends::new(&machine, [10, 11, 20, 21]).script([Step::Comes(Arrival::HungUp(ConnectionError::HungUp))]);
     assert_eq!(ends.run(), Ok(()));
     assert_eq!(ends.confirmed, [10, 11, 20, 21]);
     let lines: Vec<String> =

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign_plan::forwarding::ledger::{Forwarded, Position};
 use countersign_ports::guest_os::GuestFiles;
-use countersign_ports::guest_os::{Arrival, Ending, ProbeError};
+use countersign_ports::guest_os::{Arrival, ConnectionError, Ending};
 use countersign_rehearsal::Rehearsal;
 
 use crate::forward::{Ends, Step};
@@ -18,7 +18,7 @@ const B: &str = "CONTAINER_ID=b\nCONTAINER_PARTIAL_MESSAGE=true\n_PID=8\n";
 const A_ENDS: &str = "CONTAINER_ID=a\n_PID=7\n";
 const B_ENDS: &str = "CONTAINER_ID=b\n_PID=8\n";
 
-const BREAKS: Step = Step::Comes(Arrival::HungUp(ProbeError::HungUp));
+const BREAKS: Step = Step::Comes(Arrival::HungUp(ConnectionError::HungUp));
 
 /// Entries 1 to 9, of which 2, 5 and 8 are a line of `a`, and 4 and 7 one of `b`.
 fn lines(machine: &Rehearsal) -> Ends<'_> {
@@ -49,7 +49,7 @@ fn a_line_in_parts_is_one_record_and_takes_one_number() {
     assert!(!machine.lines().iter().any(|(_, line)| line.contains("HPL01123W")));
 }
 
-/// A file that is none is no position.
+/// A file without a position in it.
 fn from_the_start(machine: &Rehearsal) {
     machine.replace_file("/run/countersign/forward.json".as_ref(), b"{").unwrap();
 }
@@ -160,7 +160,7 @@ fn many_lines_that_end_at_once_are_confirmed_one_by_one() {
         ends.parts.insert(number, (5000, fields, long));
     }
     ends.parts.insert(3, (15_001, "", "3"));
-    let breaks = Err(ProbeError::HungUp);
+    let breaks = Err(ConnectionError::HungUp);
     ends.ends = [breaks.clone(), breaks.clone(), Ok(Ending::Answered), breaks].into();
     assert_eq!(ends.run(), Ok(()));
     assert_eq!(

@@ -7,7 +7,7 @@ use countersign_boot::guest_os::Verb;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
 use countersign_ports::Clock;
-use countersign_ports::guest_os::ProbeError;
+use countersign_ports::guest_os::ConnectionError;
 use countersign_rehearsal::{PlayedAnswer, Posted, Rehearsal};
 use serde_json::{Value, json};
 
@@ -135,18 +135,28 @@ fn each_no_has_its_code_and_starts_nothing() {
         (IAM, status(404), Code::LogTokenUntrusted, "expected a token in iam's answer"),
         (IAM, status(302), Code::LogTokenUntrusted, "expected a token in iam's answer"),
         (IAM, body("{}"), Code::LogTokenUntrusted, "expected a token in iam's answer"),
-        (IAM, Err(ProbeError::Untrusted), Code::LogTokenUntrusted, "of iam issued by an accepted authority"),
-        (IAM, Err(ProbeError::NameMismatch), Code::LogTokenUntrusted, "of iam with its host name"),
-        (IAM, Err(ProbeError::NotValidNow), Code::LogTokenUntrusted, "of iam that is valid now"),
-        (IAM, Err(ProbeError::Weak), Code::LogTokenUntrusted, "of iam signed with sha-256"),
-        (IAM, Err(ProbeError::Protocol), Code::LogTokenUntrusted, "conversation with iam"),
+        (
+            IAM,
+            Err(ConnectionError::Untrusted),
+            Code::LogTokenUntrusted,
+            "of iam issued by an accepted authority",
+        ),
+        (IAM, Err(ConnectionError::NameMismatch), Code::LogTokenUntrusted, "of iam with its host name"),
+        (IAM, Err(ConnectionError::NotValidNow), Code::LogTokenUntrusted, "of iam that is valid now"),
+        (IAM, Err(ConnectionError::Weak), Code::LogTokenUntrusted, "of iam signed with sha-256"),
+        (IAM, Err(ConnectionError::Protocol), Code::LogTokenUntrusted, "conversation with iam"),
         (SINGLES, status(403), Code::LogIngestionDenied, "to let the api key in the contract write records"),
         (SINGLES, status(401), Code::LogIngestionDenied, "to let the api key in the contract write records"),
         (SINGLES, status(404), Code::LogIngestionRefused, "expected the log service to take the records"),
         (SINGLES, status(301), Code::LogIngestionRefused, "expected the log service to take the records"),
-        (SINGLES, Err(ProbeError::Untrusted), Code::LogServerUntrusted, "issued by an accepted authority"),
-        (SINGLES, Err(ProbeError::NameMismatch), Code::LogServerName, "with the log server's name"),
-        (SINGLES, Err(ProbeError::Protocol), Code::LogServerProtocol, "expected a tls 1.2"),
+        (
+            SINGLES,
+            Err(ConnectionError::Untrusted),
+            Code::LogServerUntrusted,
+            "issued by an accepted authority",
+        ),
+        (SINGLES, Err(ConnectionError::NameMismatch), Code::LogServerName, "with the log server's name"),
+        (SINGLES, Err(ConnectionError::Protocol), Code::LogServerProtocol, "expected a tls 1.2"),
     ];
     for (path, answer, code, words) in cases {
         let machine = booted();
@@ -169,13 +179,13 @@ fn each_no_has_its_code_and_starts_nothing() {
 fn who_is_away_or_has_no_time_is_asked_for_two_minutes() {
     let later = |pause| Ok((429, pause, String::new()));
     let cases: Vec<(&str, PlayedAnswer, Code)> = vec![
-        (IAM, Err(ProbeError::NameResolution), Code::LogTokenUnavailable),
-        (IAM, Err(ProbeError::Unreachable), Code::LogTokenUnavailable),
-        (IAM, Err(ProbeError::Silent), Code::LogTokenUnavailable),
+        (IAM, Err(ConnectionError::NameResolution), Code::LogTokenUnavailable),
+        (IAM, Err(ConnectionError::Unreachable), Code::LogTokenUnavailable),
+        (IAM, Err(ConnectionError::Silent), Code::LogTokenUnavailable),
         (IAM, status(503), Code::LogTokenUnavailable),
         (IAM, later(Some(1)), Code::LogTokenUnavailable),
-        (SINGLES, Err(ProbeError::Unreachable), Code::LogServerUnreachable),
-        (SINGLES, Err(ProbeError::HungUp), Code::LogIngestionBusy),
+        (SINGLES, Err(ConnectionError::Unreachable), Code::LogServerUnreachable),
+        (SINGLES, Err(ConnectionError::HungUp), Code::LogIngestionBusy),
         (SINGLES, status(500), Code::LogIngestionBusy),
         (SINGLES, later(None), Code::LogIngestionBusy),
     ];

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign_contract::code::Code;
 use countersign_plan::forwarding::ledger::Position;
-use countersign_ports::guest_os::ProbeError;
+use countersign_ports::guest_os::ConnectionError;
 use countersign_rehearsal::{PlayedAnswer, Rehearsal};
 use serde_json::Value;
 
@@ -89,7 +89,7 @@ fn a_token_is_renewed_at_four_fifths_of_its_life_and_serves_on_while_iam_is_away
     let short =
         |number: u32| Ok((200, None, format!(r#"{{"access_token":"short-{number}","expires_in":5}}"#)));
     machine.answers(IAM, short(1));
-    machine.answers(IAM, Err(ProbeError::Unreachable));
+    machine.answers(IAM, Err(ConnectionError::Unreachable));
     machine.answers(IAM, short(2));
     let mut ends = Ends::new(&machine, []).script(steps);
     assert_eq!(ends.run(), Ok(()));
@@ -118,9 +118,13 @@ fn a_service_that_has_no_time_is_asked_ever_more_rarely_or_when_it_says() {
     for (answer, reason, pauses) in [
         (later(None), "expected the log service to take records now", [1, 2, 4, 8, 16, 30, 30]),
         (status(503), "expected the log service to take records now", [1, 2, 4, 8, 16, 30, 30]),
-        (Err(ProbeError::HungUp), "expected the log service to answer in time", [1, 2, 4, 8, 16, 30, 30]),
         (
-            Err(ProbeError::Unreachable),
+            Err(ConnectionError::HungUp),
+            "expected the log service to answer in time",
+            [1, 2, 4, 8, 16, 30, 30],
+        ),
+        (
+            Err(ConnectionError::Unreachable),
             "expected the log server to accept a connection",
             [1, 2, 4, 8, 16, 30, 30],
         ),

@@ -6,7 +6,7 @@ use countersign_boot::guest_os::Verb;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
 use countersign_ports::Clock;
-use countersign_ports::guest_os::ProbeError;
+use countersign_ports::guest_os::ConnectionError;
 
 use crate::support::canaries::assert_silent;
 use crate::support::guest_os::{booted, verb};
@@ -35,17 +35,17 @@ fn the_first_record_goes_out_with_the_client_files_of_the_contract() {
 #[test]
 fn each_answer_of_the_server_has_its_code_and_starts_nothing() {
     for (error, code) in [
-        (ProbeError::NameResolution, Code::NetworkFailed),
-        (ProbeError::Unreachable, Code::LogServerUnreachable),
-        (ProbeError::Untrusted, Code::LogServerUntrusted),
-        (ProbeError::NameMismatch, Code::LogServerName),
-        (ProbeError::NotValidNow, Code::LogServerDates),
-        (ProbeError::Weak, Code::LogServerWeak),
-        (ProbeError::ClientRefused, Code::LogClientRefused),
-        (ProbeError::ClientFiles, Code::LogClientUnusable),
-        (ProbeError::HungUp, Code::LogClientRefused),
-        (ProbeError::Silent, Code::LogServerProtocol),
-        (ProbeError::Protocol, Code::LogServerProtocol),
+        (ConnectionError::NameResolution, Code::NetworkFailed),
+        (ConnectionError::Unreachable, Code::LogServerUnreachable),
+        (ConnectionError::Untrusted, Code::LogServerUntrusted),
+        (ConnectionError::NameMismatch, Code::LogServerName),
+        (ConnectionError::NotValidNow, Code::LogServerDates),
+        (ConnectionError::Weak, Code::LogServerWeak),
+        (ConnectionError::ClientRefused, Code::LogClientRefused),
+        (ConnectionError::ClientFiles, Code::LogClientUnusable),
+        (ConnectionError::HungUp, Code::LogClientRefused),
+        (ConnectionError::Silent, Code::LogServerProtocol),
+        (ConnectionError::Protocol, Code::LogServerProtocol),
     ] {
         let answer = error.clone();
         let machine = booted(|facts| facts.log_server = Err(answer));
@@ -61,7 +61,7 @@ fn each_answer_of_the_server_has_its_code_and_starts_nothing() {
 
 #[test]
 fn a_server_that_is_not_there_yet_is_waited_for() {
-    let machine = booted(|facts| facts.log_server = Err(ProbeError::Unreachable));
+    let machine = booted(|facts| facts.log_server = Err(ConnectionError::Unreachable));
     let before = machine.uptime();
     machine.log_server_from(before + Duration::from_secs(61), Ok(()));
     let run = verb(&machine, Verb::Logging);
@@ -74,11 +74,11 @@ fn a_server_that_is_not_there_yet_is_waited_for() {
 #[test]
 fn a_server_that_never_comes_is_waited_for_two_minutes_and_one_that_refuses_not_at_all() {
     for (error, seconds) in [
-        (ProbeError::Unreachable, 120),
-        (ProbeError::NameResolution, 120),
-        (ProbeError::Untrusted, 0),
-        (ProbeError::ClientRefused, 0),
-        (ProbeError::Protocol, 0),
+        (ConnectionError::Unreachable, 120),
+        (ConnectionError::NameResolution, 120),
+        (ConnectionError::Untrusted, 0),
+        (ConnectionError::ClientRefused, 0),
+        (ConnectionError::Protocol, 0),
     ] {
         let machine = booted(|facts| facts.log_server = Err(error));
         let before = machine.uptime();

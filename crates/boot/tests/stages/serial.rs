@@ -91,7 +91,7 @@ fn a_lower_one_or_none_is_refused_at_its_place_before_anything_is_written() {
             Stage::Unlock,
             Code::ContractOlder,
             place,
-            "volume data: expected a serial that is not below the one that the volume's record keeps; use the newest",
+            "volume data: expected a serial that is not lower than the one in the volume's record; use the newest",
         );
         assert!(boot.sentence().ends_with(Code::ContractOlder.remedy()), "{}", boot.sentence());
         boot.assert_nothing_written();

@@ -16,8 +16,7 @@ pub(super) fn warnings(contract: &Contract, now: i64) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut look = |place: Option<Place>, not_before: i64, not_after: i64| {
         if let (Some(place), Some(message)) = (place, message(not_before, not_after, now)) {
-            let hint = Some(Code::CertificateEnding.remedy().to_owned());
-            found.push(Finding::new(Code::CertificateEnding, place, message, hint));
+            found.push(Finding::with(Code::CertificateEnding, place, message));
         }
     };
     let env = Pointer::section(SectionName::Env);
@@ -44,7 +43,7 @@ pub(super) fn warnings(contract: &Contract, now: i64) -> Vec<Finding> {
             look(Some(authority.place().clone()), facts.not_before, facts.not_after);
         }
     }
-    // One that is over was refused before; here is the one that will be.
+    // An expired certificate was refused before; this is about one that will expire.
     let signing = contract.signing_key().and_then(|key| SigningKey::parse(key).ok());
     if let Some((begin, end)) = signing.and_then(|key| Some((key.not_before()?, key.not_after()?)))
         && begin <= now

@@ -10,7 +10,5 @@ use countersign_contract::refusal::Finding;
 /// The notices, at the volumes of the workload section.
 pub(super) fn notices(contract: &Contract) -> Vec<Finding> {
     let unsaid = contract.volumes().iter().filter(|volume| !volume.options().initialize_said());
-    let code = Code::InitializeUnsaid;
-    let notice = |place| Finding::new(code, place, code.text(), Some(code.remedy().to_owned()));
-    unsaid.map(|volume| notice(volume.place().clone())).collect()
+    unsaid.map(|volume| Finding::of(Code::InitializeUnsaid, volume.place().clone())).collect()
 }

@@ -201,9 +201,7 @@ impl Progress {
     /// What the guest says about its image, whatever the contract.
     fn image(&mut self, circumstances: &Circumstances) {
         if circumstances.unsigned == Unsigned::Accept {
-            let code = Code::UnsignedAccepted;
-            let finding = Finding::new(code, root(), code.text(), Some(code.remedy().to_owned()));
-            self.add(Stage::Preflight, &finding);
+            self.add(Stage::Preflight, &Finding::of(Code::UnsignedAccepted, root()));
         }
     }
 
@@ -246,10 +244,7 @@ impl Progress {
     fn signer(&mut self, decided: Result<Signer, SignerRefusal>) -> Option<Signer> {
         match decided {
             Ok(Signer::Nobody) => {
-                let code = Code::Unsigned;
-                let place = Envelope::signature_place();
-                let finding = Finding::new(code, place, code.text(), Some(code.remedy().to_owned()));
-                self.add(Stage::Verify, &finding);
+                self.add(Stage::Verify, &Finding::of(Code::Unsigned, Envelope::signature_place()));
                 Some(Signer::Nobody)
             }
             Ok(signer) => Some(signer),
@@ -258,7 +253,7 @@ impl Progress {
                 None
             }
             Err(SignerRefusal::Library(error)) => {
-                self.add(Stage::Verify, &Finding::new(Code::BootInternal, root(), error.to_string(), None));
+                self.add(Stage::Verify, &Finding::with(Code::BootInternal, root(), error.to_string()));
                 None
             }
         }
@@ -334,7 +329,7 @@ impl Progress {
             // What is not supported was said, with its place.
             None if refusal.code() == Code::UnsupportedField => {}
             None => {
-                self.add(Stage::Validate, &Finding::new(refusal.code(), root(), refusal.to_string(), None));
+                self.add(Stage::Validate, &Finding::with(refusal.code(), root(), refusal.to_string()));
             }
         }
         None
@@ -350,9 +345,8 @@ impl Progress {
             match settle(volume, &assigned, facts) {
                 Ok(disk) => settled.push(disk),
                 Err(unsettled) => {
-                    let hint = Some(unsettled.code.remedy().to_owned());
                     let place = volume.place().clone();
-                    self.add(Stage::Unlock, &Finding::new(unsettled.code, place, unsettled.message, hint));
+                    self.add(Stage::Unlock, &Finding::with(unsettled.code, place, unsettled.message));
                 }
             }
         }
@@ -443,11 +437,7 @@ fn draft_signer(
         (None, Unsigned::Plain | Unsigned::Refuse) if sealed => {
             Err(SignerRefusal::Contract(signer::unsigned_sealed(place)))
         }
-        (None, Unsigned::Refuse) => {
-            let code = Code::UnsignedRefused;
-            let hint = Some(code.remedy().to_owned());
-            Err(SignerRefusal::Contract(Finding::new(code, place, code.text(), hint)))
-        }
+        (None, Unsigned::Refuse) => Err(SignerRefusal::Contract(Finding::of(Code::UnsignedRefused, place))),
         (None, _) => Ok(Signer::Nobody),
     }
 }

@@ -143,9 +143,9 @@ codes! {
         cause "the volume holds no file system of the expected kind, or its file system is damaged"
         remedy "check that filesystem in the contract is the one the volume was made with";
     FileSystemOther "HPL02100E" VOLUME_FILE_SYSTEM Error
-        "the file system of a volume is not the one that the contract names"
+        "a volume has another file system than the contract names"
         cause "the volume was made with another file system, or none was ever made on it"
-        remedy "let filesystem name the one that the volume was made with; a volume is never made again";
+        remedy "let filesystem name the file system that the volume was made with; a volume is never made again";
     ContractUnparsable "HPL05000E" PARSE_CONTRACT Error
         "the text is not valid YAML"
         cause "a syntax error, often an indentation, a tab, or an unclosed quote"
@@ -395,11 +395,11 @@ codes! {
         cause "the host put other bytes into the volume, or somebody with full rights changed the record"
         remedy "compare with a backup; remove trusted.countersign from the volume's root on a rescue machine to trust it";
     VolumeExchanged "HPL07122E" VOLUME_EXCHANGED Error
-        "the disk holds another volume than the one that the contract names"
+        "the disk holds another volume than the contract names"
         cause "two volumes were exchanged, a volume was copied under another name, or its name was changed"
         remedy "attach the right disk; to rename a volume, remove trusted.countersign from its root on a rescue machine";
     HeaderReplaced "HPL07123E" VOLUME_HEADER_REPLACED Error
-        "the header of a volume is not the one that the volume's record names"
+        "a volume has another header than its record names"
         cause "the host put an older or changed header back, or the header was changed outside of the guest"
         remedy "restore the header; if you changed it, remove trusted.countersign from the volume's root on a rescue machine";
     VolumeLeftAsItIs "HPL07124W" VOLUME_LEFT_UNCHANGED Warning
@@ -416,7 +416,7 @@ codes! {
         remedy "name integrity in the contract as it was when the volume was made; if it is named so, do not trust the disk";
     ContractOlder "HPL07127E" VOLUME_CONTRACT_OLDER Error
         "the contract is older than one that has opened a volume"
-        cause "env.countersign.serial is below the one that the volume's record keeps, or missing: an older contract was put back"
+        cause "env.countersign.serial is lower than the serial in the volume's record, or missing: an older contract was put back"
         remedy "use the newest contract; to go back to what an older one says, give it a higher serial and sign it again";
     VolumeMade "HPL07128W" VOLUME_MADE Warning
         "the disk is blank, and a new volume is made on it; whatever the volume held before is not there"

@@ -212,7 +212,7 @@ impl SectionTree {
         })
     }
 
-    /// The place of the field `name`, or of the section if there is none.
+    /// The place of the field `name`, or of the section where the field is missing.
     pub fn place_of(&self, name: &str) -> Place {
         let mark = self.value.get(name).map_or(self.value.mark(), Value::mark);
         Place { text: self.text, pointer: Pointer::section(self.name).child(name), mark: Some(mark) }

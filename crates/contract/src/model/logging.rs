@@ -223,11 +223,10 @@ fn syslog_server(
     match (syslog.child("cert"), &key) {
         (None, Some(_)) => refusals.push(Refusal::ClientCertificateMissing(missing(syslog, "cert"))),
         (Some(_), None) => refusals.push(Refusal::ClientKeyMissing(missing(syslog, "key"))),
-        (None, None) => warnings.push(Finding::new(
+        (None, None) => warnings.push(Finding::with(
             Code::NoClientCertificate,
             syslog.place(),
             "no client certificate for the log server",
-            Some(Code::NoClientCertificate.remedy().to_owned()),
         )),
         (Some(cert), Some(_)) => {
             if let (Some(leaf), Some(parsed)) = (chain.as_ref().and_then(|chain| chain.first()), &parsed_key)

@@ -37,9 +37,7 @@ impl Policy {
     /// What is wrong about the signer: the SHA-256 fingerprint of the signing key, lower-case hexadecimal, or none
     /// for an unsigned contract.
     pub fn signer_breach(&self, signer: Option<&str>) -> Option<Finding> {
-        let breach = |code: Code, message| {
-            Some(Finding::new(code, self.signing_key.clone(), message, Some(code.remedy().to_owned())))
-        };
+        let breach = |code: Code, message| Some(Finding::with(code, self.signing_key.clone(), message));
         match (signer, &self.signing_keys) {
             (None, _) if self.refuse_unsigned() => {
                 breach(Code::UnsignedRefused, "expected a signature, because countersign.policy demands one")
@@ -83,7 +81,7 @@ fn own<'t>(section: &Reader<'t>) -> Option<Reader<'t>> {
 }
 
 fn refused(code: Code, place: Place, message: &str) -> Finding {
-    Finding::new(code, place, message, Some(code.remedy().to_owned()))
+    Finding::with(code, place, message)
 }
 
 fn environment(env: &Reader<'_>, names: &[String], breaches: &mut Vec<Finding>) {

@@ -309,5 +309,5 @@ fn warn_weak(section: &Reader<'_>, warnings: &mut Vec<Finding>) {
 }
 
 fn warn(code: Code, place: Place, message: &str, warnings: &mut Vec<Finding>) {
-    warnings.push(Finding::new(code, place, message, Some(code.remedy().to_owned())));
+    warnings.push(Finding::with(code, place, message));
 }

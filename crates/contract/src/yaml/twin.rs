@@ -2,7 +2,7 @@
 //!
 //! YAML 1.2 lets more through than these readers of 1.1 do, above all tabs between an indicator and its value
 //! and adjacent colons in flow collections. Where the compose program refuses a file, so must the desk, and a
-//! text that two readers see in two ways is nobody's. Looks at the gaps between the parser's events, never at a
+//! text that two readers understand differently is refused. Looks at the gaps between the parser's events, never at a
 //! value.
 
 use granit_parser::{Event, ScalarStyle, Span, StructureStyle};

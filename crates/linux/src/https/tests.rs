@@ -62,7 +62,7 @@ fn what_is_no_answer_of_http_is_refused() {
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffff\r\n",
         &format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(FIELDS + 1)),
     ] {
-        assert_eq!(parsed(text, true), Err(ProbeError::Protocol), "{text:.60}");
+        assert_eq!(parsed(text, true), Err(ConnectionError::Protocol), "{text:.60}");
     }
 }
 
@@ -127,10 +127,10 @@ fn a_request_is_heard_as_it_was_meant_and_its_answer_returns() {
 fn an_answer_that_is_cut_is_none() {
     let pki = Pki::new();
     for (answer, in_order, expected) in [
-        ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{}", true, Err(ProbeError::HungUp)),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{}", false, Err(ProbeError::HungUp)),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{}", true, Err(ConnectionError::HungUp)),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{}", false, Err(ConnectionError::HungUp)),
         ("HTTP/1.1 200 OK\r\n\r\n{}", true, Ok((200, None, b"{}".to_vec()))),
-        ("", true, Err(ProbeError::HungUp)),
+        ("", true, Err(ConnectionError::HungUp)),
     ] {
         let server = quiet(&pki, "");
         let port = server.port;
@@ -154,8 +154,8 @@ fn another_server_is_refused_before_it_hears_anything() {
         body: b"canary",
     };
     let answer = Linux::new().post(&other, Duration::from_secs(30));
-    assert_eq!(answer.map(|answer| answer.status), Err(ProbeError::Untrusted));
+    assert_eq!(answer.map(|answer| answer.status), Err(ConnectionError::Untrusted));
     // One that wants a certificate of ours is another service.
     let server = quiet(&pki, "-tls1_2 -Verify 2 -verify_return_error");
-    assert_eq!(post(&pki, "localhost", server.port, None), Err(ProbeError::Protocol));
+    assert_eq!(post(&pki, "localhost", server.port, None), Err(ConnectionError::Protocol));
 }

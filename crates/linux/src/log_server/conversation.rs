@@ -27,7 +27,7 @@ use openssl::ssl::{ErrorCode, SslStream};
 
 use super::Result;
 use crate::tls::{is_closed, is_over, refusal, rest, wait, wait_or_refuse};
-use countersign_ports::guest_os::{Ending, ProbeError};
+use countersign_ports::guest_os::{ConnectionError, Ending};
 
 /// How long a reset may follow the server's end.
 const AFTERMATH: Duration = Duration::from_millis(100);
@@ -62,7 +62,7 @@ impl Conversation {
                 Err(error) if matches!(error.code(), ErrorCode::WANT_READ | ErrorCode::WANT_WRITE) => {
                     return Ok(());
                 }
-                Err(error) if is_over(&error) || is_closed(&error) => return Err(ProbeError::HungUp),
+                Err(error) if is_over(&error) || is_closed(&error) => return Err(ConnectionError::HungUp),
                 Err(error) => return Err(refusal(self.stream.ssl(), &error)),
             }
         }
@@ -104,12 +104,12 @@ impl Conversation {
                 self.hear_the_last(deadline)?;
                 Ok(Ending::Answered)
             }
-            Err(ProbeError::Silent) if patient < deadline => {
+            Err(ConnectionError::Silent) if patient < deadline => {
                 self.close_our_half()?;
                 self.read_to_end(deadline)?;
                 // One is our own end, which may cross the server's.
                 match self.unread_at_most(1) {
-                    Err(ProbeError::Silent) => Err(ProbeError::HungUp),
+                    Err(ConnectionError::Silent) => Err(ConnectionError::HungUp),
                     heard => heard.map(|()| Ending::Closed),
                 }
             }
@@ -119,12 +119,12 @@ impl Conversation {
 
     fn close_our_half(&self) -> Result<()> {
         // Fails if the connection was reset.
-        self.stream.get_ref().shutdown(Shutdown::Write).map_err(|_| ProbeError::HungUp)
+        self.stream.get_ref().shutdown(Shutdown::Write).map_err(|_| ConnectionError::HungUp)
     }
 
     /// The server has hung up before we were done; its last words may still say why.
-    fn hung_up(&mut self, deadline: Instant) -> ProbeError {
-        self.read_to_end(deadline).err().unwrap_or(ProbeError::HungUp)
+    fn hung_up(&mut self, deadline: Instant) -> ConnectionError {
+        self.read_to_end(deadline).err().unwrap_or(ConnectionError::HungUp)
     }
 
     /// `Ok` if the server ended without complaint, with or without a TLS goodbye.
@@ -134,7 +134,7 @@ impl Conversation {
             match self.stream.ssl_read(&mut ignored) {
                 Ok(_) => {}
                 Err(error) if is_over(&error) => break,
-                Err(error) if is_closed(&error) => return Err(ProbeError::HungUp),
+                Err(error) if is_closed(&error) => return Err(ConnectionError::HungUp),
                 Err(error) => wait_or_refuse(&self.stream, &error, deadline)?,
             }
         }
@@ -148,7 +148,7 @@ impl Conversation {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     wait(socket, ErrorCode::WANT_READ, deadline)?;
                 }
-                Err(_) => return Err(ProbeError::HungUp),
+                Err(_) => return Err(ConnectionError::HungUp),
             }
         }
     }
@@ -160,26 +160,26 @@ impl Conversation {
         let timeout = PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX);
         match poll(&mut watched, timeout) {
             Ok(0) | Err(Errno::EINTR) => Ok(()),
-            Ok(_) => Err(ProbeError::HungUp),
-            Err(_) => Err(ProbeError::Protocol),
+            Ok(_) => Err(ConnectionError::HungUp),
+            Err(_) => Err(ConnectionError::Protocol),
         }
     }
 
     /// Both halves are closed: waits until the server's kernel has acknowledged ours, or has reset the connection.
     fn hear_the_last(&self, deadline: Instant) -> Result<()> {
         let socket = self.stream.get_ref();
-        let failed = |_: Errno| ProbeError::Protocol;
+        let failed = |_: Errno| ConnectionError::Protocol;
         // A socket closed on both sides is ready all the time: only changes count.
         let changes = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(failed)?;
         changes.add(socket, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, 0)).map_err(failed)?;
         loop {
             match self.unread_at_most(0) {
-                Err(ProbeError::Silent) => {}
+                Err(ConnectionError::Silent) => {}
                 heard => return heard,
             }
             let rest = rest(deadline);
             if rest.is_zero() {
-                return Err(ProbeError::Silent);
+                return Err(ConnectionError::Silent);
             }
             let timeout = EpollTimeout::try_from(rest).unwrap_or(EpollTimeout::MAX);
             match changes.wait(&mut [EpollEvent::empty()], timeout) {
@@ -194,9 +194,9 @@ impl Conversation {
         let socket = self.stream.get_ref();
         match (socket.take_error(), unacknowledged(socket)) {
             (Ok(None), Ok(left)) if left <= bytes => Ok(()),
-            (Ok(None), Ok(_)) => Err(ProbeError::Silent),
-            (Ok(Some(_)), _) => Err(ProbeError::HungUp),
-            _ => Err(ProbeError::Protocol),
+            (Ok(None), Ok(_)) => Err(ConnectionError::Silent),
+            (Ok(Some(_)), _) => Err(ConnectionError::HungUp),
+            _ => Err(ConnectionError::Protocol),
         }
     }
 }

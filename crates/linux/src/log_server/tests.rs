@@ -59,7 +59,11 @@ fn a_client_certificate_of_another_authority_is_a_refusal_in_either_version() {
     pki.issue("client", "other", "extendedKeyUsage=clientAuth", "-days 2");
     for options in ["-tls1_2", "-tls1_3"] {
         let server = asking(&pki, options);
-        assert_eq!(send(&pki.target("localhost", server.port)), Err(ProbeError::ClientRefused), "{options}");
+        assert_eq!(
+            send(&pki.target("localhost", server.port)),
+            Err(ConnectionError::ClientRefused),
+            "{options}"
+        );
     }
 }
 
@@ -68,11 +72,11 @@ fn an_expired_client_certificate_is_a_refusal() {
     let pki = Pki::new();
     pki.issue("client", "ca", "extendedKeyUsage=clientAuth", "-days -1");
     let server = asking(&pki, "");
-    assert_eq!(send(&pki.target("localhost", server.port)), Err(ProbeError::ClientRefused));
+    assert_eq!(send(&pki.target("localhost", server.port)), Err(ConnectionError::ClientRefused));
 }
 
 /// What is wrong with the server's certificate, and nothing is sent to it.
-fn refused(pki: &Pki, hostname: &str) -> ProbeError {
+fn refused(pki: &Pki, hostname: &str) -> ConnectionError {
     let server = asking(pki, "");
     let error = send(&pki.target(hostname, server.port)).unwrap_err();
     let heard = server.heard();
@@ -101,7 +105,7 @@ fn each_fault_of_a_server_certificate_has_its_own_error() {
         found.push(send(&pki.target("localhost", server.port)).unwrap_err());
         assert!(!server.heard().contains("authentication probe"));
     }
-    use ProbeError::{NameMismatch, NotValidNow, Untrusted, Weak};
+    use ConnectionError::{NameMismatch, NotValidNow, Untrusted, Weak};
     assert_eq!(found, [Untrusted, NameMismatch, NameMismatch, NotValidNow, Weak, Untrusted]);
 
     pki.issue("server", "ca", "subjectAltName=DNS:127.0.0.1", "-days 2");
@@ -112,7 +116,7 @@ fn each_fault_of_a_server_certificate_has_its_own_error() {
 fn old_protocol_versions_are_refused() {
     let pki = Pki::new();
     let server = asking(&pki, "-tls1_1 -cipher DEFAULT:@SECLEVEL=0");
-    assert_eq!(send(&pki.target("localhost", server.port)), Err(ProbeError::Protocol));
+    assert_eq!(send(&pki.target("localhost", server.port)), Err(ConnectionError::Protocol));
 }
 
 #[test]
@@ -120,19 +124,19 @@ fn client_files_that_do_not_fit_together_are_found_before_any_connection() {
     let pki = Pki::new();
     let mut target = pki.target("localhost", 1);
     target.key = pki.path("server.key").to_str().unwrap().into();
-    assert_eq!(send(&target), Err(ProbeError::ClientFiles));
+    assert_eq!(send(&target), Err(ConnectionError::ClientFiles));
     target.key = pki.path("absent").to_str().unwrap().into();
-    assert_eq!(send(&target), Err(ProbeError::ClientFiles));
+    assert_eq!(send(&target), Err(ConnectionError::ClientFiles));
     target.ca = target.key.clone();
-    assert_eq!(send(&target), Err(ProbeError::Untrusted));
+    assert_eq!(send(&target), Err(ConnectionError::Untrusted));
 }
 
 #[test]
 fn names_that_do_not_resolve_and_closed_ports_are_told_apart() {
     let pki = Pki::new();
-    assert_eq!(send(&pki.target("canary.invalid", 6514)), Err(ProbeError::NameResolution));
+    assert_eq!(send(&pki.target("canary.invalid", 6514)), Err(ConnectionError::NameResolution));
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    assert_eq!(send(&pki.target("127.0.0.1", port)), Err(ProbeError::Unreachable));
+    assert_eq!(send(&pki.target("127.0.0.1", port)), Err(ConnectionError::Unreachable));
 }
 
 #[test]
@@ -141,7 +145,7 @@ fn a_server_that_says_nothing_or_something_else_is_a_protocol_error_in_time() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = pki.target("127.0.0.1", listener.local_addr().unwrap().port());
     let silent = Linux::new().send(&target, &[frame(RECORD)], Duration::from_millis(300));
-    assert_eq!(silent, Err(ProbeError::Silent));
+    assert_eq!(silent, Err(ConnectionError::Silent));
 
     let chatter = std::thread::spawn(move || {
         // The connection of the first half is still in the queue.
@@ -150,7 +154,7 @@ fn a_server_that_says_nothing_or_something_else_is_a_protocol_error_in_time() {
         let _ = io::Write::write_all(&mut socket, b"220 mail.example ESMTP\r\n");
         let _ = socket.read(&mut [0; 1000]);
     });
-    assert_eq!(send(&target), Err(ProbeError::Protocol));
+    assert_eq!(send(&target), Err(ConnectionError::Protocol));
     chatter.join().unwrap();
 }
 
@@ -265,7 +269,7 @@ fn rsyslogd_refusing_the_authority_of_a_certificate_is_a_refusal() {
     let pki = Pki::new();
     pki.issue("client", "other", "extendedKeyUsage=clientAuth", "-days 2");
     let Some(server) = Rsyslog::start(&pki, r#"StreamDriver.AuthMode="x509/certvalid""#) else { return };
-    assert_eq!(send(&pki.target("localhost", server.port)), Err(ProbeError::ClientRefused));
+    assert_eq!(send(&pki.target("localhost", server.port)), Err(ConnectionError::ClientRefused));
 }
 
 /// rsyslogd hangs up without an alert on a name that it does not permit, unless the record came so quickly that it
@@ -277,7 +281,7 @@ fn rsyslogd_not_permitting_a_name_is_a_refusal_or_the_record_is_there() {
     let Some(server) = Rsyslog::start(&pki, options) else { return };
     match send(&pki.target("localhost", server.port)) {
         Ok(()) => assert_eq!(server.received().trim_end(), RECORD),
-        refused => assert_eq!(refused, Err(ProbeError::ClientRefused)),
+        refused => assert_eq!(refused, Err(ConnectionError::ClientRefused)),
     }
 }
 
@@ -305,6 +309,6 @@ fn a_server_that_hangs_up_without_a_word_is_a_refusal() {
             });
             send(&target)
         });
-        assert_eq!(answer, Err(ProbeError::ClientRefused), "goodbye {goodbye}, waits {waits}");
+        assert_eq!(answer, Err(ConnectionError::ClientRefused), "goodbye {goodbye}, waits {waits}");
     }
 }

@@ -69,7 +69,7 @@ pub struct Forwarded {
 pub struct Ledger {
     confirmed: Position,
     /// Behind the last entry that was read.
-    sent: Position,
+    read: Position,
     /// The furthest that was ever read.
     furthest: Position,
     /// Entries up to this number are not missed again.
@@ -93,7 +93,7 @@ impl Ledger {
     /// Goes on behind a position; no conversation lasts longer.
     pub fn new(confirmed: Position, longest: Duration) -> Ledger {
         Ledger {
-            sent: confirmed.clone(),
+            read: confirmed.clone(),
             furthest: confirmed.clone(),
             confirmed,
             longest,
@@ -115,9 +115,9 @@ impl Ledger {
 
     /// An entry was read. Returns how many are missing before it, each counted once however often it is missed; what
     /// was sent in vain and is gone from the journal when it ought to be sent again is missing too.
-    pub fn read(&mut self, entry: &Entry) -> u64 {
+    pub fn note_read(&mut self, entry: &Entry) -> u64 {
         let (number, known, gap) = (self.number(entry), self.known(entry), self.gap(entry));
-        if self.sent.cursor.is_none() {
+        if self.read.cursor.is_none() {
             self.origin = Some(known);
         }
         let before = number - 1;
@@ -125,41 +125,41 @@ impl Ledger {
         if missing > 0 {
             self.missed = before;
         }
-        let (sent, furthest) = (&mut self.sent, &self.furthest);
+        let (read, furthest) = (&mut self.read, &self.furthest);
         // Which of the entries that are gone made one record cannot be told any more: no number is taken twice.
-        let joined = furthest.number + sent.record != furthest.record + sent.number;
-        sent.record += before.saturating_sub(sent.number);
+        let joined = furthest.number + read.record != furthest.record + read.number;
+        read.record += before.saturating_sub(read.number);
         if gap > 0 && number <= furthest.number && joined {
-            sent.record = sent.record.max(furthest.record);
+            read.record = read.record.max(furthest.record);
         }
-        sent.number = number;
-        sent.cursor = Some(entry.cursor.clone());
+        read.number = number;
+        read.cursor = Some(entry.cursor.clone());
         missing
     }
 
     /// The number of an entry that comes next: the journal's own, else one more than the last one's.
     fn number(&self, entry: &Entry) -> u64 {
-        entry.number.unwrap_or(self.sent.number + 1).max(1)
+        entry.number.unwrap_or(self.read.number + 1).max(1)
     }
 
     /// The number up to which entries are accounted for.
     fn known(&self, next: &Entry) -> u64 {
-        match self.sent.cursor {
+        match self.read.cursor {
             // What was before the very first entry is not known; as long as nothing is confirmed it is sent again.
             None => self.origin.unwrap_or(self.number(next) - 1),
-            Some(_) => self.sent.number,
+            Some(_) => self.read.number,
         }
     }
 
     /// The number of the next record.
     pub fn next_record(&mut self) -> u64 {
-        self.sent.record += 1;
-        self.sent.record
+        self.read.record += 1;
+        self.read.record
     }
 
     /// The record is on its way, in a frame of so many bytes, at this uptime; it was made that long after the kernel
     /// had started, in microseconds.
-    pub fn send(&mut self, made: u64, bytes: usize, uptime: Duration) {
+    pub fn note_sent(&mut self, made: u64, bytes: usize, uptime: Duration) {
         self.bytes += bytes;
         let (begun, _) = *self.begun.get_or_insert((uptime, made / 1_000_000));
         self.soon = self.bytes >= self.limit && uptime.saturating_sub(begun) < SOON;
@@ -185,7 +185,7 @@ impl Ledger {
                 return false;
             }
         }
-        self.confirmed = self.sent.clone();
+        self.confirmed = self.read.clone();
         self.limit = match self.soon {
             true => (self.limit * 2).min(MOST_BYTES),
             false => self.limit.min(FIRST_BYTES.max(self.limit / 2)),
@@ -201,10 +201,10 @@ impl Ledger {
 
     /// The conversation broke; one that never began tells nothing about the server.
     pub fn lose(&mut self, began: bool) {
-        if self.sent.number > self.furthest.number {
-            self.furthest = self.sent.clone();
+        if self.read.number > self.furthest.number {
+            self.furthest = self.read.clone();
         }
-        self.sent = self.confirmed.clone();
+        self.read = self.confirmed.clone();
         if began {
             self.limit = (self.limit / 2).max(LEAST_BYTES);
         }
@@ -217,8 +217,8 @@ impl Ledger {
     }
 
     /// Behind the last entry that was read.
-    pub fn sent(&self) -> &Position {
-        &self.sent
+    pub fn read_to(&self) -> &Position {
+        &self.read
     }
 
     /// When the first record on its way was made, in seconds since the kernel started.

@@ -11,4 +11,5 @@ pub mod lines;
 pub mod own;
 pub mod singles;
 pub mod syslog;
+pub mod trouble;
 pub mod verdict;

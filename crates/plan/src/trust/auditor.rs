@@ -28,9 +28,7 @@ impl Auditor {
     /// `HPL11001E` where the token does not open or there is no key to open it, `HPL11002E` where it is no RSA public
     /// key or certificate of at least 2048 bits.
     pub fn read(named: &AttestationKey, image: Option<&ImageKey>) -> Result<Auditor, Finding> {
-        let refused = |code: Code, message: String| {
-            Finding::new(code, named.place().clone(), message, Some(code.remedy().to_owned()))
-        };
+        let refused = |code: Code, message: String| Finding::with(code, named.place().clone(), message);
         let recipient = match (named.token(), image) {
             (None, _) => Recipient::parse(named.raw()),
             (Some(_), None) => return Err(Finding::from(&Refusal::Sealed(named.place().clone()))),

@@ -20,8 +20,7 @@ use countersign_crypto::section_token::SectionToken;
 pub fn unseal(section: &Section, key: &ImageKey) -> Result<Option<SectionText>, Finding> {
     let Some(token) = section.token() else { return Ok(None) };
     token.open(section.name().into(), key).map(Some).map_err(|unopened| {
-        let hint = Some(Code::BootInvalidContract.remedy().to_owned());
-        Finding::new(Code::BootInvalidContract, section.place().clone(), unopened.to_string(), hint)
+        Finding::with(Code::BootInvalidContract, section.place().clone(), unopened.to_string())
     })
 }
 
@@ -52,9 +51,7 @@ pub fn unprotected(section: &Section, tree: &SectionTree) -> Vec<Finding> {
             places.push(tree.place_of("signingKey"));
         }
     }
-    let code = Code::PolicyUnprotected;
-    let hint = || Some(code.remedy().to_owned());
-    places.into_iter().map(|place| Finding::new(code, place, code.text(), hint())).collect()
+    places.into_iter().map(|place| Finding::of(Code::PolicyUnprotected, place)).collect()
 }
 
 /// Both sections against the schema, then as a typed contract.

@@ -57,6 +57,15 @@ pub enum SignerRefusal {
 
 /// Whether a contract may be looked into at all: one with anything sealed needs a signature, whatever it holds.
 ///
+/// ```
+/// use countersign_contract::envelope::Envelope;
+/// use countersign_plan::guest_os::image::Unsigned;
+/// use countersign_plan::trust::signer::admit;
+///
+/// let plain = Envelope::parse(b"workload: |\n  type: workload\nenv: |\n  type: env\n").unwrap();
+/// assert!(admit(&plain, Unsigned::Plain).is_ok());
+/// ```
+///
 /// # Errors
 /// `HPL12109E`, where the signature should stand.
 pub fn admit(envelope: &Envelope, rule: Unsigned) -> Result<(), Finding> {
@@ -70,7 +79,7 @@ pub fn admit(envelope: &Envelope, rule: Unsigned) -> Result<(), Finding> {
 pub fn unsigned_sealed(place: Place) -> Finding {
     let code = Code::SealedUnsigned;
     let message = "expected a signature, because a section is sealed";
-    Finding::new(code, place, message, Some(code.remedy().to_owned()))
+    Finding::with(code, place, message)
 }
 
 /// Decides who signed. `now` is in seconds since 1970; `rule` is the image's own.
@@ -134,10 +143,9 @@ fn in_its_dates(key: &SigningKey, place: &Place, now: i64) -> Result<(), SignerR
     }
     let code = Code::ContractExpired;
     let message = "expected a signing certificate that is valid now";
-    Err(SignerRefusal::Dates(Finding::new(code, place.clone(), message, Some(code.remedy().to_owned()))))
+    Err(SignerRefusal::Dates(Finding::with(code, place.clone(), message)))
 }
 
 fn refused(code: Code, place: Place, message: impl ToString) -> SignerRefusal {
-    let hint = Some(code.remedy().to_owned());
-    SignerRefusal::Contract(Finding::new(code, place, message.to_string(), hint))
+    SignerRefusal::Contract(Finding::with(code, place, message.to_string()))
 }

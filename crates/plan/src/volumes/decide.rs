@@ -175,6 +175,30 @@ pub fn settle(
 
 /// Decides about the disk of one volume.
 ///
+/// ```
+/// use countersign_contract::model::{FileSystem, Initialize};
+/// use countersign_plan::volumes::content::Content;
+/// use countersign_plan::volumes::facts::DiskFacts;
+/// use countersign_plan::volumes::{Action, decide};
+///
+/// let blank = DiskFacts {
+///     device: "/dev/vdb".into(),
+///     serial: "data".to_owned(),
+///     size: 1 << 30,
+///     read_only: false,
+///     content: Content::Blank,
+///     partitions: Vec::new(),
+/// };
+/// assert_eq!(decide(&blank, Initialize::IfBlank, FileSystem::Ext4), Ok(Action::CreateOnDisk));
+///
+/// let foreign = DiskFacts { content: Content::Known("an XFS file system"), ..blank };
+/// let refusal = decide(&foreign, Initialize::IfBlank, FileSystem::Ext4).unwrap_err();
+/// assert_eq!(
+///     refusal.to_string(),
+///     "expected a blank disk or a LUKS volume on vdb, found an XFS file system"
+/// );
+/// ```
+///
 /// # Errors
 /// [`VolumeRefusal`], and nothing may be written then.
 pub fn decide(

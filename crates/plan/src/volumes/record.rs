@@ -100,7 +100,7 @@ pub enum RecordFault {
     #[error("expected the header that the volume's record names")]
     OtherHeader,
     /// The contract's serial is below the record's, or missing.
-    #[error("expected a serial that is not below the one that the volume's record keeps")]
+    #[error("expected a serial that is not lower than the one in the volume's record")]
     OlderContract,
 }
 

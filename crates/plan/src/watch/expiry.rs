@@ -8,7 +8,7 @@ use super::{Expiry, Subject};
 use crate::dates;
 use crate::guest_os::image::ImageManifest;
 
-/// The certificates of the log connection and of the image; of several the one that ends first.
+/// The certificates of the log connection and of the image; of several the first to expire.
 pub fn expiries(contract: &Contract, manifest: &ImageManifest) -> Vec<Expiry> {
     let mut expiries = Vec::new();
     match contract.logging() {

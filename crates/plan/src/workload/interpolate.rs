@@ -40,6 +40,14 @@ pub struct Interpolated {
 
 /// Replaces the variables in `text`; the result has at most `bound` bytes.
 ///
+/// ```
+/// use countersign_plan::workload::interpolate::interpolate;
+///
+/// let lookup = |name: &str| (name == "TAG").then_some("v2");
+/// let made = interpolate("registry/app:${TAG:-latest}", 100, &lookup).unwrap();
+/// assert_eq!(made.text.as_str(), "registry/app:v2");
+/// ```
+///
 /// # Errors
 /// [`Fault`], the first.
 pub fn interpolate<'a>(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{LogTarget, ProbeError};
+use super::{ConnectionError, LogTarget};
 use crate::error::Result;
 
 /// How the journal is read.
@@ -22,7 +22,7 @@ pub enum Arrival {
     /// The journal has been read to its end, or, for this reason, can be read no further.
     EndOfJournal(Option<String>),
     /// The log server has ended the conversation, for this reason if it gave one.
-    HungUp(ProbeError),
+    HungUp(ConnectionError),
     /// The time is over.
     Due,
     /// The forwarder has to end.
@@ -48,16 +48,16 @@ pub trait Forwarder {
     /// Closes the journal, if it is open.
     fn close_journal(&mut self);
     /// Begins a conversation with the log server, which may take this long.
-    fn connect(&mut self, target: &LogTarget, timeout: Duration) -> std::result::Result<(), ProbeError>;
+    fn connect(&mut self, target: &LogTarget, timeout: Duration) -> std::result::Result<(), ConnectionError>;
     /// Hands bytes over; returns when the kernel has taken them, which may take this long.
-    fn send(&mut self, bytes: &[u8], timeout: Duration) -> std::result::Result<(), ProbeError>;
+    fn send(&mut self, bytes: &[u8], timeout: Duration) -> std::result::Result<(), ConnectionError>;
     /// Ends the conversation, which may take this long. Our half of the connection stays open until the server has
     /// closed its own, or `patience` is over.
     fn finish(
         &mut self,
         timeout: Duration,
         patience: Option<Duration>,
-    ) -> std::result::Result<Ending, ProbeError>;
+    ) -> std::result::Result<Ending, ConnectionError>;
     /// Breaks the conversation off, if there is one.
     fn disconnect(&mut self);
     /// Waits for whatever comes first; bytes of the journal go to `buffer`.

@@ -8,10 +8,11 @@ mod log_server;
 mod network;
 
 pub use alarm::{Alarm, Wake};
+pub use countersign_crypto::tls::ConnectionError;
 pub use engine::{Containers, Engine};
 pub use files::{GuestFiles, HANDOVER, Notes};
 pub use forwarder::{Arrival, Ending, Forwarder, Reading};
-pub use log_server::{Answer, Https, LogServer, LogTarget, Post, ProbeError};
+pub use log_server::{Answer, Https, LogServer, LogTarget, Post};
 pub use network::Network;
 
 use crate::{Clock, Disks, Mounts, Report, Tables};

@@ -35,9 +35,9 @@ pub struct Message {
     pub host: String,
     /// Program or container.
     pub app: String,
-    /// Process id, `-` if there is none.
+    /// Process id; `-` means that the sender gave none.
     pub procid: String,
-    /// Structured data, `-` if there is none.
+    /// Structured data; `-` means that the sender gave none.
     pub data: String,
     /// The text.
     pub msg: String,

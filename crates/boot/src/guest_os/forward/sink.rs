@@ -10,6 +10,7 @@ use countersign_plan::forwarding::entry::Entry;
 use countersign_plan::forwarding::ledger::{REQUEST_LONGEST, SYSLOG_LONGEST};
 use countersign_plan::forwarding::singles::Batch;
 use countersign_plan::forwarding::syslog;
+use countersign_plan::forwarding::trouble::Trouble;
 use countersign_plan::guest_os::handover::GuestPlan;
 use countersign_ports::guest_os::{Ending, Forwarder, GuestOs, LogTarget};
 
@@ -17,7 +18,6 @@ use crate::log::Line;
 
 use super::super::delivery::syslog_server;
 use super::super::log_router::LogRouter;
-use super::super::trouble::Trouble;
 
 /// Bytes of frames that are handed over at once, as long as one has no more.
 const FRAMES: usize = 16 << 10;
@@ -52,7 +52,7 @@ impl<'f, S: GuestOs> Sink<'f, S> {
         if let Some(router) = LogRouter::of(system, plan)? {
             return Ok(Sink::Router { router, batch: Batch::default() });
         }
-        let unusable = || Trouble::Server(countersign_ports::guest_os::ProbeError::ClientFiles);
+        let unusable = || Trouble::Server(countersign_ports::guest_os::ConnectionError::ClientFiles);
         let target = syslog_server(plan).ok_or_else(unusable)?;
         Ok(Sink::Syslog { target, hostname: &plan.hostname, frames: Vec::with_capacity(FRAMES) })
     }
@@ -91,18 +91,22 @@ impl<'f, S: GuestOs> Sink<'f, S> {
     }
 
     /// Begins, which may take this long.
-    pub(super) fn begin<F: Forwarder>(&self, ends: &mut F, timeout: Duration) -> Result<(), Trouble> {
+    pub(super) fn begin<F: Forwarder>(&self, forwarder: &mut F, timeout: Duration) -> Result<(), Trouble> {
         match self {
-            Sink::Syslog { target, .. } => Ok(ends.connect(target, timeout)?),
+            Sink::Syslog { target, .. } => Ok(forwarder.connect(target, timeout)?),
             // The request says it all.
             Sink::Router { .. } => Ok(()),
         }
     }
 
     /// Hands over what can be, which may take this long.
-    pub(super) fn hand_over<F: Forwarder>(&mut self, ends: &mut F, timeout: Duration) -> Result<(), Trouble> {
+    pub(super) fn hand_over<F: Forwarder>(
+        &mut self,
+        forwarder: &mut F,
+        timeout: Duration,
+    ) -> Result<(), Trouble> {
         if let Sink::Syslog { frames, .. } = self {
-            ends.send(frames, timeout)?;
+            forwarder.send(frames, timeout)?;
             frames.clear();
         }
         Ok(())
@@ -112,12 +116,12 @@ impl<'f, S: GuestOs> Sink<'f, S> {
     pub(super) fn finish<F: Forwarder>(
         &mut self,
         system: &S,
-        ends: &mut F,
+        forwarder: &mut F,
         timeout: Duration,
         patience: Option<Duration>,
     ) -> Result<Ending, Trouble> {
         match self {
-            Sink::Syslog { .. } => Ok(ends.finish(timeout, patience)?),
+            Sink::Syslog { .. } => Ok(forwarder.finish(timeout, patience)?),
             Sink::Router { router, batch } => {
                 let dropped = router.send(batch, timeout)?;
                 batch.clear();
@@ -131,11 +135,11 @@ impl<'f, S: GuestOs> Sink<'f, S> {
     }
 
     /// Forgets what was taken.
-    pub(super) fn abandon<F: Forwarder>(&mut self, ends: &mut F) {
+    pub(super) fn abandon<F: Forwarder>(&mut self, forwarder: &mut F) {
         match self {
             Sink::Syslog { frames, .. } => {
                 frames.clear();
-                ends.disconnect();
+                forwarder.disconnect();
             }
             Sink::Router { batch, .. } => batch.clear(),
         }

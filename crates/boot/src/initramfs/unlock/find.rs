@@ -14,6 +14,7 @@ use countersign_ports::{Disk, Initramfs};
 use crate::failure::Failure;
 use crate::log::Log;
 use crate::stage::Stage;
+use crate::wait::until;
 
 use super::super::carried::Carried;
 use super::probe;
@@ -33,32 +34,41 @@ pub(super) fn find<'c, S: Initramfs>(
 ) -> Result<Vec<Task<'c, S>>, Failure> {
     let wanted: Vec<_> = volumes.iter().map(Wanted::of).collect();
     let deadline = system.uptime() + WAIT;
-    loop {
-        let disks = candidates(system, carried)?;
-        let facts = probe::facts(system, &disks).map_err(disk_error)?;
-        // A disk that is being attached shows its partitions a moment after itself, at the latest once it was read.
-        if candidates(system, carried)? != disks && system.uptime() < deadline {
-            continue;
-        }
+    let look = || {
+        let (disks, facts) = look(system, carried, deadline)?;
         let assigned = assign(&wanted, &facts.disks);
-        let missing: Vec<&str> = assigned
-            .iter()
-            .filter(|(_, assignment)| **assignment == Assignment::Missing)
-            .map(|(key, _)| key.as_str())
-            .collect();
-        if missing.is_empty() {
-            return volumes.iter().map(|volume| one(system, volume, &assigned, &disks, &facts)).collect();
-        }
-        let left = deadline.saturating_sub(system.uptime());
-        if left.is_zero() {
-            let message = format!("expected a disk for {} within {} s", missing.join(", "), WAIT.as_secs());
-            return Err(Failure::machine(Stage::Unlock, Code::VolumeMissing, message));
-        }
-        log.say(&format!("waiting for the disk of {}, {} s left", missing.join(", "), left.as_secs()));
+        let missing = assigned.iter().filter(|(_, assignment)| **assignment == Assignment::Missing);
+        let missing: Vec<&str> = missing.map(|(key, _)| key.as_str()).collect();
+        Ok(if missing.is_empty() { Ok((disks, facts, assigned)) } else { Err(missing.join(", ")) })
+    };
+    let pause = |missing: &String, left: Duration| {
+        log.say(&format!("waiting for the disk of {missing}, {} s left", left.as_secs()));
         let turn = system.uptime() + SAY_EVERY.min(left);
         while !system.wait_for_disk(turn.saturating_sub(system.uptime())).map_err(disk_error)?
             && system.uptime() < turn
         {}
+        Ok(true)
+    };
+    let (disks, facts, assigned) = until(system, WAIT, look, pause)?.map_err(|missing| {
+        let message = format!("expected a disk for {missing} within {} s", WAIT.as_secs());
+        Failure::machine(Stage::Unlock, Code::VolumeMissing, message)
+    })?;
+    volumes.iter().map(|volume| one(system, volume, &assigned, &disks, &facts)).collect()
+}
+
+/// The disks, and facts about them. A disk that is being attached shows its partitions a moment after itself, at the latest
+/// once it was read: then all are looked at once more.
+fn look<S: Initramfs>(
+    system: &S,
+    carried: &Carried,
+    deadline: Duration,
+) -> Result<(Vec<Disk>, Facts), Failure> {
+    loop {
+        let disks = candidates(system, carried)?;
+        let facts = probe::facts(system, &disks).map_err(disk_error)?;
+        if candidates(system, carried)? == disks || system.uptime() >= deadline {
+            return Ok((disks, facts));
+        }
     }
 }
 

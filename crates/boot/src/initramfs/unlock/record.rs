@@ -140,7 +140,7 @@ impl<S: Initramfs> Task<'_, S> {
     /// The refusal of a contract that is older than one that has opened the volume.
     fn older(&self, serial: &Serial, fault: RecordFault) -> Failure {
         let message = format!("volume {}: {fault}", self.name());
-        Failure::finding(Stage::Unlock, Finding::new(fault.code(), serial.place().clone(), message, None))
+        Failure::finding(Stage::Unlock, Finding::with(fault.code(), serial.place().clone(), message))
     }
 
     fn subject<'s>(&'s self, opened: &'s Opened) -> Subject<'s> {

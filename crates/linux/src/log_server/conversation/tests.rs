@@ -103,7 +103,7 @@ fn a_server_that_leaves_bytes_unread_has_not_confirmed() {
                     stream.shutdown().unwrap();
                 }
             });
-            assert_eq!(answer, Err(ProbeError::HungUp), "goodbye {goodbye}, {unread} unread");
+            assert_eq!(answer, Err(ConnectionError::HungUp), "goodbye {goodbye}, {unread} unread");
         }
     }
 }
@@ -120,7 +120,7 @@ fn a_server_that_ends_both_halves_before_it_closes_has_not_confirmed() {
             }
             stream.get_ref().shutdown(Shutdown::Both).unwrap();
         });
-        assert_eq!(answer, Err(ProbeError::HungUp), "goodbye {goodbye}");
+        assert_eq!(answer, Err(ConnectionError::HungUp), "goodbye {goodbye}");
     }
 }
 
@@ -149,7 +149,7 @@ fn a_server_that_leaves_before_our_goodbye_comes_has_not_confirmed() {
             let noticed = conversation.listen();
             conversation.finish(deadline, None).and(noticed)
         });
-        assert_eq!(answer, Err(ProbeError::HungUp), "goodbye {goodbye}");
+        assert_eq!(answer, Err(ConnectionError::HungUp), "goodbye {goodbye}");
     }
 }
 
@@ -169,7 +169,7 @@ fn a_server_that_says_nothing_is_waited_for_until_the_deadline_and_no_longer() {
         // More than all buffers between hold: it is not read.
         let much = vec![b'x'; 64 << 20];
         let answer = conversation.write(&much, Instant::now() + Duration::from_millis(300));
-        assert_eq!(answer, Err(ProbeError::Silent));
+        assert_eq!(answer, Err(ConnectionError::Silent));
         drop(conversation);
         drop(done);
     });

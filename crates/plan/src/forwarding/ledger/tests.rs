@@ -19,9 +19,9 @@ fn position(number: u64) -> Position {
 impl Ledger {
     /// An entry that is a record of its own is read and sent; how many are missing before it.
     fn pass(&mut self, entry: &Entry, bytes: usize, uptime: Duration) -> u64 {
-        let missing = self.read(entry);
+        let missing = self.note_read(entry);
         self.next_record();
-        self.send(entry.monotonic, bytes, uptime);
+        self.note_sent(entry.monotonic, bytes, uptime);
         missing
     }
 }
@@ -32,7 +32,7 @@ fn what_was_sent_counts_once_the_conversation_ended_and_is_sent_again_when_it_br
     assert_eq!(ledger.left(at(5)), None);
     ledger.pass(&entry(500), 10, at(5));
     ledger.pass(&entry(501), 10, at(6));
-    assert_eq!((ledger.confirmed(), ledger.sent()), (&Position::default(), &position(501)));
+    assert_eq!((ledger.confirmed(), ledger.read_to()), (&Position::default(), &position(501)));
     assert_eq!((ledger.left(at(20)), ledger.waiting_since()), (Some(at(45)), Some(7)));
     assert!(ledger.confirm(true));
     assert_eq!(
@@ -41,7 +41,7 @@ fn what_was_sent_counts_once_the_conversation_ended_and_is_sent_again_when_it_br
     );
     ledger.pass(&entry(502), 10, at(100));
     ledger.lose(true);
-    assert_eq!((ledger.sent(), ledger.left(at(100))), (&position(501), None));
+    assert_eq!((ledger.read_to(), ledger.left(at(100))), (&position(501), None));
     assert_eq!(ledger.number(&entry(502)), 502);
 }
 
@@ -162,10 +162,10 @@ fn an_entry_without_number_follows_the_one_before() {
 fn records(ledger: &mut Ledger, numbers: impl IntoIterator<Item = u64>, held: &[u64]) -> Vec<u64> {
     let mut records = Vec::new();
     for number in numbers {
-        ledger.read(&entry(number));
+        ledger.note_read(&entry(number));
         if !held.contains(&number) {
             records.push(ledger.next_record());
-            ledger.send(0, 1, at(0));
+            ledger.note_sent(0, 1, at(0));
         }
     }
     records
@@ -176,7 +176,7 @@ fn entries_without_a_record_leave_no_gap_in_the_numbers() {
     let mut ledger = Ledger::new(Position::default(), SYSLOG_LONGEST);
     assert_eq!(records(&mut ledger, 500..=505, &[501, 503]), [500, 501, 502, 503]);
     let reached = Position { cursor: Some("c505".into()), number: 505, record: 503 };
-    assert_eq!(ledger.sent(), &reached);
+    assert_eq!(ledger.read_to(), &reached);
     ledger.lose(true);
     assert_eq!(records(&mut ledger, 500..=505, &[501, 503]), [500, 501, 502, 503]);
     assert!(ledger.confirm(true));

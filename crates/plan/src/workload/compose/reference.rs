@@ -33,7 +33,7 @@ const SCHEMES: [&str; 10] = [
 pub(super) enum Kind {
     /// A reference with a SHA-256.
     Pinned,
-    /// A reference without one, or with a digest that is none.
+    /// A reference without a digest, or with a malformed one.
     NotPinned,
     /// Another place than a registry.
     Scheme,

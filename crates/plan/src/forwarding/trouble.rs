@@ -4,13 +4,13 @@ use std::fmt;
 use std::time::Duration;
 
 use countersign_contract::code::Code;
-use countersign_ports::guest_os::ProbeError;
+use countersign_crypto::tls::ConnectionError;
 
 /// Why records do not get through.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub enum Trouble {
     /// The connection to the log server.
-    Server(ProbeError),
+    Server(ConnectionError),
     /// The log service did not answer, or not to the end.
     Unanswered,
     /// It has no time now; perhaps it says for how long.
@@ -20,7 +20,7 @@ pub(super) enum Trouble {
     /// It does not want what was sent.
     Refused,
     /// The connection to IAM.
-    Iam(ProbeError),
+    Iam(ConnectionError),
     /// IAM has no time now; perhaps it says for how long.
     IamLater(Option<Duration>),
     /// IAM does not take the API key.
@@ -31,27 +31,27 @@ pub(super) enum Trouble {
 
 impl Trouble {
     /// The message code where a boot ends for it.
-    pub(super) fn code(&self) -> Code {
+    pub fn code(&self) -> Code {
         match self {
             Trouble::Server(error) => match error {
-                ProbeError::NameResolution => Code::NetworkFailed,
-                ProbeError::Unreachable => Code::LogServerUnreachable,
-                ProbeError::Untrusted => Code::LogServerUntrusted,
-                ProbeError::NameMismatch => Code::LogServerName,
-                ProbeError::NotValidNow => Code::LogServerDates,
-                ProbeError::Weak => Code::LogServerWeak,
-                ProbeError::ClientRefused | ProbeError::HungUp => Code::LogClientRefused,
-                ProbeError::ClientFiles => Code::LogClientUnusable,
-                ProbeError::Protocol | ProbeError::Silent => Code::LogServerProtocol,
+                ConnectionError::NameResolution => Code::NetworkFailed,
+                ConnectionError::Unreachable => Code::LogServerUnreachable,
+                ConnectionError::Untrusted => Code::LogServerUntrusted,
+                ConnectionError::NameMismatch => Code::LogServerName,
+                ConnectionError::NotValidNow => Code::LogServerDates,
+                ConnectionError::Weak => Code::LogServerWeak,
+                ConnectionError::ClientRefused | ConnectionError::HungUp => Code::LogClientRefused,
+                ConnectionError::ClientFiles => Code::LogClientUnusable,
+                ConnectionError::Protocol | ConnectionError::Silent => Code::LogServerProtocol,
             },
             Trouble::Unanswered | Trouble::Later(_) => Code::LogIngestionBusy,
             Trouble::Denied => Code::LogIngestionDenied,
             Trouble::Refused => Code::LogIngestionRefused,
             Trouble::Iam(error) => match error {
-                ProbeError::NameResolution
-                | ProbeError::Unreachable
-                | ProbeError::HungUp
-                | ProbeError::Silent => Code::LogTokenUnavailable,
+                ConnectionError::NameResolution
+                | ConnectionError::Unreachable
+                | ConnectionError::HungUp
+                | ConnectionError::Silent => Code::LogTokenUnavailable,
                 _ => Code::LogTokenUntrusted,
             },
             Trouble::IamLater(_) => Code::LogTokenUnavailable,
@@ -62,9 +62,11 @@ impl Trouble {
 
     /// Whether the same may go well a little later. A server that is not there may be starting; one that is there and
     /// says no will say no again.
-    pub(super) fn passes(&self) -> bool {
+    pub fn passes(&self) -> bool {
         match self {
-            Trouble::Server(error) => matches!(error, ProbeError::Unreachable | ProbeError::NameResolution),
+            Trouble::Server(error) => {
+                matches!(error, ConnectionError::Unreachable | ConnectionError::NameResolution)
+            }
             Trouble::Unanswered | Trouble::Later(_) | Trouble::IamLater(_) => true,
             Trouble::Iam(_) => self.code() == Code::LogTokenUnavailable,
             Trouble::Denied | Trouble::Refused | Trouble::IamDenied | Trouble::IamAnswer => false,
@@ -72,7 +74,7 @@ impl Trouble {
     }
 
     /// How long whoever has no time wants to be left alone.
-    pub(super) fn wanted_pause(&self) -> Duration {
+    pub fn wanted_pause(&self) -> Duration {
         match self {
             Trouble::Later(pause) | Trouble::IamLater(pause) => pause.unwrap_or_default(),
             _ => Duration::ZERO,
@@ -80,8 +82,8 @@ impl Trouble {
     }
 }
 
-impl From<ProbeError> for Trouble {
-    fn from(error: ProbeError) -> Trouble {
+impl From<ConnectionError> for Trouble {
+    fn from(error: ConnectionError) -> Trouble {
         Trouble::Server(error)
     }
 }
@@ -95,14 +97,14 @@ impl fmt::Display for Trouble {
             Trouble::Denied => "expected the log service to let the api key in the contract write records",
             Trouble::Refused => "expected the log service to take the records",
             Trouble::Iam(error) => match error {
-                ProbeError::NameResolution => "expected iam's host name to resolve",
-                ProbeError::Unreachable => "expected iam to accept a connection",
-                ProbeError::HungUp | ProbeError::Silent => "expected iam to answer in time",
-                ProbeError::Untrusted => "expected a certificate of iam issued by an accepted authority",
-                ProbeError::NameMismatch => "expected a certificate of iam with its host name",
-                ProbeError::NotValidNow => "expected a certificate of iam that is valid now",
-                ProbeError::Weak => "expected a certificate of iam signed with sha-256 or stronger",
-                ProbeError::ClientRefused | ProbeError::ClientFiles | ProbeError::Protocol => {
+                ConnectionError::NameResolution => "expected iam's host name to resolve",
+                ConnectionError::Unreachable => "expected iam to accept a connection",
+                ConnectionError::HungUp | ConnectionError::Silent => "expected iam to answer in time",
+                ConnectionError::Untrusted => "expected a certificate of iam issued by an accepted authority",
+                ConnectionError::NameMismatch => "expected a certificate of iam with its host name",
+                ConnectionError::NotValidNow => "expected a certificate of iam that is valid now",
+                ConnectionError::Weak => "expected a certificate of iam signed with sha-256 or stronger",
+                ConnectionError::ClientRefused | ConnectionError::ClientFiles | ConnectionError::Protocol => {
                     "expected a tls 1.2 or newer conversation with iam"
                 }
             },
