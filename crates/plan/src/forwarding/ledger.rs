@@ -165,7 +165,7 @@ impl Ledger {
         self.soon = self.bytes >= self.limit && uptime.saturating_sub(begun) < SOON;
     }
 
-    /// How long the conversation may go on at this uptime; nothing has been sent where there is none.
+    /// How long the conversation may go on at this uptime; `None` while nothing has been sent.
     pub fn left(&self, uptime: Duration) -> Option<Duration> {
         let (begun, _) = self.begun?;
         if self.bytes >= self.limit {

@@ -46,7 +46,7 @@ pub struct Facts {
 pub struct DiskFacts {
     /// Where it is.
     pub device: Device,
-    /// Serial number given by the host, empty where there is none.
+    /// Serial number given by the host, empty where the host gives none.
     pub serial: String,
     /// Bytes.
     pub size: u64,

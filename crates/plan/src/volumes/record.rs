@@ -90,7 +90,7 @@ pub struct VolumeRecord {
 /// Why a volume is not opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RecordFault {
-    /// The tag does not hold, or there is none.
+    /// The tag does not fit, or is missing.
     #[error("expected a record that was written under the volume's own key")]
     Invalid,
     /// The name or the UUID is another.
