@@ -69,7 +69,7 @@ pub enum Refusal {
     SectionForm(Place),
     /// A signature is given and a section is written as a map: signatures are defined over strings.
     SignedMap(Place),
-    /// A section or key begins as a token and is none.
+    /// A section or key begins as a token does and is not one.
     TokenForm(Place, SectionTokenShape),
     /// A section is sealed and nobody opened it.
     Sealed(Place),

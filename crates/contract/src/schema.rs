@@ -230,7 +230,7 @@ fn node_of<'s>(schema: &'s Json, path: &str) -> Option<&'s Json> {
     Some(annotated)
 }
 
-/// The node that a local reference points to, or the node itself if it is none.
+/// The node that a local reference points to, or the node itself where it is not a reference.
 fn follow<'s>(schema: &'s Json, node: &'s Json) -> &'s Json {
     node.get("$ref")
         .and_then(Json::as_str)

@@ -12,7 +12,7 @@ pub struct Partition {
     pub path: PathBuf,
     /// One-based number in the table.
     pub number: u32,
-    /// Name in the partition table, empty where there is none.
+    /// Name in the partition table, empty where the table has no name.
     pub name: String,
     /// Bytes.
     pub size: u64,

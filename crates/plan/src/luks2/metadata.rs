@@ -105,7 +105,7 @@ pub(super) enum SegmentKind {
 /// The `integrity` member of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tags {
-    /// There is none.
+    /// No integrity.
     Absent,
     /// HMAC-SHA-256 over every sector, the journal of dm-integrity without a key of its own.
     HmacSha256,

@@ -17,7 +17,7 @@ pub struct Mount {
     pub file_system_read_only: bool,
 }
 
-/// Reads the text, a mount a line, the oldest first. `None` where a line is none.
+/// Reads the text, a mount a line, the oldest first. `None` where a line is malformed.
 pub fn parse(text: &str) -> Option<Vec<Mount>> {
     text.lines().map(line).collect()
 }
