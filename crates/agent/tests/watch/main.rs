@@ -186,7 +186,8 @@ fn a_month_takes_no_more_than_a_day() {
     let taken = String::from_utf8(Command::new("journalctl").args(query).output().unwrap().stdout).unwrap();
     let taken: BTreeSet<&str> = taken.lines().collect();
     for line in fs::read_to_string("/run/kmsg").unwrap().lines() {
-        let (_, text) = line.split_once("countersignd: ").unwrap();
+        // The journal has lines of its own there.
+        let Some((_, text)) = line.split_once("countersignd: ") else { continue };
         assert!(!taken.contains(text), "{text}");
     }
 }
