@@ -23,7 +23,7 @@ pub struct Partition {
 pub struct Disk {
     /// Device node, `/dev/vdb`.
     pub path: PathBuf,
-    /// Serial number given by the host, empty where there is none.
+    /// Serial number given by the host, empty where the host gives none.
     pub serial: String,
     /// Bytes.
     pub size: u64,

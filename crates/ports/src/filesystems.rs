@@ -82,6 +82,6 @@ pub trait Filesystems {
 pub trait Mounts {
     /// The mounts that process 1 sees, in the form of the kernel's `mountinfo`.
     fn mounts(&self) -> Result<String>;
-    /// An extended attribute of a file or folder, at most `limit` bytes of it; none where there is none.
+    /// An extended attribute of a file or folder, at most `limit` bytes of it; `None` where it has no such attribute.
     fn attribute(&self, path: &Path, name: &str, limit: usize) -> Result<Option<Vec<u8>>>;
 }

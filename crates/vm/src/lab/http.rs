@@ -51,7 +51,7 @@ fn attempt(port: u16, path: &str, deadline: Instant) -> std::io::Result<String> 
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// The body, or why there is none.
+/// The body, or why it is missing.
 fn body(answer: &str) -> std::result::Result<&str, String> {
     let status = answer.lines().next().unwrap_or("closed without an answer");
     match (status.split(' ').nth(1), answer.split_once("\r\n\r\n")) {

@@ -201,7 +201,7 @@ impl World {
     /// contract, and the data disk if there is one.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Program`], or [`Error::Format`] when the manifest is none.
+    /// [`Error::Io`], [`Error::Program`], or [`Error::Format`] when the manifest cannot be read.
     pub fn run(&self, name: &str, image: &Pair, medium: &Medium, data: Option<&Path>) -> Result<Run> {
         let manifest: Manifest =
             serde_json::from_str(&read_text(&self.artifacts.manifest)?).map_err(|_| {
