@@ -5,7 +5,7 @@ use std::fmt;
 use countersign_contract::code::Code;
 use countersign_contract::refusal::{Finding, Refusal};
 use countersign_plan::report::transcript::FailureRecord;
-use countersign_ports::Severity;
+use countersign_ports::Priority;
 
 use crate::log::Line;
 use crate::stage::Stage;
@@ -135,7 +135,7 @@ impl Failure {
         };
         let sentences = std::iter::once(first).chain(self.also.iter().map(Line::from));
         let lines = sentences.chain([failed, Line::exit(self.stage, self.code())]);
-        lines.map(|line| line.ranked(Severity::Error)).collect()
+        lines.map(|line| line.ranked(Priority::Error)).collect()
     }
 
     /// The sentences for a person, one line for each finding: code, place, expectation, hint.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use countersign_contract::code::Code;
 use countersign_plan::report::transcript::{StageRecord, Warning};
-use countersign_ports::{Clock, Report, Severity};
+use countersign_ports::{Clock, Priority, Report};
 
 use crate::failure::Failure;
 use crate::stage::Stage;
@@ -96,7 +96,7 @@ impl<'s, S: Report + Clock> Log<'s, S> {
 
     /// Says a sentence for people.
     pub fn say(&self, text: &str) {
-        self.system.line(Severity::Info, text);
+        self.system.line(Priority::Info, text);
     }
 
     /// Says a line.

@@ -17,7 +17,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::{Linux, Paths};
-use countersign_ports::{Event, Report, Severity};
+use countersign_ports::{Event, Priority, Report};
 use event::{Said, Subscriber};
 use nix::libc;
 
@@ -83,7 +83,7 @@ impl Log {
     }
 }
 
-/// The kernel's log, whose records have a rank and a text.
+/// The kernel's log, whose records have a priority and a text.
 #[derive(Debug)]
 struct KernelLog {
     path: PathBuf,
@@ -93,17 +93,17 @@ impl KernelLog {
     fn write(&self, said: &Said) {
         for part in records(&printable(&said.message)) {
             // Opened anew for each record: the kernel's rate limit counts by open file.
-            append(&self.path, format!("<{}>{IDENTIFIER}: {part}\n", priority(said.severity)).as_bytes());
+            append(&self.path, format!("<{}>{IDENTIFIER}: {part}\n", number(said.priority)).as_bytes());
         }
     }
 }
 
 /// The number of RFC 5424 section 6.2.1.
-fn priority(severity: Severity) -> u8 {
-    match severity {
-        Severity::Error => 3,
-        Severity::Warning => 4,
-        Severity::Info => 6,
+fn number(priority: Priority) -> u8 {
+    match priority {
+        Priority::Error => 3,
+        Priority::Warning => 4,
+        Priority::Info => 6,
     }
 }
 
@@ -144,24 +144,24 @@ mod tests {
     use super::super::Paths;
     use super::*;
 
-    fn reported(severity: Severity, text: &str) -> (String, String) {
+    fn reported(priority: Priority, text: &str) -> (String, String) {
         let dev = tempfile::tempdir().unwrap();
         for name in ["console", "kmsg"] {
             std::fs::write(dev.path().join(name), "").unwrap();
         }
         Linux::with_paths(Paths { dev: dev.path().into(), run: dev.path().into(), ..Paths::default() })
-            .line(severity, text);
+            .line(priority, text);
         let read = |name| std::fs::read_to_string(dev.path().join(name)).unwrap();
         (read("console"), read("kmsg"))
     }
 
     #[test]
     fn console_is_plain_and_kernel_log_carries_the_severity() {
-        let (console, kmsg) = reported(Severity::Warning, "countersign: stage=unlock state=done");
+        let (console, kmsg) = reported(Priority::Warning, "countersign: stage=unlock state=done");
         assert_eq!(console, "countersign: stage=unlock state=done\n");
         assert_eq!(kmsg, "<4>countersignd: countersign: stage=unlock state=done\n");
-        assert!(reported(Severity::Info, "a").1.starts_with("<6>"));
-        assert!(reported(Severity::Error, "a").1.starts_with("<3>"));
+        assert!(reported(Priority::Info, "a").1.starts_with("<6>"));
+        assert!(reported(Priority::Error, "a").1.starts_with("<3>"));
     }
 
     #[test]
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_text_cannot_begin_a_line_of_its_own() {
-        let (console, kmsg) = reported(Severity::Info, "a\ncountersign: stage=start\r\x1b[2J");
+        let (console, kmsg) = reported(Priority::Info, "a\ncountersign: stage=start\r\x1b[2J");
         assert_eq!(console, "a countersign: stage=start  [2J\n");
         assert_eq!(kmsg.lines().count(), 1);
     }
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn long_lines_become_several_records_cut_between_characters() {
         let text = "ä".repeat(1000);
-        let (console, kmsg) = reported(Severity::Info, &text);
+        let (console, kmsg) = reported(Priority::Info, &text);
         assert_eq!(console.trim_end(), text);
         let parts: Vec<&str> = kmsg.lines().map(|l| l.strip_prefix("<6>countersignd: ").unwrap()).collect();
         assert_eq!(parts.concat(), text);
@@ -204,7 +204,7 @@ mod tests {
     fn missing_console_is_no_reason_to_stop_nor_to_make_one() {
         let dev = tempfile::tempdir().unwrap();
         Linux::with_paths(Paths { dev: dev.path().into(), run: dev.path().into(), ..Paths::default() })
-            .line(Severity::Info, "a");
+            .line(Priority::Info, "a");
         assert!(!dev.path().join("console").exists());
     }
 }

@@ -26,7 +26,7 @@ pub use filesystems::{Durability, Filesystems, FsType, MountFlags, Mounts};
 pub use luks::{Derivation, Discard, INTEGRITY_SUFFIX, Luks, LuksParameters, OpenError};
 pub use mapper::{Mapper, Tables, Verity};
 pub use platform::{ImageFiles, Platform};
-pub use report::{Event, Fields, Key, Report, Severity};
+pub use report::{Event, Fields, Key, Priority, Report};
 
 /// Everything the stages of the initramfs need of the machine.
 pub trait Initramfs:

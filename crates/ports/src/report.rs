@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-/// How a line is ranked in the kernel log and journal (RFC 5424 section 6.2.1, the subset we use).
+/// Priority of a line in the kernel's log and the journal (RFC 5424 section 6.2.1, the three that are used).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Severity {
+pub enum Priority {
     /// The boot ends because of it.
     Error,
     /// Worth a look; the boot goes on.
@@ -17,8 +17,8 @@ pub enum Severity {
 /// One line that is said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Event<'e> {
-    /// Its rank.
-    pub severity: Severity,
+    /// Its priority.
+    pub priority: Priority,
     /// The line, as the owner of the log reads it.
     pub text: Cow<'e, str>,
     /// What the console, which the host reads, gets instead where the line is for the owner alone.
@@ -78,7 +78,7 @@ pub trait Report {
     fn tell(&self, event: &Event<'_>);
 
     /// Says one line without fields.
-    fn line(&self, severity: Severity, text: &str) {
-        self.tell(&Event { severity, text: text.into(), ..Event::default() });
+    fn line(&self, priority: Priority, text: &str) {
+        self.tell(&Event { priority, text: text.into(), ..Event::default() });
     }
 }

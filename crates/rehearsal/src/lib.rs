@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use countersign_ports::error::{Result, SystemError};
 use countersign_ports::guest_os::ConnectionError;
-use countersign_ports::{Disk, FsType, Partition, Severity};
+use countersign_ports::{Disk, FsType, Partition, Priority};
 use mapped::Mapped;
 use mounts::Mount;
 
@@ -134,9 +134,9 @@ struct State {
     later_log_server: Option<(Duration, std::result::Result<(), ConnectionError>)>,
     asked: Vec<String>,
     /// What the console shows.
-    lines: Vec<(Severity, String)>,
+    lines: Vec<(Priority, String)>,
     /// What goes to the log server: the same, but for what is for the owner alone.
-    logged: Vec<(Severity, String)>,
+    logged: Vec<(Priority, String)>,
     /// Fields of the lines.
     fields: Vec<String>,
     files: BTreeMap<PathBuf, (u32, Vec<u8>)>,
@@ -327,12 +327,12 @@ impl Rehearsal {
     }
 
     /// What goes to the log server, line by line as [`Rehearsal::lines`].
-    pub fn logged(&self) -> Vec<(Severity, String)> {
+    pub fn logged(&self) -> Vec<(Priority, String)> {
         self.state().logged.clone()
     }
 
     /// What was said on the console.
-    pub fn lines(&self) -> Vec<(Severity, String)> {
+    pub fn lines(&self) -> Vec<(Priority, String)> {
         self.state().lines.clone()
     }
 

@@ -10,8 +10,8 @@ impl Report for Rehearsal {
     fn tell(&self, event: &Event<'_>) {
         let mut state = self.state();
         let console = event.console.as_ref().unwrap_or(&event.text).to_string();
-        state.lines.push((event.severity, console));
-        state.logged.push((event.severity, event.text.to_string()));
+        state.lines.push((event.priority, console));
+        state.logged.push((event.priority, event.text.to_string()));
         state.fields.push(fields(&event.fields));
     }
 }

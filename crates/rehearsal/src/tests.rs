@@ -167,14 +167,14 @@ fn a_read_only_disk_takes_no_header_and_no_table() {
 #[test]
 fn files_and_lines_are_kept() {
     let machine = Rehearsal::new(Facts::default());
-    machine.line(Severity::Warning, "a line");
+    machine.line(Priority::Warning, "a line");
     machine.write(Path::new("/run/x"), 0o600, b"content").unwrap();
     assert_eq!(
         machine.write(Path::new("/run/x"), 0o600, b"").unwrap_err().kind(),
         io::ErrorKind::AlreadyExists
     );
     assert_eq!(machine.files()[Path::new("/run/x")], (0o600, b"content".to_vec()));
-    assert_eq!(machine.lines(), [(Severity::Warning, "a line".to_owned())]);
+    assert_eq!(machine.lines(), [(Priority::Warning, "a line".to_owned())]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use countersign_plan::guest_os::handover::AUDITOR;
 use countersign_plan::report::capsule;
 use countersign_plan::trust::auditor::Auditor;
 use countersign_ports::guest_os::Notes;
-use countersign_ports::{Report, Severity};
+use countersign_ports::{Priority, Report};
 
 use super::transcript;
 
@@ -18,7 +18,7 @@ pub(super) fn say<S: Report + Notes>(system: &S) {
         capsule::lines(&auditor, transcript).map_err(|error| error.to_string())
     };
     match lines() {
-        Ok(lines) => lines.iter().for_each(|line| system.line(Severity::Info, line)),
-        Err(error) => system.line(Severity::Warning, &format!("there is no failure capsule: {error}")),
+        Ok(lines) => lines.iter().for_each(|line| system.line(Priority::Info, line)),
+        Err(error) => system.line(Priority::Warning, &format!("there is no failure capsule: {error}")),
     }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use countersign_plan::forwarding::own::{self, Level};
+use countersign_contract::code::Severity;
+use countersign_plan::forwarding::own;
 use countersign_plan::forwarding::singles::Batch;
 use countersign_plan::forwarding::syslog;
 use countersign_plan::forwarding::trouble::Trouble;
@@ -30,7 +31,7 @@ pub(super) fn syslog_server(plan: &GuestPlan) -> Option<LogTarget> {
 /// # Errors
 /// Why the log server did not take it.
 pub(super) fn send_probe<S: GuestOs>(system: &S, plan: &GuestPlan, timeout: Duration) -> Result<(), Trouble> {
-    send(system, plan, Level::Info, &[own::PROBE], timeout)
+    send(system, plan, Severity::Info, &[own::PROBE], timeout)
 }
 
 /// Sends lines, which may take this long in all.
@@ -40,7 +41,7 @@ pub(super) fn send_probe<S: GuestOs>(system: &S, plan: &GuestPlan, timeout: Dura
 pub(super) fn send<S: GuestOs>(
     system: &S,
     plan: &GuestPlan,
-    level: Level,
+    severity: Severity,
     lines: &[&str],
     timeout: Duration,
 ) -> Result<(), Trouble> {
@@ -48,7 +49,7 @@ pub(super) fn send<S: GuestOs>(
     if let Some(target) = syslog_server(plan) {
         let frame = |line: &&str| {
             let mut frame = Vec::new();
-            syslog::frame(&own::entry(level, now, line), None, &plan.hostname, &mut frame);
+            syslog::frame(&own::entry(severity, now, line), None, &plan.hostname, &mut frame);
             frame
         };
         let frames: Vec<Vec<u8>> = lines.iter().map(frame).collect();
@@ -57,7 +58,7 @@ pub(super) fn send<S: GuestOs>(
     if let Some(mut router) = LogRouter::of(system, plan)? {
         let mut batch = Batch::default();
         for line in lines {
-            batch.push(&own::entry(level, now, line), None, router.source());
+            batch.push(&own::entry(severity, now, line), None, router.source());
         }
         router.send_whole(&batch, timeout)?;
     }

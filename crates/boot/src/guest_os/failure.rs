@@ -5,11 +5,10 @@
 
 use std::time::Duration;
 
-use countersign_contract::code::Code;
-use countersign_plan::forwarding::own::Level;
+use countersign_contract::code::{Code, Severity};
 use countersign_plan::guest_os::handover::{CAUSE, GuestPlan};
 use countersign_ports::guest_os::{GuestOs, Notes};
-use countersign_ports::{Report, Severity};
+use countersign_ports::{Priority, Report};
 
 use super::delivery;
 use crate::failure::Failure;
@@ -25,7 +24,7 @@ pub(super) fn remember<S: Report + Notes>(system: &S, failure: &Failure) {
     }
     let text = failure.lines().join("\n");
     if let Err(error) = system.keep_note(CAUSE, text.as_bytes()) {
-        system.line(Severity::Error, &error.to_string());
+        system.line(Priority::Error, &error.to_string());
     }
 }
 
@@ -36,8 +35,8 @@ pub(super) fn run<S: GuestOs>(system: &S, plan: &GuestPlan) -> Result<(), Failur
     let cause = String::from_utf8_lossy(&cause).into_owned();
     let lines: Vec<&str> = cause.lines().chain([ended.text()]).collect();
     // Where the log server is the cause, it cannot be told; the console has it.
-    if let Err(error) = delivery::send(system, plan, Level::Error, &lines, TIMEOUT) {
-        system.line(Severity::Warning, &format!("the log server was not told: {error}"));
+    if let Err(error) = delivery::send(system, plan, Severity::Error, &lines, TIMEOUT) {
+        system.line(Priority::Warning, &format!("the log server was not told: {error}"));
     }
     Ok(())
 }

@@ -7,9 +7,10 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
+use countersign_contract::code::Severity;
 use countersign_crypto::secret::ApiKey;
 use countersign_plan::forwarding::iam::{self, Token};
-use countersign_plan::forwarding::own::{self, Level};
+use countersign_plan::forwarding::own;
 use countersign_plan::forwarding::singles::{self, Batch, Source};
 use countersign_plan::forwarding::trouble::Trouble;
 use countersign_plan::forwarding::verdict::Verdict;
@@ -76,7 +77,7 @@ impl<'p, S: GuestOs> LogRouter<'p, S> {
                 }
                 Err(Trouble::Refused) => {
                     let mut known = Batch::default();
-                    let probe = own::entry(Level::Info, self.system.unix_time(), own::PROBE);
+                    let probe = own::entry(Severity::Info, self.system.unix_time(), own::PROBE);
                     known.push(&probe, None, self.source());
                     self.post(&known.body(0..known.len()), deadline)?;
                     dropped += 1;

@@ -9,7 +9,7 @@ use countersign_crypto::digest;
 use countersign_plan::guest_os::handover::TRANSCRIPT;
 use countersign_plan::report::transcript::Transcript;
 use countersign_ports::guest_os::Notes;
-use countersign_ports::{Clock, Report, Severity};
+use countersign_ports::{Clock, Priority, Report};
 
 use crate::failure::Failure;
 use crate::log::{Line, Log, millis};
@@ -29,7 +29,7 @@ pub(super) fn add<S: Report + Clock + Notes>(system: &S, log: &Log<'_, S>, failu
         system.keep_note(TRANSCRIPT, &bytes).map_err(|error| error.to_string())
     };
     if let Err(error) = added() {
-        system.line(Severity::Warning, &format!("the transcript lacks a stage: {error}"));
+        system.line(Priority::Warning, &format!("the transcript lacks a stage: {error}"));
     }
 }
 

@@ -6,7 +6,7 @@
 use countersign_plan::report::capsule;
 use countersign_plan::report::transcript::Transcript;
 use countersign_plan::trust::auditor::Auditor;
-use countersign_ports::{Initramfs, Severity};
+use countersign_ports::{Initramfs, Priority};
 
 use crate::failure::Failure;
 use crate::log::{Log, millis};
@@ -38,7 +38,7 @@ impl Capsule {
         };
         match capsule::lines(&self.auditor, transcript) {
             Ok(lines) => lines.iter().for_each(|line| log.say(line)),
-            Err(error) => system.line(Severity::Warning, &format!("there is no failure capsule: {error}")),
+            Err(error) => system.line(Priority::Warning, &format!("there is no failure capsule: {error}")),
         }
     }
 }

@@ -24,7 +24,7 @@ use countersign_contract::model::log_server;
 use countersign_plan::guest_os::handover::{CAUSE, FOLDER};
 use countersign_plan::guest_os::image::ImageManifest;
 use countersign_plan::guest_os::render::{Guest, render_report};
-use countersign_ports::{Initramfs, Severity};
+use countersign_ports::{Initramfs, Priority};
 
 use crate::failure::Failure;
 use crate::log::Log;
@@ -71,11 +71,11 @@ impl FailureMode {
         let elsewhere = failure.code() == Code::UnsupportedField;
         let router = failure.is_about("/env/countersign/log-router") && !elsewhere;
         if failure.is_about("/env/logging") || router {
-            system.line(Severity::Warning, "the log server is not told: it is what was refused");
+            system.line(Priority::Warning, "the log server is not told: it is what was refused");
             return;
         }
         let Some(logging) = log_server(self.logging) else {
-            system.line(Severity::Warning, "the log server cannot be told: its part of env is not usable");
+            system.line(Priority::Warning, "the log server cannot be told: its part of env is not usable");
             return;
         };
         let guest = Guest {
@@ -101,7 +101,7 @@ impl FailureMode {
                 .map_err(|error| error.to_string())
         };
         if let Err(error) = start() {
-            system.line(Severity::Warning, &format!("the log server cannot be told: {error}"));
+            system.line(Priority::Warning, &format!("the log server cannot be told: {error}"));
         }
     }
 }

@@ -2,16 +2,16 @@
 
 use std::fmt::Display;
 
-use countersign_contract::code::{self, Code};
+use countersign_contract::code::{Code, Severity};
 use countersign_contract::refusal::Finding;
-use countersign_ports::{Event, Fields, Key, Severity};
+use countersign_ports::{Event, Fields, Key, Priority};
 
 use crate::stage::Stage;
 
 /// A line for people, with its fields for programs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Line {
-    severity: Severity,
+    priority: Priority,
     text: String,
     console: Option<String>,
     volume: Option<String>,
@@ -22,8 +22,8 @@ pub struct Line {
 
 impl Line {
     /// A sentence without a code.
-    pub fn words(severity: Severity, text: impl Display) -> Line {
-        Line { severity, text: text.to_string(), ..Line::default() }
+    pub fn words(priority: Priority, text: impl Display) -> Line {
+        Line { priority, text: text.to_string(), ..Line::default() }
     }
 
     /// `HPL…: ` and the code's own text; ranked as the code is.
@@ -34,7 +34,12 @@ impl Line {
     /// `HPL…: ` and another text; ranked as the code is.
     pub fn with(code: Code, text: impl Display) -> Line {
         let words = Fields { code: Some(code.as_str()), ..Fields::default() };
-        Line { severity: rank(code.severity()), text: format!("{code}: {text}"), words, ..Line::default() }
+        Line {
+            priority: priority(code.severity()),
+            text: format!("{code}: {text}"),
+            words,
+            ..Line::default()
+        }
     }
 
     /// `HPL…: volume NAME: ` and the code's own text.
@@ -67,7 +72,7 @@ impl Line {
             code: Some(code.as_str()),
             ..Fields::default()
         };
-        Line { severity: Severity::Error, text, words, ..Line::default() }
+        Line { priority: Priority::Error, text, words, ..Line::default() }
     }
 
     /// Adds `: ` and more words.
@@ -94,10 +99,10 @@ impl Line {
         self
     }
 
-    /// With another rank than the code's.
+    /// With another priority than the code's.
     #[must_use]
-    pub fn ranked(self, severity: Severity) -> Line {
-        Line { severity, ..self }
+    pub fn ranked(self, priority: Priority) -> Line {
+        Line { priority, ..self }
     }
 
     /// With a code that stands in the text already.
@@ -130,7 +135,7 @@ impl Line {
     /// As an event.
     pub fn event(&self) -> Event<'_> {
         Event {
-            severity: self.severity,
+            priority: self.priority,
             text: self.text.as_str().into(),
             console: self.console.as_deref().map(Into::into),
             fields: Fields {
@@ -144,14 +149,14 @@ impl Line {
 
 impl From<&Finding> for Line {
     fn from(finding: &Finding) -> Line {
-        Line::words(rank(finding.severity), finding).about(finding)
+        Line::words(priority(finding.severity), finding).about(finding)
     }
 }
 
-fn rank(severity: code::Severity) -> Severity {
+fn priority(severity: Severity) -> Priority {
     match severity {
-        code::Severity::Info => Severity::Info,
-        code::Severity::Warning => Severity::Warning,
-        code::Severity::Error => Severity::Error,
+        Severity::Info => Priority::Info,
+        Severity::Warning => Priority::Warning,
+        Severity::Error => Priority::Error,
     }
 }

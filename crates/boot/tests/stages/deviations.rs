@@ -5,7 +5,7 @@ use std::io;
 use countersign_boot::guest_os::Verb;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_ports::Severity;
+use countersign_ports::Priority;
 use countersign_ports::guest_os::Wake;
 use countersign_rehearsal::Rehearsal;
 
@@ -175,9 +175,9 @@ fn every_deviation_has_its_code_at_every_check_for_as_long_as_it_lasts() {
         });
         let (run, alarm) = watch(&machine, vec![deviate, pass(HOUR)]);
         assert_eq!(run.result, Ok(()), "{what}: {}", run.said());
-        let errors: Vec<&(Severity, String)> =
-            run.lines.iter().filter(|(severity, _)| *severity == Severity::Error).collect();
-        let said: Vec<&&(Severity, String)> =
+        let errors: Vec<&(Priority, String)> =
+            run.lines.iter().filter(|(priority, _)| *priority == Priority::Error).collect();
+        let said: Vec<&&(Priority, String)> =
             errors.iter().filter(|(_, text)| text.starts_with(&format!("{code}: {words}"))).collect();
         assert_eq!(said.len(), 2, "{what}: {}", run.said());
         // Where the mapping is gone, its mount is another device's as well.

@@ -4,7 +4,7 @@ use std::io;
 
 use countersign_boot::guest_os::Verb;
 use countersign_contract::code::Code;
-use countersign_ports::Severity;
+use countersign_ports::Priority;
 use countersign_ports::guest_os::ConnectionError;
 use countersign_rehearsal::Rehearsal;
 
@@ -47,7 +47,7 @@ fn the_log_server_is_told_the_first_cause_once() {
 fn the_end_is_an_error_on_the_console() {
     let machine = booted(|_| ());
     let report = verb(&machine, Verb::Failure);
-    assert_eq!(report.lines, [(Severity::Error, ENDED.to_owned())]);
+    assert_eq!(report.lines, [(Priority::Error, ENDED.to_owned())]);
     // Without a cause that somebody remembered, the end is told all the same.
     assert_eq!(told(&machine), [ENDED]);
 }

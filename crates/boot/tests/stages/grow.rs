@@ -2,6 +2,7 @@
 //! asked of sgdisk where it is decided (`plan::partition_table`).
 
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::FileExt;
 use std::process::{Command, Stdio};
 
 use countersign_boot::stage::Stage;
@@ -27,8 +28,8 @@ fn table() -> Vec<u8> {
     let text = "label: gpt\nstart=1MiB, size=100MiB, name=metadata\nsize=922MiB, name=data\n";
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     assert!(child.wait().unwrap().success());
-    let mut bytes = std::fs::read(image.path()).unwrap();
-    bytes.truncate(1 << 20);
+    let mut bytes = vec![0; 1 << 20];
+    image.as_file().read_exact_at(&mut bytes, 0).unwrap();
     bytes
 }
 

@@ -5,7 +5,7 @@
 
 use std::fmt::Debug;
 
-use countersign_ports::{Event, Fields, Key, Severity};
+use countersign_ports::{Event, Fields, Key, Priority};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Level, Metadata};
@@ -18,7 +18,7 @@ pub(in super::super) type Way = tracing::Dispatch;
 /// What an event said.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
-    pub(super) severity: Severity,
+    pub(super) priority: Priority,
     pub(super) message: String,
     pub(super) console: Option<String>,
     /// Names as in [`Fields`], and values; those that the event has.
@@ -38,10 +38,10 @@ pub(super) fn emit(way: &Way, event: &Event<'_>) {
             )
         };
     }
-    tracing::dispatcher::with_default(way, || match event.severity {
-        Severity::Error => at!(Level::ERROR),
-        Severity::Warning => at!(Level::WARN),
-        Severity::Info => at!(Level::INFO),
+    tracing::dispatcher::with_default(way, || match event.priority {
+        Priority::Error => at!(Level::ERROR),
+        Priority::Warning => at!(Level::WARN),
+        Priority::Info => at!(Level::INFO),
     });
 }
 
@@ -64,12 +64,12 @@ impl tracing::Subscriber for Subscriber {
     }
 
     fn event(&self, event: &tracing::Event<'_>) {
-        let severity = match *event.metadata().level() {
-            Level::ERROR => Severity::Error,
-            Level::WARN => Severity::Warning,
-            _ => Severity::Info,
+        let priority = match *event.metadata().level() {
+            Level::ERROR => Priority::Error,
+            Level::WARN => Priority::Warning,
+            _ => Priority::Info,
         };
-        let mut said = Said { severity, ..Said::default() };
+        let mut said = Said { priority, ..Said::default() };
         event.record(&mut said);
         self.console.write(&said);
         self.log.write(&said);

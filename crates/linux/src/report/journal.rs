@@ -8,7 +8,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
 use super::event::Said;
-use super::{IDENTIFIER, printable, priority};
+use super::{IDENTIFIER, number, printable};
 
 /// Journald's socket.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ fn entry(said: &Said) -> String {
     let mut text = format!(
         "MESSAGE={}\nPRIORITY={}\nSYSLOG_IDENTIFIER={IDENTIFIER}\n",
         printable(&said.message),
-        priority(said.severity)
+        number(said.priority)
     );
     for (name, value) in &said.fields {
         text.push_str(&format!("COUNTERSIGN_{}={}\n", name.to_uppercase(), printable(value)));
@@ -49,7 +49,7 @@ fn entry(said: &Said) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::super::{Linux, Paths};
-    use countersign_ports::{Event, Fields, Key, Report, Severity};
+    use countersign_ports::{Event, Fields, Key, Priority, Report};
     use std::os::unix::net::UnixDatagram;
 
     #[test]
@@ -61,7 +61,7 @@ mod tests {
         let _journald = UnixDatagram::bind(run.path().join("systemd/journal/socket")).unwrap();
         let machine =
             Linux::with_paths(Paths { run: run.path().into(), dev: run.path().into(), ..Paths::default() });
-        let said = |number: u32| machine.line(Severity::Info, &format!("line {number}"));
+        let said = |number: u32| machine.line(Priority::Info, &format!("line {number}"));
         let kernel = || std::fs::read_to_string(run.path().join("kmsg")).unwrap();
         let number = (0..100_000).find(|number| {
             said(*number);
@@ -79,7 +79,7 @@ mod tests {
         let machine =
             Linux::with_paths(Paths { run: run.path().into(), dev: run.path().into(), ..Paths::default() });
         machine.tell(&Event {
-            severity: Severity::Error,
+            priority: Priority::Error,
             text: "HPL05001E /env/a\nPRIORITY=0: expected".into(),
             console: Some("HPL05001E: expected".into()),
             fields: Fields {

@@ -8,7 +8,7 @@ use countersign_boot::failure::{Cause, Failure};
 use countersign_boot::initramfs;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_ports::{Disk, Partition, Severity};
+use countersign_ports::{Disk, Partition, Priority};
 use countersign_rehearsal::{Facts, Rehearsal, Written, disk};
 
 use super::contract::{Contract, DEPLOYER_SEED, WORKLOAD_SEED};
@@ -241,9 +241,9 @@ const REPORT: [&str; 4] = [
 pub(crate) struct Boot {
     pub result: Result<(), Failure>,
     /// What the console shows, which the host reads.
-    pub lines: Vec<(Severity, String)>,
+    pub lines: Vec<(Priority, String)>,
     /// What goes to the log server.
-    pub logged: Vec<(Severity, String)>,
+    pub logged: Vec<(Priority, String)>,
     pub asked: Vec<String>,
     pub files: std::collections::BTreeMap<PathBuf, Written>,
 }
@@ -337,7 +337,7 @@ impl Boot {
 
     /// The first line that is an error.
     pub(crate) fn sentence(&self) -> &str {
-        let first = self.lines.iter().find(|(severity, _)| *severity == Severity::Error);
+        let first = self.lines.iter().find(|(priority, _)| *priority == Priority::Error);
         first.map(|(_, text)| text.as_str()).unwrap_or_default()
     }
 
@@ -359,7 +359,7 @@ impl Boot {
     /// A warning was said.
     pub(crate) fn assert_warned(&self, text: &str) {
         let warned =
-            |(severity, line): &(Severity, String)| *severity == Severity::Warning && line.contains(text);
+            |(priority, line): &(Priority, String)| *priority == Priority::Warning && line.contains(text);
         assert!(self.lines.iter().any(warned), "{text:?} in {}", self.said());
     }
 

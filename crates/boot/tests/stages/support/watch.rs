@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign_boot::guest_os::{self, Verb};
 use countersign_contract::code::Code;
-use countersign_ports::Severity;
+use countersign_ports::Priority;
 use countersign_ports::guest_os::{Alarm, Wake};
 use countersign_rehearsal::{Facts, Rehearsal};
 
@@ -111,7 +111,7 @@ pub(crate) fn coded_log(boot: &Boot) -> Vec<String> {
     only_coded(&boot.logged)
 }
 
-fn only_coded(lines: &[(Severity, String)]) -> Vec<String> {
+fn only_coded(lines: &[(Priority, String)]) -> Vec<String> {
     let lines = lines.iter().map(|(_, text)| text);
     lines.filter(|text| text.starts_with("HPL")).cloned().collect()
 }
