@@ -6,10 +6,13 @@ use countersign_vm::lab::contract::Delivery;
 use countersign_vm::lab::world::DATA_DISK;
 use countersign_vm::lab::{disk, keys};
 
-use crate::support::{NONE, refused, world};
+use crate::support::{NONE, long, refused, world};
 
 #[test]
 fn attest_refuses_a_useless_auditor() {
+    if !long() {
+        return;
+    }
     let mut world = world();
     let auditor = keys::unusable(&world.folder().join("auditor")).unwrap();
     let delivery = Delivery { auditor: Some(auditor), ..world.delivery() };

@@ -4,10 +4,13 @@
 use countersign_vm::events::Stage;
 use countersign_vm::lab::world::DATA_DISK;
 
-use crate::support::{NONE, refused, world};
+use crate::support::{NONE, long, refused, world};
 
 #[test]
 fn unknown_name_stops_at_network() {
+    if !long() {
+        return;
+    }
     let mut world = world();
     let mut contract = world.contract();
     // Reserved for names that do not exist (RFC 2606).

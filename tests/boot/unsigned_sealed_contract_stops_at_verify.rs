@@ -3,10 +3,13 @@
 use countersign_vm::events::Stage;
 use countersign_vm::lab::contract::{Delivery, Signature};
 
-use crate::support::{refused, world};
+use crate::support::{long, refused, world};
 
 #[test]
 fn unsigned_sealed_contract_stops_at_verify() {
+    if !long() {
+        return;
+    }
     let mut world = world();
     let mut contract = world.contract();
     contract.signing_key = None;
