@@ -7,7 +7,7 @@ use countersign_contract::refusal::{Finding, Refusal};
 use countersign_plan::report::transcript::FailureRecord;
 use countersign_ports::Priority;
 
-use crate::log::Line;
+use crate::line::Line;
 use crate::stage::Stage;
 
 /// The first cause of a failed boot. Holds names, places and expectations, never a value from the contract.

@@ -8,6 +8,7 @@
 pub mod failure;
 pub mod guest_os;
 pub mod initramfs;
+pub mod line;
 pub mod log;
 mod wait;
 

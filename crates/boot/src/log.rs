@@ -12,11 +12,8 @@ use countersign_plan::report::transcript::{StageRecord, Warning};
 use countersign_ports::{Clock, Priority, Report};
 
 use crate::failure::Failure;
+use crate::line::Line;
 use crate::stage::Stage;
-
-mod line;
-
-pub use line::Line;
 
 /// What a stage tells about itself when it is done: names and values of its line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -11,11 +11,13 @@
 //! as they are needed.
 
 pub mod meta_data;
+mod names;
 pub mod network_config;
 mod record;
 mod rock_ridge;
 
-use record::{DirectoryRecord, Names};
+use names::Names;
+use record::DirectoryRecord;
 use rock_ridge::RockRidge;
 
 /// Size of the logical blocks that ISO 9660 descriptors stand in.
@@ -147,7 +149,7 @@ pub fn read(image: &[u8]) -> Result<Cidata<'_>, CidataError> {
         if entry.is_associated() {
             continue;
         }
-        let Some(name) = entry.name(names) else { continue };
+        let Some(name) = names.of(&entry) else { continue };
         let Some((name, slot)) = slot(&mut files, &name) else { continue };
         if slot.is_some() {
             return Err(CidataError::Duplicate(name));

@@ -23,9 +23,11 @@ mod build;
 mod events;
 mod scalar;
 mod twin;
+mod unreadable;
 
 pub use build::parse;
-pub use events::{Cause, Event, Events, Source, Tag, Unreadable};
+pub use events::{Event, Events, Source, Tag};
+pub use unreadable::{Cause, Unreadable};
 
 /// Largest text, in bytes: 1 MiB.
 pub const MAX_BYTES: usize = 1 << 20;

@@ -12,7 +12,7 @@ use countersign_ports::{Priority, Report};
 
 use super::delivery;
 use crate::failure::Failure;
-use crate::log::Line;
+use crate::line::Line;
 
 /// How long the server may take: the power-off does not wait for it longer.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(20);

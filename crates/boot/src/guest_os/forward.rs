@@ -20,7 +20,7 @@ use countersign_plan::guest_os::handover::{FORWARDED, GuestPlan};
 use countersign_ports::guest_os::{Arrival, ConnectionError, Ending, Forwarder, GuestOs, Reading};
 
 use crate::failure::Failure;
-use crate::log::Line;
+use crate::line::Line;
 use crate::stage::Stage;
 
 mod sink;

@@ -14,7 +14,8 @@ use countersign_ports::guest_os::GuestOs;
 
 use super::delivery;
 use crate::failure::Failure;
-use crate::log::{Line, Log, Summary};
+use crate::line::Line;
+use crate::log::{Log, Summary};
 use crate::stage::Stage;
 use crate::wait::until;
 

@@ -13,7 +13,8 @@ use countersign_ports::error::SystemError;
 use countersign_ports::guest_os::GuestOs;
 
 use crate::failure::Failure;
-use crate::log::{Line, Log, Summary};
+use crate::line::Line;
+use crate::log::{Log, Summary};
 use crate::stage::Stage;
 use crate::wait::until;
 

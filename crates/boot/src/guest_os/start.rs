@@ -10,7 +10,8 @@ use countersign_plan::workload::compose;
 use countersign_ports::guest_os::GuestOs;
 
 use crate::failure::Failure;
-use crate::log::{Line, Log, Summary};
+use crate::line::Line;
+use crate::log::{Log, Summary};
 use crate::stage::Stage;
 
 /// Creating and starting all containers, in the order in which they wait for each other. The unit ends the stage later,

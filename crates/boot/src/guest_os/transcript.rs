@@ -12,7 +12,8 @@ use countersign_ports::guest_os::Notes;
 use countersign_ports::{Clock, Priority, Report};
 
 use crate::failure::Failure;
-use crate::log::{Line, Log, millis};
+use crate::line::Line;
+use crate::log::{Log, millis};
 
 /// Adds what the log remembers, and the cause where the stage failed.
 pub(super) fn add<S: Report + Clock + Notes>(system: &S, log: &Log<'_, S>, failure: Option<&Failure>) {

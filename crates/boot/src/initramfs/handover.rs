@@ -14,7 +14,8 @@ use countersign_ports::Initramfs;
 use countersign_ports::error::SystemError;
 
 use crate::failure::Failure;
-use crate::log::{Line, Log, Summary};
+use crate::line::Line;
+use crate::log::{Log, Summary};
 use crate::stage::Stage;
 
 use super::root::{NEW_ROOT, Rooted};

@@ -6,7 +6,8 @@ use countersign_plan::trust::time_floor::{self, Known};
 use countersign_ports::Initramfs;
 
 use crate::failure::Failure;
-use crate::log::{Line, Log, Summary};
+use crate::line::Line;
+use crate::log::{Log, Summary};
 use crate::stage::Stage;
 
 use super::kernel;

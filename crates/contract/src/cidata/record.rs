@@ -1,21 +1,11 @@
-//! Directory records of ISO 9660, and the ways in which they carry a name; see `rock_ridge` for the third.
+//! Directory records of ISO 9660; see `names` for what they are called.
 //!
 //! A record is parsed from a slice that it must fit into; nothing here follows an extent.
 
-use super::rock_ridge::RockRidge;
 use super::{BLOCK, CidataError};
 
 /// Bytes of a record before its name.
 const HEAD: usize = 33;
-
-/// Which names a directory tree has.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Names<'i> {
-    /// Joliet: UCS-2, big-endian.
-    Joliet,
-    /// ISO 9660 names, with Rock Ridge names beside them if the image was made so.
-    Iso(RockRidge<'i>),
-}
 
 /// One directory record.
 pub(super) struct DirectoryRecord<'d>(&'d [u8]);
@@ -59,41 +49,14 @@ impl<'d> DirectoryRecord<'d> {
         self.0[25] & 0x82 == 0 && self.0[26] == 0 && self.0[27] == 0
     }
 
-    /// The name in the form that is compared; none for the two entries that mean the directory and its parent,
-    /// and for names that cannot be one of ours.
-    pub(super) fn name(&self, names: Names<'d>) -> Option<String> {
-        if self.is_dot() {
-            return None;
-        }
-        let raw = self.raw_name();
-        match names {
-            Names::Joliet => {
-                let units = raw.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
-                let name: String = char::decode_utf16(units).collect::<Result<_, _>>().ok()?;
-                Some(strip_version(&name).to_owned())
-            }
-            Names::Iso(rock_ridge) => rock_ridge.name(self).or_else(|| {
-                let name = strip_version(std::str::from_utf8(raw).ok()?);
-                // ISO names have no hyphen: tools write `_` and cut the first part to eight letters.
-                let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase().replace('_', "-");
-                Some(match name.as_str() {
-                    "user-dat" => "user-data".to_owned(),
-                    "meta-dat" => "meta-data".to_owned(),
-                    "vendor-d" => "vendor-data".to_owned(),
-                    "network-" => "network-config".to_owned(),
-                    _ => name,
-                })
-            }),
-        }
-    }
-
     /// What stands behind the name, which is padded to an even offset.
     pub(super) fn system_use(&self) -> &'d [u8] {
         let name = usize::from(self.0[32]);
         self.0.get(HEAD + name + usize::from(name % 2 == 0)..).unwrap_or_default()
     }
 
-    fn raw_name(&self) -> &'d [u8] {
+    /// The name as it is stored.
+    pub(super) fn raw_name(&self) -> &'d [u8] {
         &self.0[HEAD..HEAD + usize::from(self.0[32])]
     }
 
@@ -106,11 +69,6 @@ impl<'d> DirectoryRecord<'d> {
         }
         usize::try_from(u32::from_le_bytes(little)).map_err(|_| CidataError::BadRecord)
     }
-}
-
-/// A name without its version, `;1`.
-fn strip_version(name: &str) -> &str {
-    name.split(';').next().unwrap_or(name)
 }
 
 /// The records of a directory's extent. A record does not cross a block; a zero length ends a block.

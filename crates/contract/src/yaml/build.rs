@@ -7,7 +7,8 @@ use std::collections::HashSet;
 
 use zeroize::Zeroizing;
 
-use super::events::{Cause, Event, Source, Tag, Unreadable};
+use super::events::{Event, Source, Tag};
+use super::unreadable::{Cause, Unreadable};
 use super::{Data, Entry, MAX_BYTES, MAX_DEPTH, MAX_NODES, Style, Value, scalar};
 use crate::place::{Mark, Origin, Pointer, count};
 use crate::refusal::Refusal;

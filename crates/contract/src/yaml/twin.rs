@@ -7,7 +7,7 @@
 
 use granit_parser::{Event, ScalarStyle, Span, StructureStyle};
 
-use super::events::{BREAKS, Cause, Unreadable};
+use super::unreadable::{BREAKS, Cause, Unreadable};
 use crate::place::{Mark, count};
 
 /// A list or map that is not complete yet.

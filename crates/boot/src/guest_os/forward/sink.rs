@@ -14,7 +14,7 @@ use countersign_plan::forwarding::trouble::Trouble;
 use countersign_plan::guest_os::handover::GuestPlan;
 use countersign_ports::guest_os::{Ending, Forwarder, GuestOs, LogTarget};
 
-use crate::log::Line;
+use crate::line::Line;
 
 use super::super::delivery::syslog_server;
 use super::super::log_router::LogRouter;

@@ -11,7 +11,8 @@ use countersign_plan::watch::{Mapping, WatchRecords, WatchedVolume};
 use countersign_ports::error::Result;
 use countersign_ports::guest_os::Watched;
 
-use crate::log::{Line, Log};
+use crate::line::Line;
+use crate::log::Log;
 
 /// What deviates, in the order of the records; says a line for every mount point that does not.
 pub(super) fn run<S: Watched>(system: &S, log: &mut Log<'_, S>, records: &WatchRecords) -> Vec<Deviation> {

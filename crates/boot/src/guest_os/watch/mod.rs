@@ -21,7 +21,8 @@ use countersign_plan::watch::workload::{Change, Containers};
 use countersign_ports::guest_os::{Alarm, Wake, Watched};
 
 use crate::failure::Failure;
-use crate::log::{Line, Log, Summary};
+use crate::line::Line;
+use crate::log::{Log, Summary};
 use crate::stage::Stage;
 
 /// How often containers and forwarder are looked at.

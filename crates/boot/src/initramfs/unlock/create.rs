@@ -18,7 +18,8 @@ use countersign_plan::volumes::{Action, DATA_OFFSET, METADATA_BYTES};
 use countersign_ports::{Durability, FsType, Initramfs, LuksParameters};
 
 use crate::failure::Failure;
-use crate::log::{Line, Log};
+use crate::line::Line;
+use crate::log::Log;
 
 use super::open::Opened;
 use super::passphrases;

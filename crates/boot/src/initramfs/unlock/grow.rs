@@ -16,7 +16,8 @@ use countersign_plan::volumes::partition_table::{self, Growth, HEAD_BYTES, Last,
 use countersign_ports::{Disk, Initramfs};
 
 use crate::failure::Failure;
-use crate::log::{Line, Log};
+use crate::line::Line;
+use crate::log::Log;
 
 use super::open::Opened;
 use super::task::Task;

@@ -31,7 +31,8 @@ use countersign_plan::watch::WatchedVolume;
 use countersign_ports::Initramfs;
 
 use crate::failure::Failure;
-use crate::log::{Line, Log, Summary};
+use crate::line::Line;
+use crate::log::{Log, Summary};
 use crate::stage::Stage;
 
 use super::attest::Attested;

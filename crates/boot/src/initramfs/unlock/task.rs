@@ -12,7 +12,8 @@ use countersign_ports::error::SystemError;
 use countersign_ports::{Disk, FsType, Initramfs, MountFlags};
 
 use crate::failure::Failure;
-use crate::log::{Line, Log};
+use crate::line::Line;
+use crate::log::Log;
 use crate::stage::Stage;
 
 /// Where volumes are mounted until the new root exists.

@@ -9,7 +9,8 @@ use countersign_plan::watch::schedule::Clock;
 use countersign_ports::Initramfs;
 
 use crate::failure::Failure;
-use crate::log::{Line, Log};
+use crate::line::Line;
+use crate::log::Log;
 use crate::stage::Stage;
 
 /// Both clocks.
