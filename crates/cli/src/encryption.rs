@@ -13,8 +13,9 @@ use countersign_crypto::certificate::Certificate;
 use countersign_crypto::issuance::{self, IssuanceFault, RevocationList};
 use countersign_crypto::token::Recipient;
 
+use crate::answer::note;
 use crate::arguments::Issuance;
-use crate::{files, note};
+use crate::files;
 
 /// How long before its end an encryption certificate is worth a warning: 30 days, in seconds.
 const SOON: i64 = 30 * 86_400;

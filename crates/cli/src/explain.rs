@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use countersign_contract::code::Code;
 use serde::Serialize;
 
-use crate::Answer;
+use crate::answer::Answer;
 use crate::arguments::{Explain, Format};
 
 /// A code, as `schema/explain.schema.json` describes it.

@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+mod answer;
 pub mod arguments;
 mod check;
 mod encryption;
@@ -29,14 +30,8 @@ mod timeline;
 use std::io::Write;
 use std::process::ExitCode;
 
+use answer::{Answer, note};
 use arguments::{Arguments, Verb};
-
-/// What a verb answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
-    Yes,
-    No,
-}
 
 /// Runs a verb and says how it ended.
 pub fn run(arguments: Arguments) -> ExitCode {
@@ -64,34 +59,5 @@ pub fn run(arguments: Arguments) -> ExitCode {
             note(&format!("{error:#}"));
             ExitCode::from(2)
         }
-    }
-}
-
-/// Says something beside the result, on standard error.
-fn note(text: &str) {
-    // Without standard error there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "countersign: {}", tame(text));
-}
-
-/// A text that goes to a terminal, its control characters escaped.
-fn tame(text: &str) -> String {
-    let mut tamed = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if letter.is_control() && letter != '\n' {
-            tamed.extend(letter.escape_unicode());
-        } else {
-            tamed.push(letter);
-        }
-    }
-    tamed
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_terminal_gets_no_control_characters() {
-        assert_eq!(tame("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\nc");
     }
 }

@@ -10,9 +10,10 @@ use countersign_crypto::private_key::PrivateKey;
 use countersign_crypto::sealed;
 use zeroize::Zeroizing;
 
+use crate::answer::{Answer, note};
 use crate::arguments::Pack;
 use crate::folder::Folder;
-use crate::{Answer, check, encryption, files, note, seal, sign, time};
+use crate::{check, encryption, files, seal, sign, time};
 
 pub(crate) fn run(options: &Pack, out: &mut dyn Write) -> Result<Answer> {
     let folder = Folder::read(&options.folder)?;

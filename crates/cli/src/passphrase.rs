@@ -11,8 +11,9 @@ use countersign_crypto::secret::{VolumePassphrase, VolumeSeed};
 use countersign_plan::volumes::seeds;
 use zeroize::Zeroizing;
 
+use crate::answer::Answer;
 use crate::arguments::{Framing, Order, Passphrase, Previous};
-use crate::{Answer, check, files, time};
+use crate::{check, files, time};
 
 pub(crate) fn run(options: &Passphrase, out: &mut dyn Write) -> Result<Answer> {
     let passphrase = match (options.seeds, &options.contract, &options.volume) {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use countersign_contract::place::SectionName;
 use serde_json::{Value, json};
 
-use crate::Answer;
+use crate::answer::Answer;
 use crate::arguments::{Schema, Subject};
 
 pub(crate) fn run(options: &Schema, out: &mut dyn Write) -> Result<Answer> {

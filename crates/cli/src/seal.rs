@@ -8,8 +8,9 @@ use countersign_crypto::sealed::{SealedToken, SectionName};
 use countersign_crypto::section_token::SectionToken;
 use countersign_crypto::token::{Prefix, Recipient, Token, Unopened};
 
+use crate::answer::{Answer, note};
 use crate::arguments::{Guest, Open, Seal, Section};
-use crate::{Answer, encryption, files, note, time};
+use crate::{encryption, files, time};
 
 impl From<Section> for SectionName {
     fn from(section: Section) -> SectionName {

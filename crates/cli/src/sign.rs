@@ -12,8 +12,9 @@ use countersign_crypto::private_key::PrivateKey;
 use countersign_crypto::signature::{self, SigningKey};
 use zeroize::Zeroizing;
 
+use crate::answer::{Answer, note};
 use crate::arguments::Sign;
-use crate::{Answer, files, note};
+use crate::files;
 
 /// The key of the signature at the contract's top level.
 const FIELD: &str = "envWorkloadSignature";

@@ -36,9 +36,10 @@ use countersign_plan::volumes::devices::{Wanted, assign};
 use countersign_plan::volumes::facts::{Device, Facts};
 use countersign_plan::volumes::{Action, settle};
 
+use crate::answer::Answer;
 use crate::arguments::{self, Check, Format, Source};
 use crate::folder::Folder;
-use crate::{Answer, encryption, files, time};
+use crate::{encryption, files, time};
 use report::{Report, Reported, Unchecked, Verdict};
 
 /// What a check needs beside the contract.

@@ -8,7 +8,7 @@ use super::Sources;
 use super::excerpt::excerpt;
 use super::plan::{CertificatePlan, Plan};
 use super::report::{Report, Reported, Verdict};
-use crate::tame;
+use crate::answer::tame;
 
 /// Prints the report about the contract called `name`; with `sources`, the lines that findings are about.
 pub(super) fn print(

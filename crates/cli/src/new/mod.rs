@@ -13,8 +13,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
+use crate::answer::Answer;
 use crate::arguments::New;
-use crate::{Answer, files};
+use crate::files;
 use keys::Pair;
 
 const WORKLOAD: &str = include_str!("workload.yaml");
@@ -71,7 +72,7 @@ pub(crate) fn run(options: &New, out: &mut dyn Write) -> Result<Answer> {
          {0}: signing.key, for countersign pack\n\
          {0}: log-server/, certificates for a log server to try it with\n\
          next: edit them, then countersign check {0}",
-        crate::tame(&folder.display().to_string())
+        crate::answer::tame(&folder.display().to_string())
     )?;
     Ok(Answer::Yes)
 }

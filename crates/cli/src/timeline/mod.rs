@@ -15,7 +15,7 @@ use countersign_plan::report::stage::Stage;
 use countersign_plan::report::transcript::Transcript;
 use serde::{Serialize, Serializer};
 
-use crate::Answer;
+use crate::answer::Answer;
 use crate::arguments::{Timeline as Options, TimelineFormat};
 use crate::files;
 

@@ -13,11 +13,11 @@ use serde_json::Value;
 /// Variables of a contract.
 pub(crate) type Contract<'c> = &'c [(&'c str, &'c str)];
 
-/// The program; none where the harness does not name it.
+/// The compose program that the harness names.
 pub(crate) struct Program(PathBuf);
 
 impl Program {
-    /// Says so where there is none.
+    /// Without one it says what is skipped.
     pub(crate) fn find() -> Option<Program> {
         let path = std::env::var_os("COUNTERSIGN_DOCKER_COMPOSE").map(PathBuf::from);
         if path.is_none() {

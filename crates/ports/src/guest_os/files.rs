@@ -9,8 +9,8 @@ pub const HANDOVER: &str = "/run/countersign";
 
 /// Notes that the stages keep for each other until power-off.
 pub trait Notes {
-    /// Reads the note of this file name in [`HANDOVER`]; an error of the kind [`std::io::ErrorKind::NotFound`] where
-    /// there is none.
+    /// Reads the note of this file name in [`HANDOVER`]; an error of the kind [`std::io::ErrorKind::NotFound`] if
+    /// nobody wrote it.
     fn note(&self, name: &str) -> Result<Vec<u8>>;
     /// Writes a note, replacing the one that was there. Readers see the old one or the new one, never a part.
     fn keep_note(&self, name: &str, content: &[u8]) -> Result<()>;
