@@ -6,7 +6,7 @@ use countersign_vm::lab::contract::{Delivery, Sealing, Signature};
 use countersign_vm::lab::disk;
 use countersign_vm::lab::world::DATA_DISK;
 
-use crate::support::{NONE, refused, world};
+use crate::support::{refused, world};
 
 #[test]
 fn altered_signature_stops_at_verify() {
@@ -37,7 +37,7 @@ fn altered_signature_stops_at_verify() {
     boot.assert_nothing_after(Stage::Verify);
     boot.assert_says("sign workload and env again, exactly as they stand in the contract");
     boot.assert_told(&world, "HPL12001E /env/signingKey");
-    boot.assert_off_in_time(NONE);
+    boot.say_when_off();
     boot.assert_closed_and_silent(&world);
     assert_eq!(disk::fingerprint(&data).unwrap(), before, "the data disk was written");
 }

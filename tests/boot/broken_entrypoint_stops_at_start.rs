@@ -6,7 +6,7 @@ use countersign_vm::lab::contract::{Delivery, archive};
 use countersign_vm::lab::keys;
 use countersign_vm::lab::world::DATA_DISK;
 
-use crate::support::{NONE, capsule, refused, world};
+use crate::support::{capsule, refused, world};
 
 #[test]
 fn broken_entrypoint_stops_at_start() {
@@ -28,7 +28,7 @@ fn broken_entrypoint_stops_at_start() {
     boot.assert_nothing_after(Stage::Start);
     boot.assert_says("; try the compose file with the same images elsewhere, and look at the log server");
     boot.assert_told_beside_the_journal(&world, "HPL08004E: ");
-    boot.assert_off_in_time(NONE);
+    boot.say_when_off();
     boot.assert_closed_and_silent(&world);
     let transcript = capsule(&boot, &auditor.key);
     assert_eq!(

@@ -8,7 +8,7 @@ use countersign_vm::lab::world::DATA_DISK;
 use countersign_vm::profile::Profile;
 
 use crate::inside::{self, knock};
-use crate::support::{BOOT, STOP, compose_with, long, off, world};
+use crate::support::{BOOT, compose_with, long, off, world};
 
 /// The port on which the container waits before it does its deed.
 const DEED: u16 = 8081;
@@ -62,7 +62,7 @@ fn deviation_powers_off() {
     let cause = "HPL13112E: volume data: expected its own encrypted device to be mounted there; \
                  the contract says power-off on a deviation; look at what the workload is allowed to do";
     boot.assert_told_beside_the_journal(&world, cause);
-    boot.assert_off_in_time(STOP);
+    boot.say_when_off();
     boot.assert_closed_and_silent(&world);
     // The first check had found everything as it should be.
     let lines = world.syslog.lines().unwrap();

@@ -4,7 +4,7 @@ use countersign_vm::events::{Event, Stage, State};
 use countersign_vm::lab::syslog::Syslog;
 use countersign_vm::lab::world::DATA_DISK;
 
-use crate::support::{NONE, refused, world};
+use crate::support::{refused, world};
 
 #[test]
 fn foreign_log_server_starts_nothing() {
@@ -29,6 +29,6 @@ fn foreign_log_server_starts_nothing() {
         }
     }
     assert_eq!(foreign.lines().unwrap(), Vec::new(), "the foreign server received records");
-    boot.assert_off_in_time(NONE);
+    boot.say_when_off();
     boot.assert_closed_and_silent(&world);
 }

@@ -4,7 +4,7 @@
 use countersign_vm::events::Stage;
 use countersign_vm::lab::contract::Section;
 
-use crate::support::{NONE, refused, world};
+use crate::support::{refused, world};
 
 #[test]
 fn schema_error_stops_at_validate() {
@@ -31,6 +31,6 @@ fn schema_error_stops_at_validate() {
     boot.assert_nothing_after(Stage::Validate);
     assert!(!boot.serial.contains("six-five-one-four"), "a value of the contract is on the console");
     boot.assert_told(&world, "HPL05001E /env/type (env line ");
-    boot.assert_off_in_time(NONE);
+    boot.say_when_off();
     boot.assert_closed_and_silent(&world);
 }

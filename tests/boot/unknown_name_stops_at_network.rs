@@ -4,7 +4,7 @@
 use countersign_vm::events::Stage;
 use countersign_vm::lab::world::DATA_DISK;
 
-use crate::support::{NONE, long, refused, world};
+use crate::support::{long, refused, world};
 
 #[test]
 fn unknown_name_stops_at_network() {
@@ -29,6 +29,6 @@ fn unknown_name_stops_at_network() {
     // The name is a value of the contract.
     assert!(!boot.serial.contains(&contract.logging.host), "{}", boot.serial);
     assert_eq!(world.syslog.lines().unwrap(), Vec::new());
-    boot.assert_off_in_time(NONE);
+    boot.say_when_off();
     boot.assert_closed_and_silent(&world);
 }

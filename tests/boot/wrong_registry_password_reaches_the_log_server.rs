@@ -6,7 +6,7 @@ use countersign_vm::events::{Event, Stage, State};
 use countersign_vm::lab::world::DATA_DISK;
 
 use crate::inside::{MEMORY_DISK, SEEN};
-use crate::support::{NONE, refused_run, world};
+use crate::support::{refused_run, world};
 
 #[test]
 fn wrong_registry_password_reaches_the_log_server() {
@@ -30,7 +30,7 @@ fn wrong_registry_password_reaches_the_log_server() {
         "; check registry, credentials and authority in the contract, and that the digest exists",
     );
     boot.assert_told_beside_the_journal(&world, "HPL06004E: run program /usr/bin/podman: exit status");
-    boot.assert_off_in_time(NONE);
+    boot.say_when_off();
     boot.look.assert_credentials_are_gone(&world);
     boot.assert_closed_and_silent(&world);
 }

@@ -10,7 +10,7 @@ use countersign_vm::lab::contract::volume_passphrase;
 use countersign_vm::lab::disk;
 use countersign_vm::lab::world::{DATA_DISK, VOLUME};
 
-use crate::support::{NONE, mistyped, refused, world};
+use crate::support::{mistyped, refused, world};
 
 #[test]
 fn wrong_seed_leaves_the_disk_as_it_was() {
@@ -29,7 +29,7 @@ fn wrong_seed_leaves_the_disk_as_it_was() {
     boot.assert_nothing_after(Stage::Unlock);
     boot.assert_says("volume data: expected the seeds that it was made with");
     boot.assert_told(&world, "HPL02003E: volume data: ");
-    boot.assert_off_in_time(NONE);
+    boot.say_when_off();
     boot.assert_closed_and_silent(&world);
     let processes = boot.look.processes();
     assert!(processes.contains("\0keyslot\0"), "the process that had the passphrase was not seen");
