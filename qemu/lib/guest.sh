@@ -10,7 +10,7 @@
 #   guest_manifest REPOSITORY ENGINE OS_FOLDER INITRAMFS COUNTERSIGND given|built
 #                                                          writes bill of materials and manifest; prints the manifest
 #   guest_os REPOSITORY ENGINE COUNTERSIGND [TEST_TREE]    prints a folder: os.img, image.json, dropped
-#   guest_initramfs REPOSITORY ENGINE COUNTERSIGND IMAGE_JSON  prints a folder: base.cpio.zst, contents
+#   guest_initramfs REPOSITORY ENGINE COUNTERSIGND IMAGE_JSON  prints a folder: base.cpio.zst, command-line, contents
 #   guest_busybox                                          prints a static busybox: the demo container's only program
 #   lab_tree                                               prints the unpacked programs of bare guests
 #   verify_reproducible REPOSITORY ENGINE COUNTERSIGND OS_FOLDER INITRAMFS_FOLDER

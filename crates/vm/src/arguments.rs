@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
-use crate::profile::{Network, Profile};
+use crate::profile::{self, Network, Profile};
 
 /// The longest serial number of a virtio disk, in bytes (`VIRTIO_BLK_ID_BYTES`).
 pub const SERIAL_LENGTH: usize = 20;
@@ -138,12 +138,14 @@ pub fn control(monitor: &Path) -> Result<Vec<String>> {
     Ok(words(&["-no-reboot", "-action", "panic=exit-failure", "-qmp", &socket]))
 }
 
-/// Kernel, initramfs and the kernel's command line.
+/// Kernel, initramfs and the kernel's command line: the shipped one, the machine's words, the run's.
 ///
 /// # Errors
-/// [`Error::Format`] for a path that is not UTF-8.
+/// [`Error::Format`] for a path that is not UTF-8, [`Error::Io`] without the shipped command line.
 pub fn boot(profile: &Profile, run: &Run) -> Result<Vec<String>> {
-    let line: Vec<_> = profile.command_line.iter().chain(&run.command_line).map(String::as_str).collect();
+    let shipped = profile::command_line()?;
+    let line: Vec<&str> =
+        shipped.iter().chain(&profile.command_line).chain(&run.command_line).map(String::as_str).collect();
     Ok(words(&["-kernel", utf8(&run.kernel)?, "-initrd", utf8(&run.initramfs)?, "-append", &line.join(" ")]))
 }
 
@@ -287,7 +289,7 @@ mod tests {
                 "-initrd",
                 "/i",
                 "-append",
-                "console=ttysclp0 quiet loglevel=3 systemd.show_status=0 panic=0 extra=1"
+                "init_on_free=1 slab_nomerge panic=0 quiet loglevel=3 systemd.show_status=0 console=ttysclp0 extra=1"
             ]
         );
     }

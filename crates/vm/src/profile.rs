@@ -25,7 +25,7 @@ pub struct Profile {
     pub accelerator: String,
     /// Device that feeds the guest's random number generator, if any.
     pub rng: Option<String>,
-    /// Kernel command line, one word each.
+    /// What this machine adds to the shipped command line ([`command_line`]), one word each.
     pub command_line: Vec<String>,
     /// Network, if any.
     pub network: Option<Network>,
@@ -64,6 +64,17 @@ impl Profile {
     }
 }
 
+/// The words of `initramfs/command-line`, which every guest starts with.
+///
+/// # Errors
+/// [`Error::Io`] when the file cannot be read.
+pub fn command_line() -> Result<Vec<String>> {
+    let path = checkout().join("initramfs/command-line");
+    let text = std::fs::read_to_string(&path).map_err(Error::at(&path))?;
+    let words = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    Ok(words.filter(|word| !word.is_empty()).map(str::to_owned).collect())
+}
+
 /// The top folder of this checkout.
 #[must_use]
 pub fn checkout() -> PathBuf {
@@ -92,6 +103,17 @@ mod tests {
         assert_eq!((profile.cpus, profile.memory_mib, profile.cpu.as_str()), (2, 4096, "max"));
         assert_eq!(profile.network.unwrap().forward, [8080]);
         assert!(profile.command_line.contains(&"console=ttysclp0".to_owned()));
+    }
+
+    #[test]
+    fn every_word_of_the_command_line_has_a_reason() {
+        let words = command_line().unwrap();
+        assert!(words.contains(&"init_on_free=1".to_owned()), "{words:?}");
+        assert!(words.iter().all(|word| !word.contains(char::is_whitespace)), "{words:?}");
+        let text = std::fs::read_to_string(checkout().join("initramfs/command-line")).unwrap();
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            assert!(line.split_once('#').is_some_and(|(_, why)| !why.trim().is_empty()), "{line}");
+        }
     }
 
     #[test]
