@@ -12,6 +12,7 @@ mod support;
 mod a_look_from_inside;
 mod altered_guest_os_ends_in_a_panic;
 mod altered_signature_stops_at_verify;
+mod attacks_from_inside_fail;
 mod attest_refuses_a_useless_auditor;
 mod boots_and_reopens_the_volume;
 mod broken_entrypoint_stops_at_start;

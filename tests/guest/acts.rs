@@ -7,13 +7,17 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use countersign_linux::Linux;
-use countersign_ports::{Disks, FsType, Platform};
-use countersign_tests::lab::{Act, Answer, COUNTER, MARK_AT, Mark, pattern};
+use countersign_ports::{Disks, Durability, Filesystems, FsType, Mapper, MountFlags, Platform};
+use countersign_tests::lab::{Act, Answer, COUNTER, MARK_AT, Mark, WAITS, pattern};
 
 use super::machine::VOLUMES;
 use super::{Result, scsi};
+
+/// How scratch space is mapped.
+const SCRATCH: &str = "scratch";
 
 /// Devices by serial number, once seen: a look at all of them is slow. A disk that goes is forgotten.
 static SEEN: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
@@ -50,6 +54,21 @@ pub(crate) fn act(linux: &Linux, act: &Act, answer: &mut Answer) -> Result<()> {
             let kinds = [FsType::Xfs, FsType::Btrfs];
             let kind = kinds.into_iter().find(|kind| kind.name() == modules);
             linux.load_filesystem(kind.ok_or("expected xfs, btrfs or integrity")?)?;
+        }
+        Act::Scratch { disk: serial, at, plain } => {
+            let device = disk(linux, serial)?;
+            let device = match plain {
+                true => linux.open_plain_scratch(&device, SCRATCH)?,
+                false => linux.open_scratch(&device, SCRATCH)?,
+            };
+            linux.make(FsType::Ext4, &device, "scratch", Durability::Scratch)?;
+            linux.mount(FsType::Ext4, &device, Path::new(at), MountFlags::default())?;
+        }
+        Act::Await { disk: serial } => {
+            crate::say(&format!("{WAITS}{serial}"));
+            while disk(linux, serial).is_err() {
+                linux.wait_for_disk(Duration::from_secs(60))?;
+            }
         }
         Act::Mark { disk, mark } => put_mark(linux, disk, *mark)?,
         Act::Attach { serial, disk: below, faults } => {

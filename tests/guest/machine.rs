@@ -2,7 +2,8 @@
 //!
 //! What differs from the shipped wiring, all of it: a boot sees only the disks of its case; the wait for a disk that
 //! never comes is not waited out, its clock jumps; key slots are made at the least cost that is accepted; a key is altered
-//! where the case says so; modules stay loadable; guest OS, scratch and handover do nothing; what is said is kept.
+//! where the case says so; the kernel is not locked down, modules stay loadable, the contract's disk stays; guest OS, scratch
+//! and handover do nothing; what is said is kept.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -117,6 +118,8 @@ struct Counts {
     formats: u32,
     waited: Duration,
     unlock: Option<(Duration, Duration)>,
+    /// Whether the contract's disk was let go.
+    released: bool,
 }
 
 /// The machine as one boot sees it.
@@ -224,10 +227,22 @@ impl Platform for Machine {
     }
     fn load_integrity(&self) -> Result<()> {
         // As above.
-        if Path::new("/sys/module/dm_integrity").exists() { Ok(()) } else { self.linux.load_integrity() }
+        if Path::new("/sys/module/authenc").exists() { Ok(()) } else { self.linux.load_integrity() }
     }
     fn missing_programs(&self) -> Vec<PathBuf> {
         self.linux.missing_programs()
+    }
+    fn lock_down(&self) -> Result<String> {
+        Ok("[confidentiality]".to_owned())
+    }
+    fn hardware_random(&self) -> bool {
+        self.linux.hardware_random()
+    }
+    fn wait_until_seeded(&self) -> Result<()> {
+        self.linux.wait_until_seeded()
+    }
+    fn set_clock(&self, unix_time: i64) -> Result<()> {
+        self.linux.set_clock(unix_time)
     }
     fn set_hostname(&self, _: &str) -> Result<()> {
         Ok(())
@@ -264,7 +279,9 @@ impl Disks for Machine {
         let mut shown = Vec::new();
         for mut disk in self.linux.disks()? {
             if disk.serial == self.boot.contract {
-                shown.push(disk);
+                if !self.count(|counts| counts.released) {
+                    shown.push(disk);
+                }
             } else if let Some((_, called)) =
                 self.boot.disks.iter().find(|(serial, _)| *serial == disk.serial)
             {
@@ -309,6 +326,11 @@ impl DiskWrites for Machine {
     }
     fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<[Partition; 2]> {
         self.linux.partition(disk, metadata_bytes)
+    }
+    fn release_disk(&self, _: &Path) -> Result<()> {
+        // The boots of later cases read it again.
+        self.count(|counts| counts.released = true);
+        Ok(())
     }
     fn resize_partition(&self, disk: &Disk, partition: &Path, start: u64, length: u64) -> Result<()> {
         self.linux.resize_partition(disk, partition, start, length)
@@ -387,6 +409,9 @@ impl Mapper for Machine {
     }
     fn open_scratch(&self, device: &Path, _: &str) -> Result<PathBuf> {
         Err(SystemError::new("open scratch space", device.display().to_string(), "the lab has none"))
+    }
+    fn open_plain_scratch(&self, device: &Path, name: &str) -> Result<PathBuf> {
+        self.open_scratch(device, name)
     }
 }
 

@@ -96,6 +96,20 @@ pub enum Act {
         /// The name.
         modules: String,
     },
+    /// Opens a disk as scratch space, as the stage `root` does, makes its file system and mounts it.
+    Scratch {
+        /// Serial number.
+        disk: String,
+        /// The folder where it is mounted, below `/mnt`.
+        at: String,
+        /// Without integrity.
+        plain: bool,
+    },
+    /// Says [`WAITS`] with a serial number, and waits until the host attaches that disk.
+    Await {
+        /// Serial number.
+        disk: String,
+    },
     /// Marks a disk and waits until the mark is there.
     Mark {
         /// Serial number.

@@ -20,4 +20,5 @@ mod forged_headers_are_refused;
 mod power_cuts_lose_nothing;
 mod records_tell_volumes_apart;
 mod refused_disks_stay_as_they_were;
+mod scratch_is_authenticated;
 mod seeds_change;

@@ -14,7 +14,7 @@
 //! | `HPL07100`–`HPL07199` | volumes | refusals and warnings by the stage `unlock` |
 //! | `HPL08110`–`HPL08119` | daemon | the workload's containers and their engine |
 //! | `HPL08120`–`HPL08129` | start | the deadline of the stage `start` |
-//! | `HPL11100`–`HPL11199` | initramfs | locate, unseal, root, the clock |
+//! | `HPL11100`–`HPL11199` | initramfs | preflight, locate, unseal, root, the clock |
 //! | `HPL12100`–`HPL12199` | signature | unsigned contracts, policy, the end of a contract |
 //! | `HPL13100`–`HPL13109` | network | refusals of network-config |
 //! | `HPL13110`–`HPL13129` | daemon | what the hourly check of the volumes found |

@@ -1,8 +1,9 @@
-//! The two requests to the device mapper that libcryptsetup does not offer: read a table back, take a device
-//! down by its name alone.
+//! The requests to the device mapper that libcryptsetup does not offer: read a table back, take a device down by its name
+//! alone, make a device of one target.
 //!
 //! Follows `<linux/dm-ioctl.h>`, interface 4. libcryptsetup could only take a device down after reading its
-//! header again from the device, which is in the host's hands.
+//! header again from the device, which is in the host's hands; its Rust binding cannot make a dm-integrity device without
+//! a journal's algorithms.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,6 +11,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use nix::errno::Errno;
+use nix::sys::stat::{Mode, SFlag, mknod};
 use zeroize::Zeroizing;
 
 /// `struct dm_ioctl`: offsets of its fields, its size.
@@ -19,6 +21,7 @@ mod header {
     pub(super) const DATA_START: usize = 16;
     pub(super) const TARGET_COUNT: usize = 20;
     pub(super) const FLAGS: usize = 28;
+    pub(super) const DEVICE: usize = 40;
     pub(super) const NAME: usize = 48;
     pub(super) const NAME_SIZE: usize = 128;
     pub(super) const SIZE: usize = 312;
@@ -45,26 +48,64 @@ const BUFFER: usize = 16 * 1024;
 const fn request(number: u64) -> libc::Ioctl {
     nix::request_code_readwrite!(0xfd, number, header::SIZE) as libc::Ioctl
 }
+const DEVICE_CREATE: libc::Ioctl = request(3);
 const DEVICE_REMOVE: libc::Ioctl = request(4);
+const DEVICE_RESUME: libc::Ioctl = request(6);
+const TABLE_LOAD: libc::Ioctl = request(9);
 const TABLE_STATUS: libc::Ioctl = request(12);
+
+/// One target over a whole device.
+pub(super) struct Target<'a> {
+    /// In sectors of 512 bytes.
+    pub(super) length: u64,
+    /// The kernel's name.
+    pub(super) kind: &'a str,
+    /// As `dmsetup create` takes them; keys included.
+    pub(super) parameters: &'a str,
+}
+
+/// Makes the device `name` with its node beside `control`. Nothing stays of one that could not be made.
+pub(super) fn create(control: &Path, name: &str, target: &Target<'_>) -> io::Result<()> {
+    let made = ask(control, DEVICE_CREATE, question(name, 0)?)?;
+    let device = number64(&made, header::DEVICE)?;
+    let fill = || -> io::Result<()> {
+        ask(control, TABLE_LOAD, filled(name, target)?)?;
+        ask(control, DEVICE_RESUME, question(name, 0)?)?;
+        let mode = Mode::from_bits_truncate(0o600);
+        Ok(mknod(&control.with_file_name(name), SFlag::S_IFBLK, mode, device)?)
+    };
+    // What failed first is told.
+    fill().inspect_err(|_| drop(ask_to_remove(control, name)))
+}
+
+/// What the targets of a device say of themselves, one a line, as `dmsetup status` prints it.
+pub(super) fn status(control: &Path, name: &str) -> io::Result<String> {
+    parse_table(&ask(control, TABLE_STATUS, question(name, SECURE_DATA)?)?)
+}
 
 /// The kernel's table of a device, one target a line, keys as zeros.
 pub(super) fn table(control: &Path, name: &str) -> io::Result<String> {
-    let answer = ask(control, TABLE_STATUS, name, STATUS_TABLE | SECURE_DATA)?;
-    parse_table(&answer)
+    parse_table(&ask(control, TABLE_STATUS, question(name, STATUS_TABLE | SECURE_DATA)?)?)
 }
 
 /// Takes a device down and removes the node that libdevmapper made for it.
 pub(super) fn remove(control: &Path, name: &str) -> io::Result<()> {
-    ask(control, DEVICE_REMOVE, name, 0)?;
+    ask_to_remove(control, name)?;
     match fs::remove_file(control.with_file_name(name)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }
 
-fn ask(control: &Path, request: libc::Ioctl, name: &str, flags: u32) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut buffer = question(name, flags)?;
+fn ask_to_remove(control: &Path, name: &str) -> io::Result<Zeroizing<Vec<u8>>> {
+    ask(control, DEVICE_REMOVE, question(name, 0)?)
+}
+
+fn ask(
+    control: &Path,
+    request: libc::Ioctl,
+    mut buffer: Zeroizing<Vec<u8>>,
+) -> io::Result<Zeroizing<Vec<u8>>> {
     let file = File::options().read(true).write(true).open(control)?;
     // SAFETY: the kernel reads a `struct dm_ioctl` at the pointer and writes at most `data_size` bytes, which
     // is the length of `buffer`, which outlives the call; it copies bytewise, so alignment does not matter.
@@ -73,6 +114,21 @@ fn ask(control: &Path, request: libc::Ioctl, name: &str, flags: u32) -> io::Resu
     if number(&buffer, header::FLAGS)? & BUFFER_FULL != 0 {
         return Err(io::Error::other("expected a table of at most 16 KiB"));
     }
+    Ok(buffer)
+}
+
+/// The request to load a target: behind the header its spec, then its parameters, ended by NUL.
+fn filled(name: &str, target: &Target<'_>) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut buffer = question(name, SECURE_DATA)?;
+    let text = header::SIZE + target::SIZE;
+    if target.kind.len() >= target::SIZE - target::TYPE || text + target.parameters.len() >= BUFFER {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected a target of at most 16 KiB"));
+    }
+    let mut put = |offset: usize, bytes: &[u8]| buffer[offset..][..bytes.len()].copy_from_slice(bytes);
+    put(header::TARGET_COUNT, &1u32.to_ne_bytes());
+    put(header::SIZE + target::LENGTH, &target.length.to_ne_bytes());
+    put(header::SIZE + target::TYPE, target.kind.as_bytes());
+    put(text, target.parameters.as_bytes());
     Ok(buffer)
 }
 
@@ -183,6 +239,9 @@ mod tests {
         // strace and the kernel's headers print these.
         assert_eq!(TABLE_STATUS as u32, 0xc138_fd0c);
         assert_eq!(DEVICE_REMOVE as u32, 0xc138_fd04);
+        assert_eq!(DEVICE_CREATE as u32, 0xc138_fd03);
+        assert_eq!(DEVICE_RESUME as u32, 0xc138_fd06);
+        assert_eq!(TABLE_LOAD as u32, 0xc138_fd09);
     }
 
     #[test]
@@ -207,6 +266,17 @@ mod tests {
         );
         assert_eq!(masked("integrity", "journal_mac:hmac(sha256):ab"), "journal_mac:hmac(sha256):00");
         assert_eq!(masked("integrity", "internal_hash:crc32c"), "internal_hash:crc32c");
+    }
+
+    #[test]
+    fn a_request_to_load_has_the_kernels_layout_and_fits() {
+        let target = Target { length: 4096, kind: "integrity", parameters: "1:1 0 32 D 0" };
+        let request = filled("scratch_dif", &target).unwrap();
+        assert_eq!(parse_table(&request).unwrap(), "0 4096 integrity 1:1 0 32 D 0");
+        assert_eq!(request[header::NAME..][..12], *b"scratch_dif\0");
+        for (kind, parameters) in [("x".repeat(16), String::new()), ("zero".into(), "x".repeat(BUFFER))] {
+            assert!(filled("a", &Target { length: 8, kind: &kind, parameters: &parameters }).is_err());
+        }
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //! and sizes are reported as found, and nothing is concluded from them.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek, SeekFrom};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -136,6 +137,19 @@ impl DiskWrites for Linux {
                 )));
             }
         }
+    }
+
+    fn release_disk(&self, disk: &Path) -> Result<()> {
+        let release = || -> io::Result<()> {
+            let name = disk.strip_prefix(&self.paths.dev).unwrap_or(disk).display().to_string();
+            let block = self.paths.sys.join("block").join(name.replace('/', "!"));
+            let device = fs::canonicalize(block.join("device"))?;
+            let on_its_bus = device.file_name().ok_or(io::ErrorKind::NotFound)?;
+            // It returns when the driver has let go, and the disk's node and sysfs folder went with it.
+            let mut unbind = OpenOptions::new().write(true).open(device.join("driver/unbind"))?;
+            unbind.write_all(on_its_bus.as_bytes())
+        };
+        release().map_err(|e| SystemError::io("release disk", disk.display().to_string(), e))
     }
 
     fn resize_partition(&self, disk: &Disk, partition: &Path, start: u64, length: u64) -> Result<()> {
@@ -294,8 +308,6 @@ mod ioctl {
 mod tests {
     use super::super::Paths;
     use super::*;
-    use std::io::Write;
-
     fn write(root: &Path, path: &str, text: &str) {
         let path = root.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -366,6 +378,27 @@ mod tests {
                 disk("/dev/cciss/c0d0", "", 4096, false),
             ]
         );
+    }
+
+    #[test]
+    fn a_disk_is_released_by_its_name_on_the_bus() {
+        let root = tempfile::tempdir().unwrap();
+        let sys = root.path();
+        write(sys, "devices/css0/virtio3/block/vdb/size", "16\n");
+        write(sys, "drivers/virtio_blk/unbind", "");
+        let link = |target: &str, link: &str| {
+            fs::create_dir_all(sys.join(link).parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(sys.join(target), sys.join(link)).unwrap();
+        };
+        link("drivers/virtio_blk", "devices/css0/virtio3/driver");
+        link("devices/css0/virtio3", "devices/css0/virtio3/block/vdb/device");
+        link("devices/css0/virtio3/block/vdb", "block/vdb");
+        let machine = Linux::with_paths(Paths { sys: sys.into(), ..Paths::default() });
+        machine.release_disk(Path::new("/dev/vdb")).unwrap();
+        assert_eq!(fs::read_to_string(sys.join("drivers/virtio_blk/unbind")).unwrap(), "virtio3");
+        let error = machine.release_disk(Path::new("/dev/vdc")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(error.to_string().starts_with("release disk /dev/vdc: "), "{error}");
     }
 
     #[test]

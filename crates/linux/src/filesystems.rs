@@ -16,12 +16,16 @@ use super::files::{self, DIRECTORY_MODE};
 use super::programs::{self, Program};
 use super::{Linux, attributes, grow};
 use countersign_ports::error::{Result, SystemError};
-use countersign_ports::{Durability, Filesystems, FsType, MountFlags};
+use countersign_ports::{Disks, Durability, Filesystems, FsType, MountFlags};
 
 /// Features of a new ext4, spelt out so that no configuration file of the image decides about them. All are known
 /// to every kernel since 4.x, so that a volume opens on any rescue machine.
-const EXT4_FEATURES: &str = "none,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,\
-large_file,huge_file,dir_nlink,extra_isize,metadata_csum";
+const EXT4_PERSISTENT: &str = "none,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,\
+large_file,huge_file,dir_nlink,extra_isize,metadata_csum,has_journal";
+
+/// The same for scratch space, which no boot finds again: no journal, no second superblock, no room to grow.
+const EXT4_SCRATCH: &str = "none,ext_attr,dir_index,filetype,extent,64bit,flex_bg,sparse_super2,large_file,huge_file,\
+dir_nlink,extra_isize,metadata_csum";
 
 /// The same for a new xfs: what every kernel since 5.15 mounts.
 const XFS_METADATA: &str = "crc=1,finobt=1,inobtcount=1,bigtime=1,reflink=1,rmapbt=0";
@@ -29,7 +33,7 @@ const XFS_INODES: &str = "sparse=1,nrext64=0";
 
 impl Filesystems for Linux {
     fn make(&self, filesystem: FsType, device: &Path, label: &str, durability: Durability) -> Result<()> {
-        let (program, arguments) = recipe(filesystem, label, durability)?;
+        let (program, arguments) = recipe(filesystem, label, durability, self.size(device)?)?;
         Program::new(programs::find(program)?).arguments(arguments).arguments([device]).run().map(drop)
     }
 
@@ -133,22 +137,28 @@ fn discard(filesystem: FsType) -> &'static str {
 /// The program that makes a file system, and its arguments before the device.
 ///
 /// None is forced: a device that is mounted or in use is refused by the program itself.
-fn recipe(filesystem: FsType, label: &str, durability: Durability) -> Result<(&'static str, Vec<String>)> {
+fn recipe(
+    filesystem: FsType,
+    label: &str,
+    durability: Durability,
+    size: u64,
+) -> Result<(&'static str, Vec<String>)> {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     match filesystem {
         FsType::Ext4 => {
-            let features = match durability {
-                Durability::Persistent => format!("{EXT4_FEATURES},has_journal"),
-                Durability::Scratch => EXT4_FEATURES.to_owned(),
+            // Discarding would tell the host which blocks are in use.
+            let (features, extended) = match durability {
+                // Both lazy: the kernel zeroes inode tables after mounting and carries on after a power cut
+                // (metadata_csum marks what is not yet done), and an unwritten journal holds, under a key that was
+                // never used before, noise that no checksum fits. Writing them here would cost a 100 GB volume
+                // minutes of its first boot.
+                Durability::Persistent => {
+                    (EXT4_PERSISTENT, "nodiscard,lazy_itable_init=1,lazy_journal_init=1")
+                }
+                // Nothing is read that was not written: on scratch space that is an error.
+                Durability::Scratch => (EXT4_SCRATCH, "nodiscard,lazy_itable_init=0,num_backup_sb=0"),
             };
-            // Both lazy: the kernel zeroes inode tables after mounting and carries on after a power cut
-            // (metadata_csum marks what is not yet done), and an unwritten journal holds, under a key that was
-            // never used before, noise that no checksum fits. Writing them here would cost a 100 GB volume
-            // minutes of its first boot. Discarding would tell the host which blocks are in use.
-            let mut extended = String::from("nodiscard,lazy_itable_init=1");
-            if durability == Durability::Persistent {
-                extended.push_str(",lazy_journal_init=1");
-            }
+            let bytes_per_inode = bytes_per_inode(durability, size).to_string();
             Ok((
                 "mke2fs",
                 words(&[
@@ -160,15 +170,15 @@ fn recipe(filesystem: FsType, label: &str, durability: Durability) -> Result<(&'
                     "-I",
                     "256",
                     "-i",
-                    "16384",
+                    &bytes_per_inode,
                     "-m",
                     "1",
                     "-e",
                     "remount-ro",
                     "-O",
-                    &features,
+                    features,
                     "-E",
-                    &extended,
+                    extended,
                     "-L",
                     cut(label, 16),
                 ]),
@@ -181,6 +191,15 @@ fn recipe(filesystem: FsType, label: &str, durability: Durability) -> Result<(&'
         FsType::Erofs | FsType::Tmpfs => {
             Err(SystemError::new("make file system", filesystem.name(), "expected ext4, xfs or btrfs"))
         }
+    }
+}
+
+/// One inode for so many bytes. Those of scratch space are written at every boot, so there are fewer: half as many as
+/// elsewhere up to 16 GiB, a quarter from 32 GiB on, which is 4 MiB for each GiB.
+fn bytes_per_inode(durability: Durability, size: u64) -> u64 {
+    match durability {
+        Durability::Persistent => 16 << 10,
+        Durability::Scratch => (size >> 19).clamp(32 << 10, 64 << 10),
     }
 }
 

@@ -1,9 +1,14 @@
-//! Mapped devices that hold no one's data: the image under dm-verity, scratch space under dm-crypt.
+//! Mapped devices that hold no one's data: the image under dm-verity, scratch space under dm-crypt over dm-integrity.
 //!
-//! Through libcryptsetup, with constants of the image only: no header is read from a disk. Follows the
-//! kernel's `Documentation/admin-guide/device-mapper/{verity,dm-crypt}.rst`.
+//! With constants of the image only: no header that was there is read from a disk. Follows the kernel's
+//! `Documentation/admin-guide/device-mapper/{verity,dm-crypt,dm-integrity}.rst`.
+//!
+//! Scratch space is encrypted, and what lies on the disk is authenticated: HMAC-SHA-512 over sector and place, cut to 32
+//! bytes, without a journal, since nobody reads it after a power cut. Nothing is wiped: a sector that was never written has
+//! no tag that fits, and its reader gets an error.
 
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use libcryptsetup_rs::consts::flags::{CryptActivate, CryptVerity};
@@ -15,13 +20,29 @@ use libcryptsetup_rs::{
 use zeroize::Zeroizing;
 
 use super::cryptsetup::{failure, listen};
+use super::device_mapper::{self, Target};
 use super::luks_header::KEY_BYTES;
 use super::{Linux, random, take_down};
 use countersign_ports::error::{Result, SystemError};
-use countersign_ports::{Mapper, Verity};
+use countersign_ports::{DiskWrites, Disks, INTEGRITY_SUFFIX, Mapper, Verity};
 
 /// Encrypting larger sectors costs less; file systems use 4 KiB blocks anyway.
 const SCRATCH_SECTOR: u64 = 4096;
+
+/// Bytes at the start of a device that a program reads before it makes a file system there: it looks for another one.
+const READ_BEFORE_WRITTEN: u64 = 2 << 20;
+
+/// Bytes of a sector's tag: an HMAC cut to half its length, twice the strength that RFC 2104 section 5 asks for.
+const TAG_BYTES: usize = 32;
+
+/// The unit of tables.
+const SECTOR: u64 = 512;
+
+/// The disk has a journal though it is not used; the kernel writes it once. It makes this as large as one of its units.
+const JOURNAL_SECTORS: u64 = 8;
+
+/// What an HMAC-SHA-512 is keyed with: a block of the hash would be hashed down to this (RFC 2104 section 3).
+const TAG_KEY_BYTES: usize = 64;
 
 impl Mapper for Linux {
     fn open_verity(&self, device: &Path, name: &str, verity: &Verity) -> Result<PathBuf> {
@@ -31,6 +52,18 @@ impl Mapper for Linux {
     }
 
     fn open_scratch(&self, device: &Path, name: &str) -> Result<PathBuf> {
+        let below = format!("{name}{INTEGRITY_SUFFIX}");
+        authenticate(&self.mapped("control"), device, &below, &self.number(device)?)
+            .map_err(|e| SystemError::io("open scratch space", device.display().to_string(), e))?;
+        let below = self.mapped(&below);
+        // libcryptsetup tries to read what it is to map.
+        self.write_zeros(&below, 0, SCRATCH_SECTOR)?;
+        let opened = self.open_plain_scratch(&below, name)?;
+        self.write_zeros(&opened, 0, READ_BEFORE_WRITTEN)?;
+        Ok(opened)
+    }
+
+    fn open_plain_scratch(&self, device: &Path, name: &str) -> Result<PathBuf> {
         listen();
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         random::fill(&mut *key)
@@ -106,6 +139,43 @@ fn open_scratch(
     scratch.activate_handle().activate_by_volume_key(Some(name), Some(key), CryptActivate::empty())
 }
 
+/// Makes the device `name` over the device `number`, whose sectors have tags under a fresh key.
+///
+/// The first table is for one sector: the kernel lays out the disk by it, and its status says how many sectors there are.
+fn authenticate(control: &Path, device: &Path, name: &str, number: &str) -> io::Result<()> {
+    let mut key = Zeroizing::new([0; TAG_KEY_BYTES]);
+    random::fill(&mut *key)?;
+    let parameters = integrity_parameters(number, &*key);
+    let make = |length| {
+        let target = Target { length, kind: "integrity", parameters: &parameters };
+        device_mapper::create(control, name, &target)
+    };
+    // Only where these are zero the kernel lays out anew.
+    let disk = std::fs::File::options().write(true).open(device)?;
+    disk.write_all_at(&[0; SCRATCH_SECTOR as usize], 0)?;
+    disk.sync_all()?;
+    make(SCRATCH_SECTOR / SECTOR)?;
+    let sectors = provided_sectors(&device_mapper::status(control, name)?)
+        .ok_or_else(|| io::Error::other("expected the kernel to say how many sectors there are"));
+    device_mapper::remove(control, name)?;
+    make(sectors?)
+}
+
+/// The parameters of the target: `D` writes sectors and tags without a journal.
+fn integrity_parameters(number: &str, key: &[u8]) -> Zeroizing<String> {
+    let key = Zeroizing::new(key.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    Zeroizing::new(format!(
+        "{number} 0 {TAG_BYTES} D 3 block_size:{SCRATCH_SECTOR} journal_sectors:{JOURNAL_SECTORS} \
+         internal_hash:hmac(sha512):{}",
+        *key
+    ))
+}
+
+/// The second number of the target's status: sectors that can be mapped.
+fn provided_sectors(status: &str) -> Option<u64> {
+    status.split(' ').nth(4)?.parse().ok()
+}
+
 /// dm-crypt wants whole sectors.
 fn scratch_sector(size: u64) -> u32 {
     if size.is_multiple_of(SCRATCH_SECTOR) { SCRATCH_SECTOR as u32 } else { 512 }
@@ -125,6 +195,19 @@ mod tests {
     fn scratch_sectors_divide_the_device() {
         assert_eq!(scratch_sector(1 << 30), 4096);
         assert_eq!(scratch_sector((1 << 30) + 512), 512);
+    }
+
+    #[test]
+    fn the_status_says_how_many_sectors_there_are() {
+        assert_eq!(provided_sectors("0 8 integrity 0 7864320 -"), Some(7_864_320));
+        assert_eq!(provided_sectors("0 8 integrity 0"), None);
+    }
+
+    #[test]
+    fn the_key_of_tags_is_hexadecimal() {
+        let parameters = integrity_parameters("253:16", &[0x0f, 0xa0]);
+        let expected = "253:16 0 32 D 3 block_size:4096 journal_sectors:8 internal_hash:hmac(sha512):0fa0";
+        assert_eq!(*parameters, expected);
     }
 
     /// Without a name the library checks the root hash by reading the tree, as far as it can without mapping:

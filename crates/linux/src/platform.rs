@@ -11,11 +11,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
 use nix::kmod::{ModuleInitFlags, finit_module};
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::reboot::{RebootMode, reboot};
-use nix::time::{ClockId, clock_gettime};
+use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, clock_gettime, clock_settime};
 
-use super::Linux;
+use super::{Linux, random};
 use countersign_ports::error::{Result, SystemError};
 use countersign_ports::{Clock, FsType, Platform};
 
@@ -114,6 +115,34 @@ impl Platform for Linux {
             .map_err(|e| SystemError::io("set kernel parameter", name, e))
     }
 
+    fn lock_down(&self) -> Result<String> {
+        let security = self.paths.sys.join("kernel/security");
+        let lock_down = || -> std::io::Result<String> {
+            let closed = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+            mount(Some("securityfs"), &security, Some("securityfs"), closed, None::<&str>)?;
+            let modes = closed_modes(&security.join("lockdown"));
+            // The guest OS mounts it again where it needs it.
+            umount2(&security, MntFlags::UMOUNT_NOFOLLOW)?;
+            modes
+        };
+        let modes = lock_down().map_err(|e| SystemError::io("lock down", "kernel", e))?;
+        Ok(modes.trim_end().to_owned())
+    }
+
+    fn hardware_random(&self) -> bool {
+        // The device of the module s390-trng, which loads where the processor has the instruction (PRNO, TRNG).
+        self.paths.sys.join("class/misc/trng").exists()
+    }
+
+    fn wait_until_seeded(&self) -> Result<()> {
+        random::wait_until_seeded().map_err(|e| SystemError::io("wait for the seed", "kernel", e))
+    }
+
+    fn set_clock(&self, unix_time: i64) -> Result<()> {
+        clock_settime(ClockId::CLOCK_REALTIME, TimeSpec::new(unix_time, 0))
+            .map_err(|e| SystemError::io("set clock", "kernel", e))
+    }
+
     fn set_hostname(&self, name: &str) -> Result<()> {
         // The name comes from the host's metadata and is not repeated in the error.
         nix::unistd::sethostname(name).map_err(|e| SystemError::io("set host name", "kernel", e))
@@ -126,6 +155,16 @@ impl Platform for Linux {
             let _ = reboot(RebootMode::RB_POWER_OFF);
         }
     }
+}
+
+/// Asks for the strictest mode, where the kernel command line has not done so: the kernel refuses what it has already.
+fn closed_modes(file: &Path) -> std::io::Result<String> {
+    let modes = fs::read_to_string(file)?;
+    if modes.contains("[confidentiality]") {
+        return Ok(modes);
+    }
+    fs::OpenOptions::new().write(true).open(file)?.write_all(b"confidentiality\n")?;
+    fs::read_to_string(file)
 }
 
 /// Loads the modules of one of the image's lists, in its order; returns how many were not there yet.

@@ -57,6 +57,8 @@ pub trait DiskWrites {
     /// Writes a GPT with the two partitions of a data volume: `metadata` (bytes given), then `data` on the
     /// rest; waits until the kernel shows both.
     fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<[Partition; 2]>;
+    /// Takes the driver of a whole disk away: it has no node any more, and nobody reads or writes it.
+    fn release_disk(&self, disk: &Path) -> Result<()>;
     /// Tells the kernel that a partition, in use by nobody, now has `length` bytes; `start`, where it begins, must be
     /// what the kernel knows. The table on the disk says so already.
     fn resize_partition(&self, disk: &Disk, partition: &Path, start: u64, length: u64) -> Result<()>;

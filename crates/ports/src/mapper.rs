@@ -31,8 +31,12 @@ pub struct Verity {
 pub trait Mapper {
     /// Opens `device` as `/dev/mapper/<name>` under dm-verity; the kernel panics on a corrupted block.
     fn open_verity(&self, device: &Path, name: &str, verity: &Verity) -> Result<PathBuf>;
-    /// Opens `device` as `/dev/mapper/<name>` with plain dm-crypt and a fresh random key that is kept nowhere else.
+    /// Opens `device` as `/dev/mapper/<name>`, encrypted and authenticated with fresh random keys that are kept nowhere
+    /// else, over a device `<name>_dif`. A sector that was never written, or that was altered below, is a read error;
+    /// the first 2 MiB are written: a program that makes a file system reads there before it writes.
     fn open_scratch(&self, device: &Path, name: &str) -> Result<PathBuf>;
+    /// The same without authentication: whatever lies on the device is read as something.
+    fn open_plain_scratch(&self, device: &Path, name: &str) -> Result<PathBuf>;
     /// Unmounts what is mounted at or below the folders, then closes every mapped device, volumes included. After an
     /// error, some of it is still up.
     fn take_down(&self, folders: &[&Path]) -> Result<()>;

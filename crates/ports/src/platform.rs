@@ -31,6 +31,15 @@ pub trait Platform {
     fn missing_programs(&self) -> Vec<PathBuf>;
     /// Sets the kernel parameter `name`, in the dotted form of sysctl(8).
     fn set_kernel_parameter(&self, name: &str, value: &str) -> Result<()>;
+    /// Has the kernel close itself against the root user (`confidentiality` of kernel_lockdown(7)). Returns its list of
+    /// modes afterwards, the one in force in brackets: `none integrity [confidentiality]`.
+    fn lock_down(&self) -> Result<String>;
+    /// Whether the processor has a true random number generator and the kernel uses it.
+    fn hardware_random(&self) -> bool;
+    /// Waits until the kernel's random number generator is seeded (getrandom(2)).
+    fn wait_until_seeded(&self) -> Result<()>;
+    /// Sets the clock, to seconds since 1970.
+    fn set_clock(&self, unix_time: i64) -> Result<()>;
     /// Sets the kernel's host name.
     fn set_hostname(&self, name: &str) -> Result<()>;
     /// Powers the machine off. Returns only where there is no machine, in tests.

@@ -46,6 +46,10 @@ pub struct Facts {
     pub kernel_release: String,
     /// Whether the Ultravisor reports a Secure Execution guest.
     pub secure_execution: bool,
+    /// What the kernel says of its lockdown afterwards.
+    pub lockdown: String,
+    /// Whether the processor has a random number generator.
+    pub hardware_random: bool,
     /// How many modules are loaded.
     pub modules: usize,
     /// Programs that the image lacks.
@@ -81,6 +85,8 @@ impl Default for Facts {
             processors: 2,
             kernel_release: String::from("6.12.0-test"),
             secure_execution: false,
+            lockdown: String::from("none integrity [confidentiality]"),
+            hardware_random: false,
             modules: 0,
             missing_programs: Vec::new(),
             unix_time: 1_767_225_600,
@@ -115,6 +121,8 @@ struct State {
     facts: Facts,
     disks: Vec<Disk>,
     late_disks: VecDeque<(Duration, Disk)>,
+    /// Disks without a driver until the next power-on.
+    released: BTreeSet<PathBuf>,
     /// Disks that do not show their partitions yet.
     unread: BTreeSet<PathBuf>,
     /// Bytes by device and offset; what is not there is zero.
@@ -305,6 +313,7 @@ impl Rehearsal {
         let mut state = self.state();
         let state = &mut *state;
         state.bytes_left = None;
+        state.released.clear();
         state.mapped.clear();
         state.asked.clear();
         state.lines.clear();

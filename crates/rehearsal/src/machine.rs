@@ -64,6 +64,23 @@ impl Platform for Rehearsal {
         self.ask(format!("set kernel parameter {name}={value}")).map(drop)
     }
 
+    fn lock_down(&self) -> Result<String> {
+        Ok(self.ask("lock down")?.facts.lockdown.clone())
+    }
+
+    fn hardware_random(&self) -> bool {
+        self.state().facts.hardware_random
+    }
+
+    fn wait_until_seeded(&self) -> Result<()> {
+        self.ask("wait until seeded").map(drop)
+    }
+
+    fn set_clock(&self, unix_time: i64) -> Result<()> {
+        self.ask(format!("set clock to {unix_time}"))?.facts.unix_time = unix_time;
+        Ok(())
+    }
+
     fn set_hostname(&self, name: &str) -> Result<()> {
         self.ask(format!("set host name {name}")).map(drop)
     }
@@ -95,7 +112,8 @@ impl Disks for Rehearsal {
             true => Disk { partitions: Vec::new(), ..disk.clone() },
             false => disk.clone(),
         };
-        Ok(state.disks.iter().map(shown).collect())
+        let attached = state.disks.iter().filter(|disk| !state.released.contains(&disk.path));
+        Ok(attached.map(shown).collect())
     }
 
     fn wait_for_disk(&self, timeout: Duration) -> Result<bool> {
@@ -174,6 +192,13 @@ impl DiskWrites for Rehearsal {
             known.partitions = partitions.to_vec();
         }
         Ok(partitions)
+    }
+
+    fn release_disk(&self, disk: &Path) -> Result<()> {
+        let mut state = self.ask(format!("release disk {}", disk.display()))?;
+        state.size(disk).ok_or_else(|| absent("release disk", disk))?;
+        state.released.insert(disk.to_owned());
+        Ok(())
     }
 
     fn resize_partition(&self, disk: &Disk, partition: &Path, start: u64, length: u64) -> Result<()> {
@@ -302,6 +327,19 @@ impl Mapper for Rehearsal {
 
     fn open_scratch(&self, device: &Path, name: &str) -> Result<PathBuf> {
         let mut state = self.ask(format!("open scratch {} as {name}", device.display()))?;
+        let size = state.size(device).ok_or_else(|| absent("open scratch space", device))?;
+        map(
+            &mut state,
+            device,
+            &format!("{name}{INTEGRITY_SUFFIX}"),
+            size,
+            format!("0 {} integrity", size / 512),
+        )?;
+        map(&mut state, device, name, size, format!("0 {} crypt", size / 512))
+    }
+
+    fn open_plain_scratch(&self, device: &Path, name: &str) -> Result<PathBuf> {
+        let mut state = self.ask(format!("open plain scratch {} as {name}", device.display()))?;
         let size = state.size(device).ok_or_else(|| absent("open scratch space", device))?;
         map(&mut state, device, name, size, format!("0 {} crypt", size / 512))
     }

@@ -110,7 +110,7 @@ fn records() {
     let mapping = |name| serde_json::json!({ "name": name, "table": "0 1 zero" });
     let records = serde_json::json!({
         // libfaketime counts the uptime from where it counts the time.
-        "verified": {"unix": now, "uptime": now}, "image": mapping("os"), "scratch": mapping("scratch"),
+        "verified": {"unix": now, "uptime": now}, "image": mapping("os"), "scratch": [mapping("scratch")],
         "volumes": [{
             "name": "data", "mount": "/mnt/data", "number": "253:2", "mapping": mapping("volume-data"), "below": null,
             "flags": {"read_only": false, "nosuid": true, "nodev": true, "noexec": false}, "device": DEVICE,

@@ -1,7 +1,5 @@
 //! What the stages from `validate` on hand to the next: files for the guest OS, and what later ones need to know.
 
-use std::path::PathBuf;
-
 use countersign_plan::guest_os::file::File;
 use countersign_plan::guest_os::handover::GuestPlan;
 use countersign_plan::guest_os::image::ImageManifest;
@@ -11,8 +9,6 @@ use countersign_plan::watch::WatchRecords;
 #[derive(Debug)]
 pub(super) struct Carried {
     pub(super) manifest: ImageManifest,
-    /// The disk that the contract came from: no volume.
-    pub(super) contract_disk: PathBuf,
     pub(super) files: Vec<File>,
     pub(super) plan: GuestPlan,
     /// The attestation record, or its token for the auditor; empty until `attest`.

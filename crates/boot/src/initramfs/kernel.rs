@@ -1,13 +1,15 @@
-//! Parameters of the kernel that close ways in and ways out, set before anything else is done.
+//! What closes the kernel's ways in and ways out.
 //!
-//! They stand here, and not on the kernel command line or in a file of the guest OS, because this is the earliest
+//! Parameters are set before anything else is done. They stand here, and not on the kernel command line or in a file of the guest OS, because this is the earliest
 //! place that every image has: process 1 sets them before it touches a disk or a key, whatever command line the image
-//! was sealed with. Names and values follow the kernel's `Documentation/admin-guide/sysctl`.
+//! was sealed with. Names and values follow the kernel's `Documentation/admin-guide/sysctl`. Then, once the modules of every
+//! guest are loaded, the kernel is locked down (kernel_lockdown(7)) for good: nobody, root included, reads or changes its
+//! memory, and it loads only modules that its own builder signed, until loading ends as well.
 
 use std::io::ErrorKind;
 
 use countersign_ports::Platform;
-use countersign_ports::error::Result;
+use countersign_ports::error::{Result, SystemError};
 
 /// Name, value; each line says why.
 const CLOSED: &[(&str, &str)] = &[
@@ -31,6 +33,13 @@ const CLOSED: &[(&str, &str)] = &[
     ("kernel.perf_event_paranoid", "3"),
     ("dev.tty.ldisc_autoload", "0"),
     ("vm.unprivileged_userfaultfd", "0"),
+    // In folders that all may write, nobody follows another one's link, and nobody writes to another one's file or pipe.
+    ("fs.protected_symlinks", "1"),
+    ("fs.protected_hardlinks", "1"),
+    ("fs.protected_fifos", "2"),
+    ("fs.protected_regular", "2"),
+    // Our own units have one each (PrivateUsers=); the engine uses none.
+    ("user.max_user_namespaces", "16"),
 ];
 
 /// The same for features that a kernel may be built without: then there is nothing to close.
@@ -38,6 +47,10 @@ const CLOSED_WHERE_PRESENT: &[(&str, &str)] = &[
     // No other kernel is started from this one.
     ("kernel.kexec_load_disabled", "1"),
     ("net.core.bpf_jit_harden", "2"),
+    // A large interface that goes around the filters of system calls; nothing here needs it.
+    ("kernel.io_uring_disabled", "2"),
+    // Debian's: only root makes user namespaces.
+    ("kernel.unprivileged_userns_clone", "0"),
 ];
 
 /// Closes everything but the loading of modules.
@@ -47,6 +60,17 @@ pub(super) fn close<S: Platform>(system: &S) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         result => result,
     })
+}
+
+/// Locks the kernel down, and believes only what it says afterwards.
+pub(super) fn lock_down<S: Platform>(system: &S) -> Result<()> {
+    let modes = system.lock_down()?;
+    match modes.split_whitespace().any(|mode| mode == "[confidentiality]") {
+        true => Ok(()),
+        false => {
+            Err(SystemError::new("lock down", "kernel", format!("expected [confidentiality], found {modes}")))
+        }
+    }
 }
 
 /// No module is loaded from here on, by anyone, until the machine goes off.

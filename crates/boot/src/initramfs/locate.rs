@@ -1,9 +1,9 @@
 //! Stage `locate`: the disk labelled `cidata`, read once into guest memory and then let go.
 //!
 //! The disk belongs to the host. No kernel file system ever sees it: its bytes are copied within a bound and the
-//! copy is read by our own reader.
+//! copy is read by our own reader. Then its driver is taken away, and nothing that runs later can read it: no workload,
+//! however privileged.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use countersign_contract::cidata::network_config::{self, NetworkConfig};
@@ -29,8 +29,6 @@ const DESCRIPTOR_END: usize = 17 * 2048;
 #[derive(Debug)]
 pub(super) struct Located {
     pub(super) ready: Ready,
-    /// The device, so that no later stage takes it for a volume.
-    pub(super) disk: PathBuf,
     pub(super) user_data: Vec<u8>,
     pub(super) hostname: Option<String>,
     pub(super) network: Option<NetworkConfig>,
@@ -56,6 +54,9 @@ impl Ready {
                 )));
             }
             let image = read(system, &disk, cidata::MAX_IMAGE_BYTES.min(disk.size as usize))?;
+            system
+                .release_disk(&disk.path)
+                .map_err(|error| Failure::machine(Stage::Locate, Code::BootInternal, error))?;
             let files = cidata::read(&image).map_err(|error| invalid(error.to_string()))?;
             let user_data = files.user_data.ok_or_else(|| {
                 Failure::machine(
@@ -89,14 +90,7 @@ impl Ready {
                     digests.push((name.to_owned(), digest::sha256_hex(bytes)));
                 }
             }
-            let located = Located {
-                ready: self,
-                disk: disk.path.clone(),
-                user_data: user_data.to_vec(),
-                hostname,
-                network,
-                digests,
-            };
+            let located = Located { ready: self, user_data: user_data.to_vec(), hostname, network, digests };
             let interfaces = match &located.network {
                 Some(network) => network.interfaces.len().to_string(),
                 None => "dhcp".to_owned(),

@@ -1,7 +1,5 @@
 //! Stage `parse`: the outer YAML becomes an envelope; the sections stay sealed.
 
-use std::path::PathBuf;
-
 use countersign_contract::cidata::network_config::NetworkConfig;
 use countersign_contract::envelope::Envelope;
 use countersign_contract::refusal::Finding;
@@ -18,7 +16,6 @@ use super::preflight::Ready;
 #[derive(Debug)]
 pub(super) struct Origins {
     pub(super) ready: Ready,
-    pub(super) disk: PathBuf,
     pub(super) hostname: String,
     pub(super) network: Option<NetworkConfig>,
     pub(super) digests: Vec<(String, String)>,
@@ -56,7 +53,6 @@ impl Located {
                 .with("signature", if envelope.signature().is_some() { "yes" } else { "no" });
             let origins = Origins {
                 ready: self.ready,
-                disk: self.disk,
                 hostname: self.hostname.unwrap_or_else(|| HOSTNAME.to_owned()),
                 network: self.network,
                 digests: self.digests,

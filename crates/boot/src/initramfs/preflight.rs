@@ -1,7 +1,8 @@
-//! Stage `preflight`: is this the machine that the image expects? And its kernel is closed ([`super::kernel`]).
+//! Stage `preflight`: is this the machine that the image expects? And its kernel is closed ([`super::kernel`]) and has
+//! what keys are made of.
 
 use countersign_contract::code::Code;
-use countersign_plan::guest_os::image::{ImageManifest, Unsigned};
+use countersign_plan::guest_os::image::{ImageManifest, Protection, Unsigned};
 use countersign_plan::trust::time_floor::{self, Known};
 use countersign_ports::Initramfs;
 
@@ -25,7 +26,8 @@ pub(super) struct Ready {
 /// Runs the stage.
 ///
 /// # Errors
-/// `HPL11003E` for too little memory, `HPL11103E` for an image that lacks a part.
+/// `HPL11003E` for too little memory, `HPL11103E` for an image that lacks a part or a kernel that does not close,
+/// `HPL11114E` for a Secure Execution guest whose processor has no random number generator.
 pub(super) fn run<S: Initramfs>(system: &S, log: &mut Log<'_, S>) -> Result<Ready, Failure> {
     log.stage(Stage::Preflight, |log| {
         let incomplete = |message: String| Failure::machine(Stage::Preflight, Code::ImageIncomplete, message);
@@ -34,11 +36,7 @@ pub(super) fn run<S: Initramfs>(system: &S, log: &mut Log<'_, S>) -> Result<Read
         let manifest = ImageManifest::parse(&manifest).map_err(|error| {
             incomplete(format!("expected a manifest image.json of this version: {error}"))
         })?;
-        let clock = system.unix_time();
-        let behind = manifest.built.and_then(|built| time_floor::warning(clock, built, Known::Image));
-        if let Some((code, text)) = behind {
-            log.warn(Line::with(code, text));
-        }
+        judge_clock(system, log, &manifest)?;
         let missing = system.missing_programs();
         if !missing.is_empty() {
             let names: Vec<String> = missing.iter().map(|path| path.display().to_string()).collect();
@@ -57,14 +55,19 @@ pub(super) fn run<S: Initramfs>(system: &S, log: &mut Log<'_, S>) -> Result<Read
             return Err(Failure::machine(Stage::Preflight, Code::InsufficientMemory, message));
         }
         let modules = system.load_modules().map_err(|error| incomplete(error.to_string()))?;
+        kernel::lock_down(system).map_err(|error| incomplete(error.to_string()))?;
         let kernel = system.kernel_release().map_err(|error| incomplete(error.to_string()))?;
         let secure = system.secure_execution();
         if !secure {
             log.warn(Line::of(Code::NotSecureExecution));
         }
+        randomness(system, log, secure)?;
         let accepts = manifest.unsigned == Unsigned::Accept;
         if accepts {
             log.warn(Line::of(Code::UnsignedAccepted));
+        }
+        if manifest.scratch.protection == Protection::Plain {
+            log.warn(Line::of(Code::ScratchPlain));
         }
         let summary = Summary::new()
             .with("version", &manifest.version)
@@ -75,4 +78,32 @@ pub(super) fn run<S: Initramfs>(system: &S, log: &mut Log<'_, S>) -> Result<Read
         let summary = if accepts { summary.with("unsigned", manifest.unsigned.as_str()) } else { summary };
         Ok((Ready { manifest }, summary))
     })
+}
+
+/// A clock that is behind the image's build date is not believed: the guest goes on from that date.
+fn judge_clock<S: Initramfs>(
+    system: &S,
+    log: &mut Log<'_, S>,
+    manifest: &ImageManifest,
+) -> Result<(), Failure> {
+    let clock = system.unix_time();
+    let Some(built) = manifest.built.filter(|built| clock < *built) else { return Ok(()) };
+    if let Some((code, text)) = time_floor::warning(clock, built, Known::Image) {
+        log.warn(Line::with(code, text));
+    }
+    system.set_clock(built).map_err(|error| Failure::machine(Stage::Preflight, Code::BootInternal, error))
+}
+
+/// Nothing is made from random numbers before this: no key, no salt, no connection. What the kernel gathers by itself may
+/// be in the host's hands; a processor that has a generator is asked by the kernel, and a Secure Execution guest has one.
+fn randomness<S: Initramfs>(system: &S, log: &mut Log<'_, S>, secure: bool) -> Result<(), Failure> {
+    let failed = |code, message: String| Failure::machine(Stage::Preflight, code, message);
+    if !system.hardware_random() {
+        if secure {
+            let message = "expected the kernel's device trng, which the module s390-trng makes".to_owned();
+            return Err(failed(Code::HardwareRandomMissing, message));
+        }
+        log.warn(Line::of(Code::NoHardwareRandom));
+    }
+    system.wait_until_seeded().map_err(|error| failed(Code::BootInternal, error.to_string()))
 }

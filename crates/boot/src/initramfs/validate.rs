@@ -79,8 +79,7 @@ impl Verified {
             watch.power_off = contract.on_deviation() == OnDeviation::PowerOff;
             let summary =
                 Summary::new().with("volumes", contract.volumes().len()).with("images", plan.images.len());
-            let carried =
-                Carried { manifest, contract_disk: origins.disk, files, plan, record: String::new(), watch };
+            let carried = Carried { manifest, files, plan, record: String::new(), watch };
             let digests = origins.digests.into_iter().chain(contract_digests).collect();
             Ok((Validated { contract, signer, auditor, digests, carried }, summary))
         })

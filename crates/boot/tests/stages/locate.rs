@@ -162,6 +162,17 @@ fn meta_data_names_the_host_or_is_refused() {
 }
 
 #[test]
+fn the_contract_disk_is_let_go_once_it_was_read() {
+    let boot = boot(&machine(&Contract::good()));
+    assert_eq!(boot.result, Ok(()), "{}", boot.said());
+    let place = |request: &str| boot.asked.iter().position(|asked| asked == request).unwrap();
+    assert!(place("release disk /dev/vda") < place("read image key"));
+    // Whatever lies on it: nothing else of it is needed, and nobody else shall have it.
+    let boot = refused(&Contract { meta_data: "- a\n".into(), ..Contract::good() });
+    assert!(boot.asked("release disk /dev/vda"), "{:?}", boot.asked);
+}
+
+#[test]
 fn the_contract_disk_is_never_a_volume() {
     // Its serial is the volume's name, and the volume's own disk is not there.
     let contract = Contract::good();

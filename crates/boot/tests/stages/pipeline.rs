@@ -25,9 +25,19 @@ set kernel parameter kernel.unprivileged_bpf_disabled=1
 set kernel parameter kernel.perf_event_paranoid=3
 set kernel parameter dev.tty.ldisc_autoload=0
 set kernel parameter vm.unprivileged_userfaultfd=0
+set kernel parameter fs.protected_symlinks=1
+set kernel parameter fs.protected_hardlinks=1
+set kernel parameter fs.protected_fifos=2
+set kernel parameter fs.protected_regular=2
+set kernel parameter user.max_user_namespaces=16
 set kernel parameter kernel.kexec_load_disabled=1
 set kernel parameter net.core.bpf_jit_harden=2
+set kernel parameter kernel.io_uring_disabled=2
+set kernel parameter kernel.unprivileged_userns_clone=0
 load modules
+lock down
+wait until seeded
+release disk /dev/vda
 read image key
 forget image key
 set kernel parameter kernel.modules_disabled=1
@@ -122,7 +132,7 @@ fn a_good_contract_goes_from_preflight_to_handover() {
         "stage=unseal state=done tokens=1",
         "stage=validate state=done volumes=1 images=1",
         "stage=unlock state=done volumes=1",
-        "stage=root state=done verity=yes scratch=encrypted",
+        "stage=root state=done verity=yes scratch=authenticated",
         "stage=handover state=done files=10",
     ] {
         assert!(lines.iter().any(|found| found == line), "{line} in {lines:#?}");
@@ -182,6 +192,9 @@ const FAILURES: &[(&str, Stage, Code)] = &[
     ("memory", Stage::Preflight, Code::ImageIncomplete),
     ("set kernel parameter kernel.sysrq", Stage::Preflight, Code::ImageIncomplete),
     ("load modules", Stage::Preflight, Code::ImageIncomplete),
+    ("lock down", Stage::Preflight, Code::ImageIncomplete),
+    ("wait until seeded", Stage::Preflight, Code::BootInternal),
+    ("release disk", Stage::Locate, Code::BootInternal),
     ("set kernel parameter kernel.modules_disabled", Stage::Validate, Code::ImageIncomplete),
     ("kernel release", Stage::Preflight, Code::ImageIncomplete),
     ("list disks", Stage::Locate, Code::DiskUnreadable),
@@ -215,6 +228,7 @@ const FAILURES: &[(&str, Stage, Code)] = &[
     ("table volume-data", Stage::Unlock, Code::HeaderRefused),
     ("table os", Stage::Root, Code::RootImage),
     ("table scratch", Stage::Root, Code::ScratchSpace),
+    ("table scratch_dif", Stage::Root, Code::ScratchSpace),
 ];
 
 #[test]

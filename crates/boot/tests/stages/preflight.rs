@@ -65,6 +65,8 @@ fn a_clock_behind_the_build_date_is_told() {
             );
             assert!(boot.file("/run/countersign/transcript.json").contains("HPL11107W"));
         }
+        // Whatever asks for the time later, the guest OS included, is told a later one.
+        assert_eq!(boot.asked(&format!("set clock to {built}")), built > now, "{:?}", boot.asked);
     }
 }
 
@@ -91,6 +93,40 @@ fn a_kernel_that_does_not_close_is_refused_before_anything_is_looked_at() {
         boot.asked,
         ["mount kernel file systems", "set kernel parameter kernel.sysrq=0", "forget image key"]
     );
+}
+
+#[test]
+fn a_kernel_that_says_that_it_is_not_locked_down_is_refused() {
+    for found in ["[none] integrity confidentiality", "none [integrity] confidentiality", ""] {
+        let words = format!("lock down kernel: expected [confidentiality], found {found}");
+        refused(Facts { lockdown: found.into(), ..facts() }, Code::ImageIncomplete, &words);
+    }
+}
+
+#[test]
+fn the_kernel_is_locked_down_once_the_modules_of_every_guest_are_there_and_before_any_disk() {
+    let boot = on(facts());
+    let at = |request: &str| boot.asked.iter().position(|asked| asked.starts_with(request)).unwrap();
+    assert!(at("load modules") < at("lock down"));
+    assert!(at("lock down") < at("release disk"));
+}
+
+#[test]
+fn a_secure_guest_has_a_processor_that_makes_random_numbers() {
+    let words = "expected the kernel's device trng, which the module s390-trng makes";
+    refused(Facts { secure_execution: true, ..facts() }, Code::HardwareRandomMissing, words);
+    let emulated = on(facts());
+    emulated.assert_warned("HPL11113W: the processor has no random number generator that the kernel can use");
+    let machine = on(Facts { hardware_random: true, ..facts() });
+    assert!(!machine.said().contains("HPL11113W"), "{}", machine.said());
+}
+
+#[test]
+fn no_key_is_made_before_the_kernel_is_seeded() {
+    let boot = on(facts());
+    let at = |request: &str| boot.asked.iter().position(|asked| asked.starts_with(request)).unwrap();
+    assert!(at("load modules") < at("wait until seeded"), "a module may be what seeds it");
+    assert!(at("wait until seeded") < at("read image key"));
 }
 
 #[test]
@@ -125,7 +161,7 @@ fn modules_are_locked_before_any_volume_and_any_other_program() {
 fn the_platform_is_said() {
     let plain = on(facts());
     plain.assert_warned("HPL11104W: this is not a Secure Execution guest");
-    let sealed = on(Facts { secure_execution: true, ..facts() });
+    let sealed = on(Facts { secure_execution: true, hardware_random: true, ..facts() });
     assert!(!sealed.said().contains("HPL11104W"));
     assert!(sealed.said().contains(" secure_execution=yes "), "{}", sealed.said());
 }

@@ -4,7 +4,7 @@ use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
 use countersign_rehearsal::{Facts, Rehearsal};
 
-use crate::support::machine::{DATA, GIB, facts, insert, machine_with_good_volume, manifest};
+use crate::support::machine::{Boot, DATA, GIB, facts, insert, machine_with_good_volume, manifest};
 use crate::support::{Contract, boot};
 
 fn with_disks(facts: Facts, disks: &[(&str, &str)]) -> Rehearsal {
@@ -31,6 +31,49 @@ fn without_a_scratch_disk_scratch_is_memory() {
     assert!(boot.stage_lines().contains(&"stage=root state=done verity=yes scratch=memory".to_owned()));
     assert!(boot.asked("mount tmpfs scratch at /sysroot nodev"), "{:?}", boot.asked);
     assert!(!boot.asked("open scratch"), "{:?}", boot.asked);
+}
+
+/// A boot with a scratch disk, of an image whose builder chose this protection for it.
+fn protected(protection: &str) -> Boot {
+    let chosen = format!(r#""serial":"scratch","protection":"{protection}""#);
+    let manifest = manifest().replace(r#""serial":"scratch""#, &chosen).into_bytes();
+    boot(&with_disks(Facts { manifest, ..facts() }, &[("/dev/vdb", "os"), ("/dev/vdc", "scratch")]))
+}
+
+fn record(boot: &Boot) -> String {
+    let transcript = boot.file("/run/countersign/transcript.json");
+    let transcript: serde_json::Value = serde_json::from_str(&transcript).unwrap();
+    transcript["record"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn scratch_on_a_disk_is_authenticated_unless_the_image_builder_chose_otherwise() {
+    let boot = protected("integrity");
+    assert_eq!(boot.result, Ok(()), "{}", boot.said());
+    assert!(boot.asked("open scratch /dev/vdc as scratch") && !boot.asked("open plain"), "{:?}", boot.asked);
+    assert!(!boot.said().contains("HPL11115W") && !record(&boot).contains("Scratch"), "{}", boot.said());
+    let watch = boot.file("/run/countersign/watch.json");
+    assert!(watch.contains(r#""name": "scratch""#) && watch.contains(r#""name": "scratch_dif""#), "{watch}");
+}
+
+#[test]
+fn scratch_without_integrity_is_told_at_every_boot_and_in_the_record() {
+    let boot = protected("plain");
+    assert_eq!(boot.result, Ok(()), "{}", boot.said());
+    assert!(boot.asked("open plain scratch /dev/vdc as scratch"), "{:?}", boot.asked);
+    assert!(boot.stage_lines().contains(&"stage=root state=done verity=yes scratch=encrypted".to_owned()));
+    boot.assert_warned("HPL11115W: scratch space is encrypted without integrity");
+    assert!(boot.file("/run/countersign/transcript.json").contains("HPL11115W"));
+    assert!(record(&boot).contains("\nScratch space has no integrity\n"), "{}", record(&boot));
+    assert!(!boot.file("/run/countersign/watch.json").contains("scratch_dif"));
+}
+
+#[test]
+fn an_image_builder_may_choose_memory_though_there_is_a_disk() {
+    let boot = protected("memory");
+    assert_eq!(boot.result, Ok(()), "{}", boot.said());
+    assert!(boot.asked("mount tmpfs scratch at /sysroot nodev"), "{:?}", boot.asked);
+    assert!(!boot.asked("open scratch") && !boot.asked("open plain"), "{:?}", boot.asked);
 }
 
 #[test]

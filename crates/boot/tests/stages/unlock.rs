@@ -368,7 +368,7 @@ fn a_contract_without_volumes_waits_for_no_disk() {
     let boot = boot(&with(&contract, vec![]));
     assert_eq!(boot.result, Ok(()), "{}", boot.said());
     assert!(boot.stage_lines().contains(&"stage=unlock state=done volumes=0".to_owned()));
-    assert!(!boot.said().contains("HPL07003I") && !boot.asked("wait"), "{}", boot.said());
+    assert!(!boot.said().contains("HPL07003I") && !boot.asked("wait for a disk"), "{}", boot.said());
 }
 
 #[test]

@@ -29,7 +29,8 @@ fn the_records_say_what_the_initramfs_left() {
     let records: Value = serde_json::from_slice(&text).unwrap();
     assert_eq!(records["verified"]["unix"], keys().made + 60);
     assert_eq!(records["image"]["name"], "os");
-    assert_eq!(records["scratch"]["name"], "scratch");
+    assert_eq!(records["scratch"][0]["name"], "scratch");
+    assert_eq!(records["scratch"][1]["name"], "scratch_dif");
     let volume = &records["volumes"][0];
     assert_eq!(volume["name"], "data");
     assert_eq!(volume["mount"], "/srv/data");
@@ -69,7 +70,7 @@ fn the_first_check_is_part_of_the_stage_and_says_every_mount_point() {
         coded(&run)[..4],
         [
             "HPL13000I: check 1: checking the encryption of all volumes",
-            "HPL13003I: mount point /: encrypted with a throw-away key",
+            "HPL13003I: mount point /: encrypted with a throw-away key and integrity",
             "HPL13003I: volume data: luks encryption with 1 key slot",
             "HPL13001I: check 1: boot volume and all mounted data volumes are encrypted",
         ]

@@ -526,6 +526,18 @@ codes! {
         "the guest OS could not be handed what it needs"
         cause "a file could not be written or read, or the guest OS has no init"
         remedy "build the image again";
+    NoHardwareRandom "HPL11113W" NO_HARDWARE_RANDOM Warning
+        "the processor has no random number generator that the kernel can use"
+        cause "the machine is emulated, or older than z14; keys are made from what the kernel gathered and the host gave"
+        remedy "for real data, start the guest on a machine of IBM z14 or later";
+    HardwareRandomMissing "HPL11114E" HARDWARE_RANDOM_MISSING Error
+        "the processor of this Secure Execution guest has no random number generator that the kernel can use"
+        cause "the host hides the instruction, or the image lacks the kernel module s390-trng"
+        remedy "give the guest a processor model that has the message-security-assist extension 7";
+    ScratchPlain "HPL11115W" SCRATCH_WITHOUT_INTEGRITY Warning
+        "scratch space is encrypted without integrity: the host can scramble or put back single blocks of it"
+        cause "the image builder chose so in image.json"
+        remedy "remove protection from scratch in image.json, or accept it";
     SignatureInvalid "HPL12001E" VALIDATE_CONTRACT_SIGNATURE Error
         "the signature of the contract does not verify"
         cause "a section was changed after signing, or another key signed; where env is an old token also: it does not open, is not valid, or names no usable signingKey, and the guest does not say which"

@@ -52,7 +52,11 @@ fn a_persistent_ext4_has_a_journal_and_checksums() {
 fn a_scratch_ext4_has_none_and_a_long_label_is_cut() {
     let (_file, text) = made("a-label-of-more-than-sixteen-bytes", Durability::Scratch);
     assert!(!text.contains("has_journal"), "{text}");
+    // Nothing but the one superblock: what was not written cannot be read.
+    assert!(text.contains("sparse_super2") && !text.contains("Backup superblock"), "{text}");
     assert!(text.contains(" a-label-of-more-\n"), "{text}");
+    let gib = |size: u64| bytes_per_inode(Durability::Scratch, size << 30);
+    assert_eq!([1, 8, 16, 24, 32, 100].map(gib), [32768, 32768, 32768, 49152, 65536, 65536]);
     assert_eq!(cut("ääää", 5), "ää");
     assert_eq!(cut("ab", 5), "ab");
 }
@@ -64,7 +68,7 @@ fn a_missing_program_is_named_and_what_cannot_be_made_is_refused() {
         Linux::new().make(FsType::Erofs, file.path(), "", Durability::Scratch).unwrap_err().to_string();
     assert_eq!(error, "make file system erofs: expected ext4, xfs or btrfs");
     for (filesystem, program) in [(FsType::Xfs, "mkfs.xfs"), (FsType::Btrfs, "mkfs.btrfs")] {
-        assert_eq!(recipe(filesystem, "data", Durability::Persistent).unwrap().0, program);
+        assert_eq!(recipe(filesystem, "data", Durability::Persistent, 1 << 30).unwrap().0, program);
         if programs::find(program).is_err() {
             let error = Linux::new().make(filesystem, file.path(), "", Durability::Persistent).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::NotFound);

@@ -93,12 +93,28 @@ impl HashAlgorithm {
     }
 }
 
-/// The disk that is encrypted afresh at every boot.
+/// Scratch space: the writable part of the guest OS's root, made afresh at every boot.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScratchDisk {
-    /// Serial number of the disk.
+    /// Serial number of the disk. Without such a disk scratch space is memory.
     pub serial: String,
+    /// What keeps it from the host, whose disk it is.
+    #[serde(default)]
+    pub protection: Protection,
+}
+
+/// What keeps scratch space from the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protection {
+    /// Encrypted and authenticated with keys that no boot uses twice: an altered block is a read error. The default.
+    #[default]
+    Integrity,
+    /// Encrypted alone: the host can scramble blocks and put back earlier ones of the same boot.
+    Plain,
+    /// Memory of the guest, also where the disk is attached.
+    Memory,
 }
 
 impl ImageManifest {
@@ -169,6 +185,27 @@ mod tests {
         for text in [r#""refuse_unsigned":true,"unsigned":"accept""#, r#""unsigned":"never""#] {
             assert!(with(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn scratch_space_has_integrity_unless_the_builder_says_otherwise() {
+        let with = |more: &str| {
+            let text = GOOD.replace("\"serial\":\"scratch\"", &format!("\"serial\":\"scratch\"{more}"));
+            ImageManifest::parse(text.as_bytes()).map(|manifest| manifest.scratch.protection)
+        };
+        for (text, expected) in [
+            ("", Protection::Integrity),
+            (r#","protection":"integrity""#, Protection::Integrity),
+            (r#","protection":"plain""#, Protection::Plain),
+            (r#","protection":"memory""#, Protection::Memory),
+        ] {
+            assert_eq!(with(text), Ok(expected), "{text}");
+        }
+        assert!(
+            with(r#","protection":"none""#)
+                .unwrap_err()
+                .contains("expected one of `integrity`, `plain`, `memory`")
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! The host sets the guest's clock. Two things in the guest's own hands say that it must be later: the build date of the
 //! image, sealed in `image.json`, and the time at which a volume was last opened, in the record that the volume carries
 //! under its own key ([`crate::volumes::record`]). A clock that is behind is not believed: certificates are judged by the
-//! later time. The first is known before the contract is opened, the second only when the volumes are open; what was
+//! later time, and the guest's clock goes on from it. The first is known before the contract is opened, the second only when the volumes are open; what was
 //! judged before is judged again then. A clock that is ahead cannot be told from one that is right.
 //!
 //! Pure: clocks in, the time that counts out. The running guest is watched by [`crate::watch::schedule`].

@@ -22,8 +22,8 @@ pub struct WatchRecords {
     pub verified: Clock,
     /// The guest OS's read-only image.
     pub image: Option<Mapping>,
-    /// The encrypted scratch space under `/`; none where `/` is memory.
-    pub scratch: Option<Mapping>,
+    /// The mapped devices of the scratch space under `/`, the one that is mounted first; none where `/` is memory.
+    pub scratch: Vec<Mapping>,
     /// The volumes, by mount point.
     pub volumes: Vec<WatchedVolume>,
     /// What ends one day.
@@ -38,7 +38,7 @@ impl WatchRecords {
         WatchRecords {
             verified,
             image: None,
-            scratch: None,
+            scratch: Vec::new(),
             volumes: Vec::new(),
             expiries: Vec::new(),
             power_off: false,

@@ -34,7 +34,7 @@ pub const HOST_NAME: &str = "countersign-guest";
 pub const DATA_DISK: u64 = 2 << 30;
 
 /// Size of the scratch disk, in bytes.
-pub const SCRATCH_DISK: u64 = 8 << 30;
+pub const SCRATCH_DISK: u64 = 2 << 30;
 
 /// What has to be built before anything can boot.
 #[derive(Debug, Clone, Args)]

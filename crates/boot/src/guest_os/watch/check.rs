@@ -24,16 +24,13 @@ pub(super) fn run<S: Watched>(system: &S, log: &mut Log<'_, S>, records: &WatchR
     if let Some(image) = &records.image {
         deviations.extend(mapping(system, "the guest os", image));
     }
-    if let Some(scratch) = &records.scratch {
-        let found: Vec<Deviation> = mapping(system, ROOT, scratch)
-            .into_iter()
-            .chain(scratch_mount(system, scratch, &mounts))
-            .collect();
+    if let [scratch, below @ ..] = &records.scratch[..] {
+        let tables = records.scratch.iter().filter_map(|expected| mapping(system, ROOT, expected));
+        let found: Vec<Deviation> = tables.chain(scratch_mount(system, scratch, &mounts)).collect();
         if found.is_empty() {
-            log.tell(&Line::with(
-                Code::CheckedMount,
-                format_args!("{ROOT}: encrypted with a throw-away key"),
-            ));
+            let integrity = if below.is_empty() { "" } else { " and integrity" };
+            let what = format_args!("{ROOT}: encrypted with a throw-away key{integrity}");
+            log.tell(&Line::with(Code::CheckedMount, what));
         }
         deviations.extend(found);
     }

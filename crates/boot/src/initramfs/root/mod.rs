@@ -1,14 +1,15 @@
 //! Stage `root`: the guest OS from its read-only image, on top of scratch space that nobody can read later.
 //!
-//! The root file system is a fresh ext4 on plain dm-crypt with a random key that exists in the kernel only; where
-//! the machine has no scratch disk, it is memory. `usr` and `etc` come from the erofs image under dm-verity, whose
+//! The root file system is a fresh ext4 on a disk that is encrypted and authenticated with random keys that exist in the
+//! kernel only; where the machine has no scratch disk, or the image builder wants it so, it is memory. `usr` and `etc` come from the erofs image under dm-verity, whose
 //! constants are sealed in the initramfs: no superblock of the host is read. The volumes move in last, so that
 //! mount points may lie anywhere.
 
 use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
-use countersign_plan::volumes::mapper;
+use countersign_plan::guest_os::image::{Protection, ScratchDisk};
+use countersign_plan::volumes::mapper::{self, INTEGRITY_SUFFIX};
 use countersign_plan::watch::Mapping;
 use countersign_ports::error::SystemError;
 use countersign_ports::{Disk, Durability, FsType, Initramfs, MountFlags};
@@ -25,8 +26,6 @@ pub(super) mod image;
 
 /// Where the new root is put together.
 pub(super) const NEW_ROOT: &str = "/sysroot";
-/// What scratch space on a disk is.
-const ENCRYPTED: &str = "encrypted";
 /// Folders of the new root, with their modes. `usr` and `etc` come from the image.
 const FOLDERS: &[(&str, u32)] = &[
     ("usr", 0o755),
@@ -74,8 +73,9 @@ impl Unlocked {
         let Unlocked { mut carried, image, volumes } = self;
         log.stage(Stage::Root, |_| {
             let disks = system.disks().map_err(scratch)?;
-            let manifest = &carried.manifest;
-            let scratch_kind = lay_out(system, &image, image::by_serial(&disks, &manifest.scratch.serial))?;
+            let ScratchDisk { serial, protection } = &carried.manifest.scratch;
+            let disk = image::by_serial(&disks, serial).map(|disk| (disk, *protection));
+            let scratch_space = lay_out(system, &image, disk)?;
             for volume in &volumes {
                 let target = new(volume.mount.trim_start_matches('/'));
                 system.move_mount(&volume.staged, &target).map_err(|error| {
@@ -84,23 +84,30 @@ impl Unlocked {
                 })?;
             }
             carried.watch.image = Some(mapping(system, mapper::IMAGE).map_err(image::failed)?);
-            carried.watch.scratch = match scratch_kind {
-                ENCRYPTED => Some(mapping(system, mapper::SCRATCH).map_err(scratch)?),
-                _ => None,
-            };
-            let summary = Summary::new().with("verity", "yes").with("scratch", scratch_kind);
+            let mapped = scratch_space.mapped.iter().map(|name| mapping(system, name));
+            carried.watch.scratch = mapped.collect::<Result<_, _>>().map_err(scratch)?;
+            let summary = Summary::new().with("verity", "yes").with("scratch", scratch_space.kind);
             Ok((Rooted { carried }, summary))
         })
     }
 }
 
-/// Puts the new root together, on the scratch disk or in memory; says which.
+/// Scratch space that is mounted.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    /// The word of the stage's line.
+    kind: &'static str,
+    /// Its mapped devices, the one that is mounted first; none where it is memory.
+    mapped: Vec<String>,
+}
+
+/// Puts the new root together, on the scratch disk or in memory.
 pub(super) fn lay_out<S: Initramfs>(
     system: &S,
     image: &Image,
-    disk: Option<&Disk>,
-) -> Result<&'static str, Failure> {
-    let scratch_kind = scratch_root(system, disk)?;
+    disk: Option<(&Disk, Protection)>,
+) -> Result<Scratch, Failure> {
+    let scratch_space = scratch_root(system, disk)?;
     for (folder, mode) in FOLDERS {
         system.make_directory(&new(folder), *mode).map_err(scratch)?;
     }
@@ -110,7 +117,7 @@ pub(super) fn lay_out<S: Initramfs>(
     for folder in ["usr", "etc"] {
         system.bind(&image.folder(folder), &new(folder), read_only()).map_err(image::failed)?;
     }
-    Ok(scratch_kind)
+    Ok(scratch_space)
 }
 
 /// `path` in the new root.
@@ -118,22 +125,31 @@ pub(super) fn new(path: &str) -> PathBuf {
     Path::new(NEW_ROOT).join(path)
 }
 
-/// Mounts the writable part of the root; says what it is.
-fn scratch_root<S: Initramfs>(system: &S, disk: Option<&Disk>) -> Result<&'static str, Failure> {
+/// Mounts the writable part of the root.
+fn scratch_root<S: Initramfs>(system: &S, disk: Option<(&Disk, Protection)>) -> Result<Scratch, Failure> {
+    let name = mapper::SCRATCH.to_owned();
+    let below = format!("{name}{INTEGRITY_SUFFIX}");
+    let (device, scratch_space) = match disk {
+        Some((disk, Protection::Integrity)) => {
+            let device = system.open_scratch(&disk.path, &name).map_err(scratch)?;
+            (Some(device), Scratch { kind: "authenticated", mapped: vec![name, below] })
+        }
+        Some((disk, Protection::Plain)) => {
+            let device = system.open_plain_scratch(&disk.path, &name).map_err(scratch)?;
+            (Some(device), Scratch { kind: "encrypted", mapped: vec![name] })
+        }
+        None | Some((_, Protection::Memory)) => (None, Scratch { kind: "memory", mapped: Vec::new() }),
+    };
     let target = Path::new(NEW_ROOT);
     let flags = MountFlags { nodev: true, ..MountFlags::default() };
-    match disk {
-        Some(disk) => {
-            let device = system.open_scratch(&disk.path, mapper::SCRATCH).map_err(scratch)?;
-            system.make(FsType::Ext4, &device, "scratch", Durability::Scratch).map_err(scratch)?;
-            system.mount(FsType::Ext4, &device, target, flags).map_err(scratch)?;
-            Ok(ENCRYPTED)
-        }
-        None => {
-            system.mount(FsType::Tmpfs, Path::new("scratch"), target, flags).map_err(scratch)?;
-            Ok("memory")
-        }
+    match device {
+        Some(device) => system
+            .make(FsType::Ext4, &device, "scratch", Durability::Scratch)
+            .and_then(|()| system.mount(FsType::Ext4, &device, target, flags)),
+        None => system.mount(FsType::Tmpfs, Path::new("scratch"), target, flags),
     }
+    .map_err(scratch)?;
+    Ok(scratch_space)
 }
 
 /// What the daemon will compare a mapped device with.

@@ -72,15 +72,11 @@ fn look<S: Initramfs>(
     }
 }
 
-/// Disks that may hold volumes: not the contract's, not the image's own.
+/// Disks that may hold volumes: not the image's own. The contract's is gone.
 fn candidates<S: Initramfs>(system: &S, carried: &Carried) -> Result<Vec<Disk>, Failure> {
     let manifest = &carried.manifest;
     let mut disks = system.disks().map_err(disk_error)?;
-    disks.retain(|disk| {
-        disk.path != carried.contract_disk
-            && disk.serial != manifest.root.serial
-            && disk.serial != manifest.scratch.serial
-    });
+    disks.retain(|disk| disk.serial != manifest.root.serial && disk.serial != manifest.scratch.serial);
     Ok(disks)
 }
 

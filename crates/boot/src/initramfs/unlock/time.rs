@@ -24,10 +24,11 @@ pub(super) fn now<S: Initramfs>(system: &S, verified: Clock) -> i64 {
 }
 
 /// Holds the clock against the times at which volumes were last opened, each with the volume's name. Where one is later
-/// than the time by which the contract was verified, the contract is judged once more; the time that counts from then on.
+/// than the time by which the contract was verified, the contract is judged once more and the clock goes on from there;
+/// returns the time that counts from then on.
 ///
 /// # Errors
-/// `HPL12103E`: the contract had ended by then.
+/// `HPL12103E`: the contract had ended by then. `HPL11000E`: the clock cannot be set.
 pub(super) fn judge<'v, S: Initramfs>(
     system: &S,
     log: &mut Log<'_, S>,
@@ -52,5 +53,6 @@ pub(super) fn judge<'v, S: Initramfs>(
             SignerRefusal::Library(error) => Failure::machine(Stage::Unlock, Code::BootInternal, error),
         })?;
     }
+    system.set_clock(latest).map_err(|error| Failure::machine(Stage::Unlock, Code::BootInternal, error))?;
     Ok(Clock { unix: latest, uptime })
 }

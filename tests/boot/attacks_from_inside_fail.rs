@@ -1,0 +1,95 @@
+//! What the kernel of a running guest lets nobody do, root of the guest OS and a privileged container included: load a
+//! module or another kernel, read memory, set up an io_uring, open the kernel again. The kernel command line is the shipped
+//! one, and each of its words has its effect. The contract's disk is gone.
+
+use countersign_vm::lab::syslog::Message;
+use countersign_vm::lab::world::DATA_DISK;
+use countersign_vm::profile::{Profile, command_line};
+
+use crate::inside::{self, End};
+use crate::support::{BOOT, compose_with, world};
+
+/// What root tries (`probe/attacks.c`), and what it is told.
+const ATTACKS: [(&str, &[&str]); 8] = [
+    ("module", &["EPERM"]),
+    // Debian's kernel for s390x has neither call.
+    ("kexec", &["EPERM", "ENOSYS"]),
+    ("io_uring", &["EPERM"]),
+    ("user-namespace", &["EPERM"]),
+    ("memory", &["EPERM"]),
+    ("kernel-core", &["EPERM"]),
+    ("load-modules-again", &["EINVAL", "EPERM"]),
+    ("open-the-kernel-again", &["EPERM"]),
+];
+
+const PARAMETERS: [(&str, &str); 8] = [
+    ("kernel/io_uring_disabled", "2"),
+    ("kernel/unprivileged_userns_clone", "0"),
+    ("user/max_user_namespaces", "16"),
+    ("kernel/modules_disabled", "1"),
+    ("fs/protected_symlinks", "1"),
+    ("fs/protected_hardlinks", "1"),
+    ("fs/protected_fifos", "2"),
+    ("fs/protected_regular", "2"),
+];
+
+/// A container with every privilege lists the disks that there are.
+fn spy(image: &str) -> String {
+    format!(
+        r#"  spy:
+    image: {image}
+    privileged: true
+    entrypoint: ["/bin/busybox", "sh", "-c"]
+    command:
+      - for disk in /sys/block/vd*; do /bin/busybox echo "disk=$$(/bin/busybox cat $$disk/serial)"; done;
+        /bin/busybox echo "disks=listed"; /bin/busybox sleep 1000
+    stop_signal: SIGKILL
+"#
+    )
+}
+
+#[test]
+fn attacks_from_inside_fail() {
+    let mut world = world();
+    let mut contract = world.contract();
+    contract.archive = compose_with(&world, spy);
+    let delivery = world.delivery();
+    let medium = world.deliver("contract", &contract.texts(), &delivery).unwrap();
+    let data = world.disk("data", DATA_DISK).unwrap();
+    let run = world.run("attacks", &world.keys.image, &medium, Some(&data)).unwrap();
+    let (mut guest, look) = inside::boot("attacks", &Profile::named("single").unwrap(), run);
+    guest.wait_for("HPL10001I", BOOT, |event| event.is_message("HPL10001I")).unwrap();
+    let listed = |message: &Message| message.app == "compose-spy-1" && message.msg.contains("disks=listed");
+    world.syslog.wait_for("the list of a privileged container", BOOT, listed).unwrap();
+    look.ask(&mut guest);
+    drop(guest);
+
+    let files = look.files();
+    let seen: Vec<&str> = files.lines().collect();
+    let after = |beginning: &str| seen.iter().find_map(|line| line.strip_prefix(beginning));
+    for (name, refusals) in ATTACKS {
+        let answer = after(&format!("attack={name} "));
+        assert!(answer.is_some_and(|answer| refusals.contains(&answer)), "{name}: {answer:?}");
+    }
+    for (name, value) in PARAMETERS {
+        assert_eq!(after(&format!("parameter={name} value=")), Some(value), "{name}");
+    }
+    let line = after("command-line=").unwrap_or_default();
+    for word in command_line().unwrap() {
+        assert!(line.split(' ').any(|found| found == word), "{word} in {line}");
+    }
+    // init_on_free, slab_nomerge, loglevel.
+    let overwritten = after("memory-is-overwritten=").unwrap_or_default();
+    assert!(overwritten.ends_with("heap free:on"), "{overwritten}");
+    let merged = after("merged-caches=").unwrap_or_default();
+    assert!(merged.starts_with("0 caches=") && merged != "0 caches=0", "{merged}");
+    assert!(after("parameter=kernel/printk value=").is_some_and(|levels| levels.starts_with('3')));
+    // Scratch space: nothing was read that was not written.
+    assert_eq!(after("complaint="), None);
+
+    let disks: Vec<String> = world.syslog.lines().unwrap().into_iter().map(|message| message.msg).collect();
+    let disks: Vec<&str> = disks.iter().filter_map(|line| line.split("disk=").nth(1)).collect();
+    assert!(disks.iter().any(|disk| disk.contains("data")), "{disks:?}");
+    assert!(!disks.iter().any(|disk| disk.contains("cidata")), "{disks:?}");
+    look.assert_silent(&world, End::Cut);
+}
