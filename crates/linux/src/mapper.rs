@@ -32,7 +32,7 @@ const SCRATCH_SECTOR: u64 = 4096;
 /// Bytes at the start of a device that a program reads before it makes a file system there: it looks for another one.
 const READ_BEFORE_WRITTEN: u64 = 2 << 20;
 
-/// Bytes of a sector's tag: an HMAC cut to half its length, twice the strength that RFC 2104 section 5 asks for.
+/// Bytes of a sector's tag: an HMAC cut to half its length, the least that RFC 2104 section 5 recommends.
 const TAG_BYTES: usize = 32;
 
 /// The unit of tables.
@@ -41,7 +41,7 @@ const SECTOR: u64 = 512;
 /// The disk has a journal though it is not used; the kernel writes it once. It makes this as large as one of its units.
 const JOURNAL_SECTORS: u64 = 8;
 
-/// What an HMAC-SHA-512 is keyed with: a block of the hash would be hashed down to this (RFC 2104 section 3).
+/// Bytes of the key of an HMAC-SHA-512: as many as its output has (RFC 2104 section 3).
 const TAG_KEY_BYTES: usize = 64;
 
 impl Mapper for Linux {
@@ -163,12 +163,16 @@ fn authenticate(control: &Path, device: &Path, name: &str, number: &str) -> io::
 
 /// The parameters of the target: `D` writes sectors and tags without a journal.
 fn integrity_parameters(number: &str, key: &[u8]) -> Zeroizing<String> {
-    let key = Zeroizing::new(key.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
-    Zeroizing::new(format!(
+    let open = format!(
         "{number} 0 {TAG_BYTES} D 3 block_size:{SCRATCH_SECTOR} journal_sectors:{JOURNAL_SECTORS} \
-         internal_hash:hmac(sha512):{}",
-        *key
-    ))
+         internal_hash:hmac(sha512):"
+    );
+    // Large enough from the start: a text that grows leaves copies behind.
+    let mut parameters = Zeroizing::new(String::with_capacity(open.len() + 2 * key.len()));
+    parameters.push_str(&open);
+    let digits = key.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    parameters.extend(digits.filter_map(|digit| char::from_digit(digit.into(), 16)));
+    parameters
 }
 
 /// The second number of the target's status: sectors that can be mapped.

@@ -1,10 +1,13 @@
 //! What closes the kernel's ways in and ways out.
 //!
-//! Parameters are set before anything else is done. They stand here, and not on the kernel command line or in a file of the guest OS, because this is the earliest
-//! place that every image has: process 1 sets them before it touches a disk or a key, whatever command line the image
-//! was sealed with. Names and values follow the kernel's `Documentation/admin-guide/sysctl`. Then, once the modules of every
-//! guest are loaded, the kernel is locked down (kernel_lockdown(7)) for good: nobody, root included, reads or changes its
-//! memory, and it loads only modules that its own builder signed, until loading ends as well.
+//! Parameters are set before anything else is done. They stand here, and not on the kernel command line or in a file of
+//! the guest OS, because this is the earliest place that every image has: process 1 sets them before it touches a disk or
+//! a key, whatever command line the image was sealed with. Names and values follow the kernel's
+//! `Documentation/admin-guide/sysctl`.
+//!
+//! Then, once the modules of every guest are loaded, the kernel is locked down (kernel_lockdown(7)) for good: nobody, root
+//! included, reads or changes its memory, and it loads only modules that its own builder signed, until loading ends as
+//! well.
 
 use std::io::ErrorKind;
 

@@ -1,9 +1,9 @@
 //! Stage `root`: the guest OS from its read-only image, on top of scratch space that nobody can read later.
 //!
 //! The root file system is a fresh ext4 on a disk that is encrypted and authenticated with random keys that exist in the
-//! kernel only; where the machine has no scratch disk, or the image builder wants it so, it is memory. `usr` and `etc` come from the erofs image under dm-verity, whose
-//! constants are sealed in the initramfs: no superblock of the host is read. The volumes move in last, so that
-//! mount points may lie anywhere.
+//! kernel only; where the machine has no scratch disk, or the image builder wants it so, it is memory. `usr` and `etc`
+//! come from the erofs image under dm-verity, whose constants are sealed in the initramfs: no superblock of the host is
+//! read. The volumes move in last, so that mount points may lie anywhere.
 
 use std::path::{Path, PathBuf};
 
