@@ -22,7 +22,8 @@ const ATTACKS: [(&str, &[&str]); 8] = [
     ("open-the-kernel-again", &["EPERM"]),
 ];
 
-const PARAMETERS: [(&str, &str); 8] = [
+const PARAMETERS: [(&str, &str); 9] = [
+    ("kernel/sysrq", "0"),
     ("kernel/io_uring_disabled", "2"),
     ("kernel/unprivileged_userns_clone", "0"),
     ("user/max_user_namespaces", "16"),
