@@ -108,7 +108,7 @@ class Notices(InFolder):
         self.assertEqual(self.write(gathered(self.folder)), first)
 
     def test_referred_licences_must_be_there(self) -> None:
-        """A notice without the licence it names is none."""
+        """A notice needs the text of the licence that it names."""
         with self.assertRaisesRegex(Refusal, "^copyright files refer to /usr/share/common-licenses/GPL-2, which is in none of the "
                                              "sets: the package base-files has it$"):
             self.write(gathered(self.folder, base_files=False))
