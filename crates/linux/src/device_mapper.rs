@@ -2,8 +2,8 @@
 //! alone, make a device of one target.
 //!
 //! Follows `<linux/dm-ioctl.h>`, interface 4. libcryptsetup could only take a device down after reading its
-//! header again from the device, which is in the host's hands; its Rust binding cannot make a dm-integrity device without
-//! a journal's algorithms.
+//! header again from the device, which is in the host's hands; for a dm-integrity device its Rust binding names
+//! algorithms of the journal even where there are none, by empty words.
 
 use std::fs::{self, File};
 use std::io;
