@@ -29,7 +29,7 @@ const GUEST_OS: &str = "lab-os";
 /// What the stage `root` calls its mapping; asked for its table, which nobody reads here.
 const GUEST_OS_MAPPING: &str = "os";
 
-/// Modules of the shipped list that no volume needs: a module costs 25 ms, for its signature.
+/// Modules of the shipped list that no volume needs.
 const UNUSED: [&str; 17] = [
     "uvdevice",
     "virtio_net",

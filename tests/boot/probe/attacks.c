@@ -1,6 +1,6 @@
 /*
  * What root tries in the running guest, one line each: "attack=NAME ERRNO", or "attack=NAME worked". Root of the guest OS
- * may more than any container; what is refused here is refused there.
+ * has at least the rights of any container: what is refused here is refused there.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -42,7 +42,7 @@ impl Ready {
     /// # Errors
     /// `HPL11100E` without a contract disk, `HPL11101E` for a damaged one. `HPL07108E` if the contract disk cannot be
     /// read, or if none is found and some disk cannot be read. `HPL05002E` without `user-data`, `HPL11102E` for an
-    /// invalid host name, `HPL13100E` for a `network-config` that cannot be used.
+    /// invalid host name, `HPL13100E` for a `network-config` that cannot be used. `HPL11000E` if the disk cannot be let go.
     pub(super) fn locate<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Located, Failure> {
         log.stage(Stage::Locate, |_| {
             let disk = find(system)?;

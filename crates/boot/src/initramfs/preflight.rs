@@ -27,7 +27,8 @@ pub(super) struct Ready {
 ///
 /// # Errors
 /// `HPL11003E` for too little memory, `HPL11103E` for an image that lacks a part or a kernel that does not close,
-/// `HPL11114E` for a Secure Execution guest whose processor has no random number generator.
+/// `HPL11114E` for a Secure Execution guest whose processor has no random number generator, `HPL11000E` where the clock
+/// cannot be set or the kernel does not say that it is seeded.
 pub(super) fn run<S: Initramfs>(system: &S, log: &mut Log<'_, S>) -> Result<Ready, Failure> {
     log.stage(Stage::Preflight, |log| {
         let incomplete = |message: String| Failure::machine(Stage::Preflight, Code::ImageIncomplete, message);

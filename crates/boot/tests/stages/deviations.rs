@@ -38,6 +38,12 @@ const DEVIATIONS: &[Case] = &[
         "mount point /: expected the kernel's table",
     ),
     (
+        "scratch without its tags",
+        |machine| machine.shows_table("scratch_dif", "0 8388608 linear 253:2 0"),
+        Code::ScratchChanged,
+        "mount point /: expected the kernel's table",
+    ),
+    (
         "no mount",
         |machine| machine.unmounts("/mnt/data"),
         Code::MountGone,
