@@ -7,13 +7,11 @@
 //! are written onto another: the registry's password is in none of them any more.
 
 use countersign_vm::arguments::Drive;
-use countersign_vm::events::{Stage, State};
-use countersign_vm::guest::Next;
 use countersign_vm::lab::syslog::Message;
 use countersign_vm::lab::world::DATA_DISK;
 use countersign_vm::profile::Profile;
 
-use crate::inside::{self, CONTROL_DISK, End, MEMORY_DISK, PANIC, SEEN, knock};
+use crate::inside::{self, CONTROL_DISK, End, MEMORY_DISK, SEEN};
 use crate::support::{BOOT, compose_with, long, world};
 
 /// The most memory that a daemon of ours may ever have taken, in KiB.
@@ -67,10 +65,7 @@ fn a_look_from_inside() {
     let mut run = world.run("inside", &world.keys.image, &medium, Some(&data)).unwrap();
     run.drives.push(Drive::writable(&control, CONTROL_DISK));
     run.drives.push(Drive::writable(world.disk("memory", SEEN).unwrap(), MEMORY_DISK));
-    let mut profile = Profile::named("single").unwrap();
-    profile.network.as_mut().unwrap().forward.push(PANIC);
-
-    let (mut guest, look) = inside::boot("inside", &profile, run);
+    let (mut guest, look) = inside::boot("inside", &Profile::named("single").unwrap(), run);
     guest.wait_for("HPL10001I", BOOT, |event| event.is_message("HPL10001I")).unwrap();
     let restarted = |message: &Message| {
         message.app == "compose-again-1" && message.msg.contains("second start of this container")
@@ -80,14 +75,7 @@ fn a_look_from_inside() {
     world.syslog.wait_for("the check that the container asked for", BOOT, checked).unwrap();
 
     look.ask(&mut guest);
-    let ended = knock(&mut guest, PANIC, "panic", |next| matches!(next, Next::Ended(_)));
-    let Next::Ended(status) = ended else { unreachable!() };
-    // A reboot would have been a success.
-    assert!(!status.success(), "{status}");
-    let serial = std::fs::read_to_string(look.logs.serial()).unwrap();
-    assert!(serial.contains("Kernel panic - not syncing"), "{serial}");
-    let boots = guest.history().iter().filter(|seen| seen.event.is_stage(Stage::Preflight, State::Start));
-    assert_eq!(boots.count(), 1);
+    inside::panic(&mut guest, &look);
 
     let processes = look.processes();
     for name in PROCESSES {

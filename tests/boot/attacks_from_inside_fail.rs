@@ -1,16 +1,20 @@
 //! What the kernel of a running guest lets nobody do, root of the guest OS and a privileged container included: load a
-//! module or another kernel, read memory, set up an io_uring, open the kernel again. The kernel command line is the shipped
-//! one, and each of its words has its effect. The contract's disk is gone.
+//! module or another kernel, read memory, set up an io_uring, open the kernel again, open a partition of a disk that a
+//! volume lies on. Nor does the kernel listen to the keys that the host presses on its console. The kernel command line is
+//! the shipped one, and each of its words has its effect. The contract's disk is gone.
+
+use std::path::Path;
 
 use countersign_vm::lab::syslog::Message;
 use countersign_vm::lab::world::DATA_DISK;
+use countersign_vm::process::{run, tied};
 use countersign_vm::profile::{Profile, command_line};
 
-use crate::inside::{self, End};
+use crate::inside::{self, End, PANIC};
 use crate::support::{BOOT, compose_with, world};
 
 /// What root tries (`probe/attacks.c`), and what it is told.
-const ATTACKS: [(&str, &[&str]); 8] = [
+const ATTACKS: [(&str, &[&str]); 10] = [
     ("module", &["EPERM"]),
     // Debian's kernel for s390x has neither call.
     ("kexec", &["EPERM", "ENOSYS"]),
@@ -20,6 +24,9 @@ const ATTACKS: [(&str, &[&str]); 8] = [
     ("kernel-core", &["EPERM"]),
     ("load-modules-again", &["EINVAL", "EPERM"]),
     ("open-the-kernel-again", &["EPERM"]),
+    // No partition has this number, and the kernel does not look for any on a disk that is mapped.
+    ("partition-node", &["ENXIO"]),
+    ("partition-scan", &["EBUSY"]),
 ];
 
 const PARAMETERS: [(&str, &str); 9] = [
@@ -34,7 +41,7 @@ const PARAMETERS: [(&str, &str); 9] = [
     ("fs/protected_regular", "2"),
 ];
 
-/// A container with every privilege lists the disks that there are.
+/// A container with every privilege lists the disks that there are, and their partitions.
 fn spy(image: &str) -> String {
     format!(
         r#"  spy:
@@ -43,10 +50,19 @@ fn spy(image: &str) -> String {
     entrypoint: ["/bin/busybox", "sh", "-c"]
     command:
       - for disk in /sys/block/vd*; do /bin/busybox echo "disk=$$(/bin/busybox cat $$disk/serial)"; done;
+        for node in /sys/block/vd*/*/partition /dev/vd*[0-9]; do
+        if [ -e "$$node" ]; then /bin/busybox echo "partition=$$node"; fi; done;
         /bin/busybox echo "disks=listed"; /bin/busybox sleep 1000
     stop_signal: SIGKILL
 "#
     )
+}
+
+/// Writes a table with the partitions of a volume.
+fn part(disk: &Path) {
+    let mut sfdisk = tied("sfdisk");
+    sfdisk.arg("--quiet").arg(disk);
+    run(sfdisk, b"label: gpt\nsize=100MiB, name=metadata\nname=data\n").unwrap();
 }
 
 #[test]
@@ -57,13 +73,17 @@ fn attacks_from_inside_fail() {
     let delivery = world.delivery();
     let medium = world.deliver("contract", &contract.texts(), &delivery).unwrap();
     let data = world.disk("data", DATA_DISK).unwrap();
+    // Parted by the host: the kernel finds both partitions before anything else runs.
+    part(&data);
     let run = world.run("attacks", &world.keys.image, &medium, Some(&data)).unwrap();
     let (mut guest, look) = inside::boot("attacks", &Profile::named("single").unwrap(), run);
     guest.wait_for("HPL10001I", BOOT, |event| event.is_message("HPL10001I")).unwrap();
     let listed = |message: &Message| message.app == "compose-spy-1" && message.msg.contains("disks=listed");
     world.syslog.wait_for("the list of a privileged container", BOOT, listed).unwrap();
+    // The host's keys: had the kernel listened, nobody could look any more.
+    guest.press(PANIC).unwrap();
     look.ask(&mut guest);
-    drop(guest);
+    inside::panic(&mut guest, &look);
 
     let files = look.files();
     let seen: Vec<&str> = files.lines().collect();
@@ -88,8 +108,11 @@ fn attacks_from_inside_fail() {
     // Scratch space: nothing was read that was not written.
     assert_eq!(after("complaint="), None);
 
-    let disks: Vec<String> = world.syslog.lines().unwrap().into_iter().map(|message| message.msg).collect();
-    let disks: Vec<&str> = disks.iter().filter_map(|line| line.split("disk=").nth(1)).collect();
+    let log: Vec<String> = world.syslog.lines().unwrap().into_iter().map(|message| message.msg).collect();
+    let behind =
+        |word: &str| -> Vec<&str> { log.iter().filter_map(|line| line.split(word).nth(1)).collect() };
+    assert!(behind("partition=").is_empty(), "{log:?}");
+    let disks = behind("disk=");
     assert!(disks.iter().any(|disk| disk.contains("data")), "{disks:?}");
     assert!(!disks.iter().any(|disk| disk.contains("cidata")), "{disks:?}");
     look.assert_silent(&world, End::Cut);

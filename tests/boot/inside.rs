@@ -33,8 +33,11 @@ pub(crate) const MEMORY_DISK: &str = "memory";
 /// The port on which the unit waits to be asked.
 const PROBE: u16 = 8090;
 
-/// The port on which it then waits to make the kernel panic.
-pub(crate) const PANIC: u16 = 8091;
+/// The port on which it then waits to let the kernel listen to its console again.
+const SYSRQ: u16 = 8091;
+
+/// On the console, the key that makes the kernel panic where it listens: CTRL-O begins a sysrq of the SCLP VT220.
+pub(crate) const PANIC: &[u8] = b"\x0fc";
 
 /// Room on a disk of what was seen, in bytes.
 pub(crate) const SEEN: u64 = 64 << 20;
@@ -81,7 +84,7 @@ pub(crate) fn boot(name: &str, profile: &Profile, mut run: Run) -> (Guest, Look)
     });
     let mut profile = profile.clone();
     if let Some(network) = &mut profile.network {
-        network.forward.push(PROBE);
+        network.forward.extend([PROBE, SYSRQ]);
     }
     let guest = Guest::boot(&profile, &run, &logs).unwrap();
     (guest, Look { logs, drives: run.drives, processes, files, judged: Cell::new(false) })
@@ -100,6 +103,21 @@ pub(crate) fn knock(guest: &mut Guest, port: u16, what: &str, wanted: impl Fn(&N
         }
         drop(connection);
     }
+}
+
+/// Makes the kernel panic by its console, once the unit, which is root, has let the kernel listen again. A panic ends the
+/// machine: it does not boot again.
+pub(crate) fn panic(guest: &mut Guest, look: &Look) {
+    let listens = |next: &Next| matches!(next, Next::Event(seen) if matches!(&seen.event, Event::Console(line) if line.contains("probe: sysrq is on")));
+    knock(guest, SYSRQ, "sysrq", listens);
+    guest.press(PANIC).unwrap();
+    let status = guest.wait_end(BOOT).unwrap();
+    // A reboot would have been a success.
+    assert!(!status.success(), "{status}");
+    let serial = std::fs::read_to_string(look.logs.serial()).unwrap();
+    assert!(serial.contains("Kernel panic - not syncing"), "{serial}");
+    let boots = guest.history().iter().filter(|seen| seen.event.is_stage(Stage::Preflight, State::Start));
+    assert_eq!(boots.count(), 1);
 }
 
 impl Look {

@@ -15,8 +15,8 @@ use countersign_linux::{Linux, Paths};
 use countersign_ports::error::{Result, SystemError};
 use countersign_ports::{
     Clock, Derivation, Discard, Disk, DiskWrites, Disks, Durability, Event, Files, Filesystems, FsType,
-    ImageFiles, Luks, LuksParameters, Mapper, MountFlags, Mounts, OpenError, Partition, Platform, Report,
-    Tables, Verity,
+    ImageFiles, Luks, LuksParameters, Mapper, MountFlags, Mounts, OpenError, Platform, Report, Tables,
+    Verity,
 };
 use countersign_tests::lab::{Answer, Boot, WAITS};
 
@@ -289,13 +289,7 @@ impl Disks for Machine {
                 shown.push(disk);
             }
         }
-        shown.push(Disk {
-            path: "/dev/null".into(),
-            serial: GUEST_OS.to_owned(),
-            size: 0,
-            read_only: true,
-            partitions: Vec::new(),
-        });
+        shown.push(Disk { path: "/dev/null".into(), serial: GUEST_OS.to_owned(), size: 0, read_only: true });
         Ok(shown)
     }
     fn wait_for_disk(&self, timeout: Duration) -> Result<bool> {
@@ -324,16 +318,16 @@ impl DiskWrites for Machine {
     fn write_zeros(&self, device: &Path, offset: u64, length: u64) -> Result<()> {
         self.linux.write_zeros(device, offset, length)
     }
-    fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<[Partition; 2]> {
+    fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<()> {
         self.linux.partition(disk, metadata_bytes)
+    }
+    fn remove_partition_nodes(&self) -> Result<()> {
+        self.linux.remove_partition_nodes()
     }
     fn release_disk(&self, _: &Path) -> Result<()> {
         // The boots of later cases read it again.
         self.count(|counts| counts.released = true);
         Ok(())
-    }
-    fn resize_partition(&self, disk: &Disk, partition: &Path, start: u64, length: u64) -> Result<()> {
-        self.linux.resize_partition(disk, partition, start, length)
     }
 }
 
@@ -403,6 +397,9 @@ impl Mapper for Machine {
     /// What the stage left mapped is what the tests ask about; the lab clears up behind each case itself.
     fn take_down(&self, _: &[&Path]) -> Result<()> {
         Ok(())
+    }
+    fn open_part(&self, disk: &Path, name: &str, start: u64, length: u64) -> Result<PathBuf> {
+        self.linux.open_part(disk, name, start, length)
     }
     fn open_verity(&self, device: &Path, _: &str, _: &Verity) -> Result<PathBuf> {
         Ok(device.to_owned())

@@ -9,15 +9,15 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use nix::sys::stat::{major, minor};
 
 use super::announcements::Announcements;
-use super::{Linux, grow, partition_table};
+use super::{Linux, kernel_partitions, partition_table};
 use countersign_ports::error::{Result, SystemError};
-use countersign_ports::{Disk, DiskWrites, Disks, Partition};
+use countersign_ports::{Disk, DiskWrites, Disks};
 
 /// Names of block devices that are not disks of the machine.
 const VIRTUAL: [&str; 7] = ["loop", "ram", "dm-", "md", "zram", "nbd", "fd"];
@@ -35,9 +35,6 @@ const PAGE_HEADER: usize = 4;
 /// A disk of the host has a short serial (virtio: 20 bytes); longer text is cut.
 const MAXIMUM_SERIAL: usize = 256;
 
-/// How long the kernel may take to show new partitions, an emulated guest included.
-const PARTITIONS_DEADLINE: Duration = Duration::from_secs(60);
-
 /// Bytes of one write of zeros.
 const ZEROS: usize = 1 << 20;
 
@@ -48,14 +45,10 @@ impl Disks for Linux {
     fn disks(&self) -> Result<Vec<Disk>> {
         self.announcements()?;
         let directory = self.paths.sys.join("block");
-        let failed = |e| SystemError::io("list disks", directory.display().to_string(), e);
-        let mut disks = Vec::new();
-        for entry in fs::read_dir(&directory).map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-            if !is_virtual(&name) {
-                disks.extend(read_disk(&directory.join(&name), &name, &self.paths.dev));
-            }
-        }
+        let names = names(&directory)
+            .map_err(|e| SystemError::io("list disks", directory.display().to_string(), e))?;
+        let read = |name: &String| read_disk(&directory.join(name), name, &self.paths.dev);
+        let mut disks: Vec<Disk> = names.iter().filter_map(read).collect();
         disks.sort_by(|a, b| device_order(&a.path).cmp(&device_order(&b.path)));
         Ok(disks)
     }
@@ -116,27 +109,24 @@ impl DiskWrites for Linux {
         write().map_err(|e| SystemError::io("write zeros to", device.display().to_string(), e))
     }
 
-    fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<[Partition; 2]> {
-        let failed = |e| SystemError::io("partition disk", disk.path.display().to_string(), e);
-        let announcements = Announcements::subscribe().map_err(failed)?;
-        let device = OpenOptions::new().read(true).write(true).open(&disk.path).map_err(failed)?;
-        let block_size = logical_block_size(&device).map_err(failed)?;
-        partition_table::write(&device, disk.size, block_size, metadata_bytes).map_err(failed)?;
-        reread_partition_table(&device).map_err(failed)?;
+    fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<()> {
+        let write = || -> io::Result<()> {
+            let device = OpenOptions::new().read(true).write(true).open(&disk.path)?;
+            let block_size = logical_block_size(&device)?;
+            partition_table::write(&device, disk.size, block_size, metadata_bytes)
+        };
+        write().map_err(|e| SystemError::io("partition disk", disk.path.display().to_string(), e))
+    }
 
-        let deadline = Instant::now() + PARTITIONS_DEADLINE;
-        loop {
-            if let Some(partitions) = self.new_partitions(disk)? {
-                return Ok(partitions);
-            }
-            let rest = deadline.saturating_duration_since(Instant::now());
-            if !announcements.wait_for_block_device(rest).map_err(failed)? {
-                return Err(failed(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "expected the kernel to show both new partitions",
-                )));
-            }
+    fn remove_partition_nodes(&self) -> Result<()> {
+        let directory = self.paths.sys.join("block");
+        let failed =
+            |subject: &Path, e| SystemError::io("remove partitions of", subject.display().to_string(), e);
+        for name in names(&directory).map_err(|e| failed(&directory, e))? {
+            let disk = node(&self.paths.dev, &name);
+            kernel_partitions::remove(&directory.join(&name), &disk).map_err(|e| failed(&disk, e))?;
         }
+        Ok(())
     }
 
     fn release_disk(&self, disk: &Path) -> Result<()> {
@@ -151,15 +141,6 @@ impl DiskWrites for Linux {
         };
         release().map_err(|e| SystemError::io("release disk", disk.display().to_string(), e))
     }
-
-    fn resize_partition(&self, disk: &Disk, partition: &Path, start: u64, length: u64) -> Result<()> {
-        let resize = || -> io::Result<()> {
-            let known = disk.partitions.iter().find(|known| known.path == partition);
-            let number = known.ok_or(io::ErrorKind::NotFound)?.number;
-            grow::resize_partition(&File::open(&disk.path)?, number, start, length)
-        };
-        resize().map_err(|e| SystemError::io("resize partition", partition.display().to_string(), e))
-    }
 }
 
 impl Linux {
@@ -172,17 +153,18 @@ impl Linux {
         // A second thread may have been first: its subscription is as good.
         Ok(self.announcements.get_or_init(|| announcements))
     }
+}
 
-    /// The two partitions of [`partition_table`], once both have a device node.
-    fn new_partitions(&self, disk: &Disk) -> Result<Option<[Partition; 2]>> {
-        let shown = self.disks()?.into_iter().find(|shown| shown.path == disk.path);
-        let Some(partitions) = shown.and_then(|shown| <[Partition; 2]>::try_from(shown.partitions).ok())
-        else {
-            return Ok(None);
-        };
-        let named = partitions.iter().zip(partition_table::NAMES).all(|(p, name)| p.name == name);
-        Ok((named && partitions.iter().all(|p| p.path.exists())).then_some(partitions))
+/// Names of the disks of the machine.
+fn names(directory: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if !is_virtual(&name) {
+            names.push(name);
+        }
     }
+    Ok(names)
 }
 
 fn is_virtual(name: &str) -> bool {
@@ -203,28 +185,11 @@ fn read_disk(directory: &Path, name: &str, dev: &Path) -> Option<Disk> {
         return None;
     }
     let serial = SERIALS.iter().find_map(|file| serial(directory, file).filter(|text| !text.is_empty()));
-    let mut partitions: Vec<Partition> =
-        fs::read_dir(directory).ok()?.filter_map(|entry| read_partition(&entry.ok()?.path(), dev)).collect();
-    partitions.sort_by_key(|partition| partition.number);
     Some(Disk {
         path: node(dev, name),
         serial: serial.map(|s| s.chars().take(MAXIMUM_SERIAL).collect()).unwrap_or_default(),
         size,
         read_only: number(&directory.join("ro")) == Some(1),
-        partitions,
-    })
-}
-
-fn read_partition(directory: &Path, dev: &Path) -> Option<Partition> {
-    let number_in_table = u32::try_from(number(&directory.join("partition"))?).ok()?;
-    let name = directory.file_name()?.to_str()?;
-    let event = fs::read_to_string(directory.join("uevent")).unwrap_or_default();
-    let partition_name = event.lines().find_map(|line| line.strip_prefix("PARTNAME="));
-    Some(Partition {
-        path: node(dev, name),
-        number: number_in_table,
-        name: partition_name.unwrap_or_default().to_owned(),
-        size: number(&directory.join("size"))? * SYSFS_SECTOR,
     })
 }
 
@@ -291,17 +256,10 @@ fn logical_block_size(device: &File) -> io::Result<u64> {
     u64::try_from(size).map_err(io::Error::other)
 }
 
-fn reread_partition_table(device: &File) -> io::Result<()> {
-    // SAFETY: the request takes no argument; the descriptor is open for the length of the call.
-    unsafe { ioctl::reread_partition_table(device.as_raw_fd()) }?;
-    Ok(())
-}
-
 /// Requests of `<linux/fs.h>`.
 #[allow(missing_docs)]
 mod ioctl {
     nix::ioctl_read_bad!(logical_block_size, nix::request_code_none!(0x12, 104), libc::c_int);
-    nix::ioctl_none_bad!(reread_partition_table, nix::request_code_none!(0x12, 95));
 }
 
 #[cfg(test)]
@@ -315,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn disks_and_partitions_come_from_sysfs() {
+    fn disks_come_from_sysfs() {
         let root = tempfile::tempdir().unwrap();
         let sys = root.path();
         for (path, text) in [
@@ -324,10 +282,6 @@ mod tests {
             ("block/vdb/serial", "data-volume"),
             ("block/vdb/vdb2/partition", "2\n"),
             ("block/vdb/vdb2/size", "1024\n"),
-            ("block/vdb/vdb2/uevent", "MAJOR=253\nDEVTYPE=partition\nPARTN=2\nPARTNAME=data\n"),
-            ("block/vdb/vdb1/partition", "1\n"),
-            ("block/vdb/vdb1/size", "512\n"),
-            ("block/vdb/vdb1/uevent", "DEVTYPE=partition\nPARTN=1\n"),
             ("block/vdb/queue/size", "1\n"),
             ("block/vda/size", "16\n"),
             ("block/vda/ro", "1\n"),
@@ -356,24 +310,14 @@ mod tests {
             serial: serial.into(),
             size,
             read_only,
-            partitions: vec![],
         };
-        let partition = |path: &str, number, name: &str, size| Partition {
-            path: path.into(),
-            number,
-            name: name.into(),
-            size,
-        };
-        let mut volume = disk("/dev/vdb", "data-volume", 1 << 20, false);
-        volume.partitions =
-            vec![partition("/dev/vdb1", 1, "", 512 * 512), partition("/dev/vdb2", 2, "data", 1024 * 512)];
         assert_eq!(
             machine.disks().unwrap(),
             [
                 disk("/dev/sda", "unit", 4096, false),
                 disk("/dev/sdb", "naa.6001406", 4096, false),
                 disk("/dev/vda", "spaces", 8192, true),
-                volume,
+                disk("/dev/vdb", "data-volume", 1 << 20, false),
                 disk("/dev/vdaa", "", 8192, false),
                 disk("/dev/cciss/c0d0", "", 4096, false),
             ]

@@ -20,6 +20,7 @@ mod guest_files;
 mod https;
 mod image_files;
 mod inspection;
+mod kernel_partitions;
 mod keyslot;
 mod log_server;
 mod luks;

@@ -1,7 +1,8 @@
-//! Mapped devices that hold no one's data: the image under dm-verity, scratch space under dm-crypt over dm-integrity.
+//! Mapped devices without a party's key: parts of disks (dm-linear), the image under dm-verity, scratch space under
+//! dm-crypt over dm-integrity.
 //!
-//! With constants of the image only: no header that was there is read from a disk. Follows the kernel's
-//! `Documentation/admin-guide/device-mapper/{verity,dm-crypt,dm-integrity}.rst`.
+//! Image and scratch space are mapped with constants of the image only: no header that was there is read from a disk.
+//! Follows the kernel's `Documentation/admin-guide/device-mapper/{linear,verity,dm-crypt,dm-integrity}.rst`.
 //!
 //! Scratch space is encrypted, and what lies on the disk is authenticated: HMAC-SHA-512 over sector and place, cut to 32
 //! bytes, without a journal, since nobody reads it after a power cut. Nothing is wiped: a sector that was never written has
@@ -45,6 +46,23 @@ const JOURNAL_SECTORS: u64 = 8;
 const TAG_KEY_BYTES: usize = 64;
 
 impl Mapper for Linux {
+    fn open_part(&self, disk: &Path, name: &str, start: u64, length: u64) -> Result<PathBuf> {
+        let number = self.number(disk)?;
+        let open = || -> io::Result<()> {
+            if !(start.is_multiple_of(SECTOR) && length.is_multiple_of(SECTOR)) {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "expected whole sectors of 512 bytes",
+                ));
+            }
+            let parameters = format!("{number} {}", start / SECTOR);
+            let target = Target { length: length / SECTOR, kind: "linear", parameters: &parameters };
+            device_mapper::create(&self.mapped("control"), name, &target)
+        };
+        open().map_err(|e| SystemError::io("open a part of", disk.display().to_string(), e))?;
+        Ok(self.mapped(name))
+    }
+
     fn open_verity(&self, device: &Path, name: &str, verity: &Verity) -> Result<PathBuf> {
         listen();
         open_verity(device, name, verity).map_err(|e| failure("open image", device, e))?;

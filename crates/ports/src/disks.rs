@@ -5,19 +5,6 @@ use std::time::Duration;
 
 use crate::error::Result;
 
-/// A partition as the kernel sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Partition {
-    /// Device node, `/dev/vdb1`.
-    pub path: PathBuf,
-    /// One-based number in the table.
-    pub number: u32,
-    /// Name in the partition table, empty where the table has no name.
-    pub name: String,
-    /// Bytes.
-    pub size: u64,
-}
-
 /// A whole disk as the kernel sees it. All of it is the host's word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disk {
@@ -29,8 +16,6 @@ pub struct Disk {
     pub size: u64,
     /// The host attached it read-only.
     pub read_only: bool,
-    /// Partitions by ascending number.
-    pub partitions: Vec<Partition>,
 }
 
 /// Block devices.
@@ -54,12 +39,12 @@ pub trait DiskWrites {
     fn write_disk(&self, device: &Path, offset: u64, bytes: &[u8]) -> Result<()>;
     /// Writes `length` bytes of zeros at `offset` and waits until the device holds them.
     fn write_zeros(&self, device: &Path, offset: u64, length: u64) -> Result<()>;
-    /// Writes a GPT with the two partitions of a data volume: `metadata` (bytes given), then `data` on the
-    /// rest; waits until the kernel shows both.
-    fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<[Partition; 2]>;
+    /// Writes a GPT with the two partitions of a data volume: `metadata` (bytes given), then `data` on the rest. The
+    /// kernel is not told.
+    fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<()>;
+    /// Takes away the partitions that the kernel found on all disks by itself, and their nodes. One that is in use is an
+    /// error, a disk that went away is none.
+    fn remove_partition_nodes(&self) -> Result<()>;
     /// Takes the driver of a whole disk away: it has no node any more, and nobody reads or writes it.
     fn release_disk(&self, disk: &Path) -> Result<()>;
-    /// Tells the kernel that a partition, in use by nobody, now has `length` bytes; `start`, where it begins, must be
-    /// what the kernel knows. The table on the disk says so already.
-    fn resize_partition(&self, disk: &Disk, partition: &Path, start: u64, length: u64) -> Result<()>;
 }

@@ -20,7 +20,7 @@ mod platform;
 mod report;
 
 pub use clock::Clock;
-pub use disks::{Disk, DiskWrites, Disks, Partition};
+pub use disks::{Disk, DiskWrites, Disks};
 pub use files::Files;
 pub use filesystems::{Durability, Filesystems, FsType, MountFlags, Mounts};
 pub use luks::{Derivation, Discard, INTEGRITY_SUFFIX, Luks, LuksParameters, OpenError};

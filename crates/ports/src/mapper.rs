@@ -1,4 +1,4 @@
-//! Mapped devices: a look at their tables, and apart from it the devices of the image itself.
+//! Mapped devices: a look at their tables, and apart from it parts of disks and the devices of the image itself.
 
 use std::path::{Path, PathBuf};
 
@@ -27,8 +27,10 @@ pub struct Verity {
     pub root_hash: Vec<u8>,
 }
 
-/// Mapped devices that hold no one's data: the image and the scratch space.
+/// Mapped devices without a key that a party has: parts of disks, the image, the scratch space.
 pub trait Mapper {
+    /// Opens `length` bytes at `start` of a disk as `/dev/mapper/<name>`, both multiples of 512.
+    fn open_part(&self, disk: &Path, name: &str, start: u64, length: u64) -> Result<PathBuf>;
     /// Opens `device` as `/dev/mapper/<name>` under dm-verity; the kernel panics on a corrupted block.
     fn open_verity(&self, device: &Path, name: &str, verity: &Verity) -> Result<PathBuf>;
     /// Opens `device` as `/dev/mapper/<name>`, encrypted and authenticated with fresh random keys that are kept nowhere

@@ -1,8 +1,7 @@
 //! A double of the machine that writes down what was asked, in the order of asking.
 //!
 //! It holds the facts that a test gives it (disks with their bytes, manifest, key, time), answers from them, and has
-//! no effect outside its own memory. What it does is as simple as the stages allow: a partition's bytes are its own
-//! and not those of its disk, but for the first block of `data` when a disk is parted; a file system on a mapped device
+//! no effect outside its own memory. What it does is as simple as the stages allow: a file system on a mapped device
 //! has its magic number and an attribute of its root for content, any other has none; a container opens if its header
 //! is one that was made here or announced by [`Rehearsal::knows`] and the passphrase
 //! is that one's.
@@ -20,6 +19,7 @@ mod integrity;
 mod machine;
 mod mapped;
 mod mounts;
+mod parts;
 mod report;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -31,9 +31,12 @@ use std::time::Duration;
 
 use countersign_ports::error::{Result, SystemError};
 use countersign_ports::guest_os::ConnectionError;
-use countersign_ports::{Disk, FsType, Partition, Priority};
+use countersign_ports::{Disk, FsType, Priority};
 use mapped::Mapped;
 use mounts::Mount;
+use parts::Place;
+
+pub use parts::Attached;
 
 /// What the machine is, as far as a test cares.
 #[derive(Debug, Clone)]
@@ -120,11 +123,11 @@ pub struct Rehearsal {
 struct State {
     facts: Facts,
     disks: Vec<Disk>,
-    late_disks: VecDeque<(Duration, Disk)>,
+    late_disks: VecDeque<(Duration, Attached)>,
     /// Disks without a driver until the next power-on.
     released: BTreeSet<PathBuf>,
-    /// Disks that do not show their partitions yet.
-    unread: BTreeSet<PathBuf>,
+    /// Where partitions begin: `/dev/vdd2` as a test calls it, `/dev/mapper/vdd2` while it is mapped.
+    parts: BTreeMap<PathBuf, Place>,
     /// Bytes by device and offset; what is not there is zero.
     content: BTreeMap<PathBuf, BTreeMap<u64, Vec<u8>>>,
     /// Headers, each with its passphrase.
@@ -133,8 +136,8 @@ struct State {
     bytes_left: Option<usize>,
     tables: BTreeMap<String, String>,
     mapped: BTreeMap<String, Mapped>,
-    /// The one attribute of a file system's root, by the disk or partition that holds it.
-    attributes: BTreeMap<PathBuf, Vec<u8>>,
+    /// The one attribute of a file system's root, by the place of the disk or partition that holds it.
+    attributes: BTreeMap<Place, Vec<u8>>,
     /// Beginning of the request, the error, the uptime from which it is over.
     failures: Vec<(String, io::ErrorKind, Duration)>,
     /// Beginning of the request, how long it takes.
@@ -177,22 +180,18 @@ impl Rehearsal {
     }
 
     /// Attaches a disk as described.
-    pub fn attach_disk(&self, disk: Disk) {
-        let mut state = self.state();
-        state.disks.push(disk);
-        state.disks.sort_by(|a, b| a.path.cmp(&b.path));
+    ///
+    /// # Panics
+    /// If the partitions do not fit on it.
+    pub fn attach_disk(&self, attached: impl Into<Attached>) {
+        self.state().attach(attached.into());
     }
 
     /// Attaches a disk once the stages have waited `after` for disks in all.
-    pub fn attach_later(&self, after: Duration, disk: Disk) {
+    pub fn attach_later(&self, after: Duration, attached: impl Into<Attached>) {
         let mut state = self.state();
-        state.late_disks.push_back((after, disk));
+        state.late_disks.push_back((after, attached.into()));
         state.late_disks.make_contiguous().sort_by_key(|(after, _)| *after);
-    }
-
-    /// The disk, now or once it is attached, shows no partitions before it has been read.
-    pub fn shows_partitions_late(&self, path: &str) {
-        self.state().unread.insert(path.into());
     }
 
     /// Puts bytes on a disk or partition.
@@ -207,15 +206,17 @@ impl Rehearsal {
 
     /// The attribute of the root of the file system that lies, encrypted, on a disk or partition.
     pub fn attribute_on(&self, device: &str) -> Option<Vec<u8>> {
-        self.state().attributes.get(Path::new(device)).cloned()
+        let state = self.state();
+        state.attributes.get(&state.place(Path::new(device))).cloned()
     }
 
     /// Gives it or takes it away.
     pub fn set_attribute_on(&self, device: &str, value: Option<Vec<u8>>) {
         let mut state = self.state();
+        let place = state.place(Path::new(device));
         match value {
-            Some(value) => state.attributes.insert(device.into(), value),
-            None => state.attributes.remove(Path::new(device)),
+            Some(value) => state.attributes.insert(place, value),
+            None => state.attributes.remove(&place),
         };
     }
 
@@ -315,6 +316,7 @@ impl Rehearsal {
         state.bytes_left = None;
         state.released.clear();
         state.mapped.clear();
+        state.parts.retain(|path, _| !path.starts_with("/dev/mapper"));
         state.asked.clear();
         state.lines.clear();
         state.logged.clear();
@@ -389,10 +391,19 @@ impl Rehearsal {
 
 /// A writable disk without partitions.
 pub fn disk(path: &str, serial: &str, size: u64) -> Disk {
-    Disk { path: path.into(), serial: serial.into(), size, read_only: false, partitions: Vec::new() }
+    Disk { path: path.into(), serial: serial.into(), size, read_only: false }
 }
 
 impl State {
+    fn attach(&mut self, Attached { disk, partitions }: Attached) {
+        if !partitions.is_empty() {
+            self.part(&disk, &partitions)
+                .unwrap_or_else(|error| panic!("a table that does not fit: {error}"));
+        }
+        self.disks.push(disk);
+        self.disks.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+
     /// How a request fails now, if the test said so.
     fn failure(&self, request: &str) -> Option<io::ErrorKind> {
         let fails = |(start, _, until): &&(String, io::ErrorKind, Duration)| {
@@ -412,7 +423,9 @@ impl State {
         if bytes.is_empty() {
             return;
         }
-        let extents = self.content.entry(device.to_owned()).or_default();
+        let (device, start) = self.place(device);
+        let offset = start + offset;
+        let extents = self.content.entry(device).or_default();
         let end = offset + bytes.len() as u64;
         for (at, mut extent) in std::mem::take(extents) {
             let extent_end = at + extent.len() as u64;
@@ -432,8 +445,10 @@ impl State {
 
     fn get(&self, device: &Path, offset: u64, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
+        let (device, start) = self.place(device);
+        let offset = start + offset;
         let end = offset + length as u64;
-        for (at, extent) in self.content.get(device).into_iter().flatten() {
+        for (at, extent) in self.content.get(&device).into_iter().flatten() {
             let from = offset.max(*at);
             let to = end.min(at + extent.len() as u64);
             if from < to {
@@ -444,33 +459,27 @@ impl State {
         bytes
     }
 
-    /// What is below a mapped device, or the device itself.
-    fn below(&self, device: &Path) -> PathBuf {
+    /// The place of what is below a mapped device, or of the device itself.
+    fn below(&self, device: &Path) -> Place {
         let name = device.strip_prefix("/dev/mapper").ok().and_then(Path::to_str);
         let mapped = name.and_then(|name| self.mapped.get(name));
-        mapped.map_or_else(|| device.to_owned(), |mapped| mapped.device.clone())
+        self.place(mapped.map_or(device, |mapped| &mapped.device))
     }
 
-    fn partitions(&self) -> impl Iterator<Item = &Partition> {
-        self.disks.iter().flat_map(|disk| &disk.partitions)
-    }
-
-    /// Bytes of a disk, partition or mapped device.
+    /// Bytes of a disk or mapped device.
     fn size(&self, device: &Path) -> Option<u64> {
         let disk = self.disks.iter().find(|disk| disk.path == device).map(|disk| disk.size);
-        let partition = || self.partitions().find(|p| p.path == device).map(|p| p.size);
         let mapped = || Some(self.mapped.get(device.strip_prefix("/dev/mapper").ok()?.to_str()?)?.size);
-        disk.or_else(partition).or_else(mapped)
+        disk.or_else(mapped)
     }
 
-    /// `253:` and the place of the device among all disks and partitions, `254:` and the minor of a mapped device.
+    /// `253:` and the place of the disk among all disks, `254:` and the minor of a mapped device.
     fn number(&self, device: &Path) -> Option<String> {
         if let Some(name) = device.strip_prefix("/dev/mapper").ok().and_then(Path::to_str) {
             return self.mapped.get(name).map(|mapped| format!("254:{}", mapped.minor));
         }
-        let disks = self.disks.iter().map(|disk| &disk.path);
-        let all = disks.chain(self.partitions().map(|partition| &partition.path));
-        all.into_iter().position(|path| path == device).map(|minor| format!("253:{minor}"))
+        let minor = self.disks.iter().position(|disk| disk.path == device);
+        minor.map(|minor| format!("253:{minor}"))
     }
 }
 

@@ -14,10 +14,10 @@ use super::{Rehearsal, State};
 use countersign_ports::error::{Result, SystemError};
 use countersign_ports::{
     Derivation, Discard, Disk, DiskWrites, Disks, FsType, INTEGRITY_SUFFIX, ImageFiles, Luks, LuksParameters,
-    Mapper, OpenError, Partition, Platform, Tables, Verity,
+    Mapper, OpenError, Platform, Tables, Verity,
 };
 
-/// Where the partitions of a new table begin and what they are multiples of.
+/// What the partitions of a new table are multiples of.
 const MIB: u64 = 1 << 20;
 
 impl Platform for Rehearsal {
@@ -108,12 +108,7 @@ impl ImageFiles for Rehearsal {
 impl Disks for Rehearsal {
     fn disks(&self) -> Result<Vec<Disk>> {
         let state = self.look("list disks")?;
-        let shown = |disk: &Disk| match state.unread.contains(&disk.path) {
-            true => Disk { partitions: Vec::new(), ..disk.clone() },
-            false => disk.clone(),
-        };
-        let attached = state.disks.iter().filter(|disk| !state.released.contains(&disk.path));
-        Ok(attached.map(shown).collect())
+        Ok(state.disks.iter().filter(|disk| !state.released.contains(&disk.path)).cloned().collect())
     }
 
     fn wait_for_disk(&self, timeout: Duration) -> Result<bool> {
@@ -123,8 +118,7 @@ impl Disks for Rehearsal {
             Some((after, _)) if *after <= now + timeout => {
                 let Some((after, disk)) = state.late_disks.pop_front() else { return Ok(false) };
                 state.facts.uptime = now.max(after);
-                state.disks.push(disk);
-                state.disks.sort_by(|a, b| a.path.cmp(&b.path));
+                state.attach(disk);
                 Ok(true)
             }
             _ => {
@@ -145,8 +139,7 @@ impl Disks for Rehearsal {
     }
 
     fn read(&self, device: &Path, offset: u64, length: usize) -> Result<Vec<u8>> {
-        let mut state = self.look(format!("read {}", device.display()))?;
-        state.unread.remove(device);
+        let state = self.look(format!("read {} at {offset}", device.display()))?;
         let size = state.size(device).ok_or_else(|| absent("read disk", device))?;
         let left = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX);
         Ok(state.get(device, offset, length.min(left)))
@@ -173,25 +166,19 @@ impl DiskWrites for Rehearsal {
         Ok(())
     }
 
-    fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<[Partition; 2]> {
+    fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<()> {
         let request = format!("partition {} metadata={metadata_bytes}", disk.path.display());
         let mut state = self.ask(request)?;
         writable(&state, &disk.path)?;
-        let at = |number: u32, name: &str, size| Partition {
-            path: PathBuf::from(format!("{}{number}", disk.path.display())),
-            number,
-            name: name.to_owned(),
-            size,
-        };
         let rest = (disk.size / MIB * MIB).saturating_sub(metadata_bytes + 2 * MIB);
-        let partitions = [at(1, "metadata", metadata_bytes), at(2, "data", rest)];
-        state.put(&disk.path, 512, b"EFI PART");
-        let start = state.get(&disk.path, metadata_bytes + MIB, 4096);
-        state.put(&partitions[1].path, 0, &start);
-        if let Some(known) = state.disks.iter_mut().find(|known| known.path == disk.path) {
-            known.partitions = partitions.to_vec();
-        }
-        Ok(partitions)
+        let partitions = [("metadata".to_owned(), metadata_bytes), ("data".to_owned(), rest)];
+        state.part(disk, &partitions).map_err(|error| {
+            SystemError::io("partition disk", disk.path.display().to_string(), io::Error::other(error))
+        })
+    }
+
+    fn remove_partition_nodes(&self) -> Result<()> {
+        self.ask("remove partition nodes").map(drop)
     }
 
     fn release_disk(&self, disk: &Path) -> Result<()> {
@@ -199,14 +186,6 @@ impl DiskWrites for Rehearsal {
         state.size(disk).ok_or_else(|| absent("release disk", disk))?;
         state.released.insert(disk.to_owned());
         Ok(())
-    }
-
-    fn resize_partition(&self, disk: &Disk, partition: &Path, start: u64, length: u64) -> Result<()> {
-        let request = format!("resize partition {} start={start} length={length}", partition.display());
-        let mut state = self.ask(request)?;
-        let known = state.disks.iter_mut().find(|known| known.path == disk.path);
-        let known = known.and_then(|disk| disk.partitions.iter_mut().find(|known| known.path == partition));
-        known.map(|known| known.size = length).ok_or_else(|| absent("resize partition", partition))
     }
 }
 
@@ -303,6 +282,7 @@ impl Luks for Rehearsal {
     fn close(&self, name: &str) -> Result<()> {
         let mut state = self.ask(format!("close {name}"))?;
         state.mapped.remove(&format!("{name}{INTEGRITY_SUFFIX}"));
+        state.parts.remove(&Path::new("/dev/mapper").join(name));
         state.mapped.remove(name).map(drop).ok_or_else(|| absent("close", Path::new(name)))
     }
 }
@@ -319,6 +299,16 @@ impl Tables for Rehearsal {
 }
 
 impl Mapper for Rehearsal {
+    fn open_part(&self, disk: &Path, name: &str, start: u64, length: u64) -> Result<PathBuf> {
+        let mut state =
+            self.ask(format!("map {name} on {} start={start} length={length}", disk.display()))?;
+        let number = state.number(disk).ok_or_else(|| absent("open a part of", disk))?;
+        let table = format!("0 {} linear {number} {}", length / 512, start / 512);
+        let path = map(&mut state, disk, name, length, table)?;
+        state.parts.insert(path.clone(), (disk.to_owned(), start));
+        Ok(path)
+    }
+
     fn open_verity(&self, device: &Path, name: &str, verity: &Verity) -> Result<PathBuf> {
         let mut state = self.ask(format!("open image {} as {name}", device.display()))?;
         let size = verity.data_blocks * u64::from(verity.block_size);
@@ -349,6 +339,7 @@ impl Mapper for Rehearsal {
         let mut state = self.ask(format!("take down {} and all mapped devices", names.join(" ")))?;
         state.mounts.retain(|mount| !folders.iter().any(|folder| mount.target.starts_with(folder)));
         state.mapped.clear();
+        state.parts.retain(|path, _| !path.starts_with("/dev/mapper"));
         Ok(())
     }
 }
@@ -370,8 +361,8 @@ pub(super) fn absent(operation: &'static str, device: &Path) -> SystemError {
 
 /// A read-only disk refuses writes on itself and on its partitions.
 fn writable(state: &State, device: &Path) -> Result<()> {
-    let holds = |disk: &&Disk| disk.path == device || disk.partitions.iter().any(|p| p.path == device);
-    match state.disks.iter().find(holds) {
+    let (holder, _) = state.place(device);
+    match state.disks.iter().find(|disk| disk.path == holder) {
         Some(disk) if disk.read_only => Err(SystemError::io(
             "write disk",
             device.display().to_string(),

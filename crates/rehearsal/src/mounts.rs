@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Rehearsal, State};
+use super::{Place, Rehearsal, State};
 use countersign_ports::error::{Result, SystemError};
 use countersign_ports::{FsType, Mounts};
 
@@ -40,8 +40,8 @@ impl Mounts for Rehearsal {
 }
 
 impl State {
-    /// The disk or partition whose file system is mounted there.
-    pub(super) fn mounted_at(&self, target: &Path) -> Option<PathBuf> {
+    /// The place of the disk or partition whose file system is mounted there.
+    pub(super) fn mounted_at(&self, target: &Path) -> Option<Place> {
         let mount = self.mounts.iter().rev().find(|mount| mount.target == target)?;
         Some(self.below(&mount.device))
     }

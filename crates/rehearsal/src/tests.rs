@@ -47,12 +47,12 @@ fn requests_are_written_down_in_order_and_in_words() {
     machine.attach("/dev/vdb", "data-volume", GIB);
     machine.load_modules().unwrap();
     let disk = &machine.disks().unwrap()[0];
-    let [metadata, data] = machine.partition(disk, 100 << 20).unwrap();
-    assert_eq!((metadata.size, data.size), (100 << 20, GIB - (102 << 20)));
-    let (header, key) = machine.format(&data.path, &parameters(), &passphrase("secret")).unwrap();
-    let mapped = machine.open(&data.path, &header, "volume-data", &key, Discard::Kept).unwrap();
+    machine.partition(disk, 100 << 20).unwrap();
+    let data = &machine.open_part(&disk.path, "vdb2", 101 << 20, 922 << 20).unwrap();
+    let (header, key) = machine.format(data, &parameters(), &passphrase("secret")).unwrap();
+    let mapped = machine.open(data, &header, "volume-data", &key, Discard::Kept).unwrap();
     machine.make(FsType::Ext4, &mapped, "data", Durability::Persistent).unwrap();
-    machine.write_disk(&data.path, 0, &header).unwrap();
+    machine.write_disk(data, 0, &header).unwrap();
     let flags = MountFlags { nosuid: true, nodev: true, ..MountFlags::default() };
     machine.mount(FsType::Ext4, &mapped, Path::new("/volumes/data"), flags).unwrap();
     assert_eq!(
@@ -60,15 +60,19 @@ fn requests_are_written_down_in_order_and_in_words() {
         [
             "load modules",
             "partition /dev/vdb metadata=104857600",
-            "format /dev/vdb2 label=data memory_kib=65536 passes=4 lanes=4 sector_size=4096",
-            "open /dev/vdb2 as volume-data",
+            "map vdb2 on /dev/vdb start=105906176 length=966787072",
+            "format /dev/mapper/vdb2 label=data memory_kib=65536 passes=4 lanes=4 sector_size=4096",
+            "open /dev/mapper/vdb2 as volume-data",
             "make ext4 /dev/mapper/volume-data label=data persistent",
-            "write disk /dev/vdb2 at 0 bytes=8192",
+            "write disk /dev/mapper/vdb2 at 0 bytes=8192",
             "mount ext4 /dev/mapper/volume-data at /volumes/data nosuid nodev",
         ]
     );
     assert!(!format!("{:?}", machine.asked()).contains("secret"));
-    assert_eq!(machine.disks().unwrap()[0].partitions, [metadata, data]);
+    // One place, whatever it is called by.
+    assert_eq!(machine.bytes("/dev/vdb2", header.len()), header);
+    assert_eq!(machine.read(Path::new("/dev/vdb"), 101 << 20, header.len()).unwrap(), header);
+    assert_eq!(machine.read(Path::new("/dev/vdb"), 512, 8).unwrap(), b"EFI PART");
 }
 
 #[test]

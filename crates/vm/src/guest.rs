@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -83,6 +83,7 @@ pub enum Next {
 #[derive(Debug)]
 pub struct Guest {
     service: Service,
+    keyboard: Option<ChildStdin>,
     monitor: Option<Monitor>,
     lines: Receiver<Seen>,
     history: Vec<Seen>,
@@ -125,7 +126,7 @@ impl Guest {
         std::fs::create_dir_all(&logs.folder).map_err(Error::at(&logs.folder))?;
         let serial = create(&logs.serial())?;
         let times = create(&logs.times())?;
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(create(&logs.emulator())?);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(create(&logs.emulator())?);
         let started = Instant::now();
         let mut service = Service::start(command)?;
         let (sender, lines) = mpsc::channel();
@@ -135,7 +136,17 @@ impl Guest {
                 read_console(console, serial, times, started, &sender);
             }
         });
-        Ok(Self { service, monitor: None, lines, history: Vec::new(), started, status: None })
+        let keyboard = service.child().stdin.take();
+        Ok(Self { service, keyboard, monitor: None, lines, history: Vec::new(), started, status: None })
+    }
+
+    /// Presses keys on the machine's console, as who has the host can.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the machine has ended.
+    pub fn press(&mut self, keys: &[u8]) -> Result<()> {
+        let keyboard = self.keyboard.as_mut().ok_or_else(|| Error::format("guest", "a console"))?;
+        keyboard.write_all(keys).and_then(|()| keyboard.flush()).map_err(Error::at("console"))
     }
 
     /// When the machine was started.

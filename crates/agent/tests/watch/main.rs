@@ -113,6 +113,7 @@ fn records() {
         "verified": {"unix": now, "uptime": now}, "image": mapping("os"), "scratch": [mapping("scratch")],
         "volumes": [{
             "name": "data", "mount": "/mnt/data", "number": "253:2", "mapping": mapping("volume-data"), "below": null,
+            "partition": null,
             "flags": {"read_only": false, "nosuid": true, "nodev": true, "noexec": false}, "device": DEVICE,
             "uuid": String::from_utf8(uuid).unwrap().trim(), "key_slots": 1, "record": null,
         }],

@@ -42,7 +42,8 @@ impl Ready {
     /// # Errors
     /// `HPL11100E` without a contract disk, `HPL11101E` for a damaged one. `HPL07108E` if the contract disk cannot be
     /// read, or if none is found and some disk cannot be read. `HPL05002E` without `user-data`, `HPL11102E` for an
-    /// invalid host name, `HPL13100E` for a `network-config` that cannot be used. `HPL11000E` if the disk cannot be let go.
+    /// invalid host name, `HPL13100E` for a `network-config` that cannot be used. `HPL11000E` if the disk cannot be let go,
+    /// or if the kernel's own partitions cannot be taken away.
     pub(super) fn locate<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Located, Failure> {
         log.stage(Stage::Locate, |_| {
             let disk = find(system)?;
@@ -109,6 +110,10 @@ impl Ready {
 fn find<S: Initramfs>(system: &S) -> Result<Disk, Failure> {
     let look = || {
         let (mut labelled, mut broken) = (Vec::new(), None);
+        // Disks are read by their own bytes; what the kernel made of those is nobody's.
+        system
+            .remove_partition_nodes()
+            .map_err(|error| Failure::machine(Stage::Locate, Code::BootInternal, error))?;
         for disk in system.disks().map_err(unreadable)? {
             match read(system, &disk, DESCRIPTOR_END) {
                 Ok(bytes) if cidata::is_cidata(&bytes) => labelled.push(disk),

@@ -121,6 +121,12 @@ const DEVIATIONS: &[Case] = &[
         "volume data: expected 1 key slots in the luks header, found 2",
     ),
     (
+        "another part of the disk",
+        |machine| machine.shows_table("vdd2", "0 1888256 linear 253:3 2048"),
+        Code::TableChanged,
+        "volume data: expected the kernel's table as it was at the start",
+    ),
+    (
         "no mapping",
         |machine| machine.unmaps("volume-data"),
         Code::WatchUnreadable,
@@ -128,7 +134,7 @@ const DEVIATIONS: &[Case] = &[
     ),
     (
         "an unreadable disk",
-        |machine| machine.fails("read /dev/vdd2", io::ErrorKind::Other),
+        |machine| machine.fails("read /dev/mapper/vdd2", io::ErrorKind::Other),
         Code::WatchUnreadable,
         "volume data: ",
     ),

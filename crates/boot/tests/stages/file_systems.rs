@@ -69,7 +69,7 @@ fn discard_reaches_mapping_and_file_system_only_where_no_section_says_no() {
         for machine in [machine(&contract), machine_with_good_volume(&contract)] {
             let boot = boot(&machine);
             assert_eq!(boot.result, Ok(()), "{}", boot.said());
-            let opened = boot.asked.iter().find(|asked| asked.starts_with("open /dev/vdd2")).unwrap();
+            let opened = boot.asked.iter().find(|asked| asked.starts_with("open /dev/mapper/vdd2")).unwrap();
             assert_eq!(opened.ends_with(" allow_discards"), told, "{opened}");
             let mounted = boot.asked.iter().find(|asked| asked.starts_with("mount ext4")).unwrap();
             assert_eq!(mounted.contains(" discard"), told, "{mounted}");
@@ -82,7 +82,7 @@ fn the_label_is_the_workloads_and_stays_inside_the_container() {
     let contract = with_options("mkfs: {label: db-2}", "mkfs: {label: other}");
     let boot = boot(&machine(&contract));
     assert_asked(&boot, "make ext4 /dev/mapper/volume-data label=db-2 persistent");
-    assert!(boot.asked("format /dev/vdd2 label=data"), "{:?}", boot.asked);
+    assert!(boot.asked("format /dev/mapper/vdd2 label=data"), "{:?}", boot.asked);
 }
 
 #[test]

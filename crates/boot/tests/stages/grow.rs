@@ -7,7 +7,6 @@ use std::process::{Command, Stdio};
 
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_ports::Disk;
 use countersign_rehearsal::Rehearsal;
 
 use crate::support::contract::{DEPLOYER_SEED, WORKLOAD_SEED};
@@ -36,7 +35,7 @@ fn table() -> Vec<u8> {
 /// The good volume, with a file system of so many bytes, on a disk of `size`.
 fn machine(contract: &Contract, size: u64, file_system: u64) -> Rehearsal {
     let machine = machine_without_volume(contract, facts());
-    machine.attach_disk(Disk { size, ..parted(DATA, "data", &["metadata", "data"]) });
+    machine.attach_disk(parted(DATA, "data", &["metadata", "data"]).enlarged(size));
     machine.put(DATA, 0, &table());
     put_volume(&machine, VOLUME, DEPLOYER_SEED, WORKLOAD_SEED);
     put_file_system(&machine, "data", EXT4);
@@ -46,9 +45,16 @@ fn machine(contract: &Contract, size: u64, file_system: u64) -> Rehearsal {
     machine
 }
 
+const OPEN: &str = "open /dev/mapper/vdd2 as volume-data";
+
+/// The partition is mapped with so many bytes.
+fn map(length: u64) -> String {
+    format!("map vdd2 on /dev/vdd start={} length={length}", 101 * MIB)
+}
+
 /// What was asked for the sake of growing.
 fn steps(asked: &[String]) -> Vec<&str> {
-    let words = ["unmount", "close", "write disk /dev/vdd at", "resize", "open /dev/vdd2", "grow"];
+    let words = ["unmount", "close", "write disk /dev/vdd at", "map vdd2", "open /dev/mapper/vdd2", "grow"];
     let asked = asked.iter().map(String::as_str);
     asked.filter(|asked| words.iter().any(|word| asked.starts_with(word))).collect()
 }
@@ -63,15 +69,17 @@ fn partition_mapping_and_file_system_grow_in_this_order() {
     assert_eq!(
         steps(&boot.asked),
         [
-            "open /dev/vdd2 as volume-data",
+            &map(922 * MIB),
+            OPEN,
             "unmount /volumes/data",
             "close volume-data",
             "write disk /dev/vdd at 0 bytes=512",
             &format!("write disk /dev/vdd at {} bytes={}", 2 * GIB - 33 * 512, 33 * 512),
             "write disk /dev/vdd at 17408 bytes=16384",
             "write disk /dev/vdd at 512 bytes=512",
-            &format!("resize partition /dev/vdd2 start={} length={length}", 101 * MIB),
-            "open /dev/vdd2 as volume-data",
+            "close vdd2",
+            &map(length),
+            OPEN,
             &format!("grow ext4 at /volumes/data bytes={}", length - 16 * MIB),
         ]
     );
@@ -86,7 +94,7 @@ fn a_volume_that_fills_its_disk_is_left_alone() {
         let machine = machine(&Contract::good(), size, 906 * MIB);
         let boot = boot(&machine);
         assert_eq!(boot.result, Ok(()), "{}", boot.said());
-        assert_eq!(steps(&boot.asked), ["open /dev/vdd2 as volume-data"]);
+        assert_eq!(steps(&boot.asked), [&map(922 * MIB), OPEN]);
         assert!(!boot.said().contains("HPL0713"), "{}", boot.said());
     }
 }
@@ -97,7 +105,7 @@ fn a_file_system_that_was_left_behind_grows_by_itself() {
     let boot = boot(&machine);
     assert_eq!(boot.result, Ok(()), "{}", boot.said());
     let grow = format!("grow ext4 at /volumes/data bytes={}", 906 * MIB);
-    assert_eq!(steps(&boot.asked), ["open /dev/vdd2 as volume-data", &grow]);
+    assert_eq!(steps(&boot.asked), [&map(922 * MIB), OPEN, &grow]);
 }
 
 #[test]
@@ -119,20 +127,21 @@ fn a_power_cut_between_any_two_sectors_of_the_table_is_made_good_at_the_next_boo
 #[test]
 fn a_table_that_is_not_plainly_a_volumes_is_left_as_it_is_with_a_warning() {
     let machine = machine(&Contract::good(), 2 * GIB, 906 * MIB);
-    machine.put(DATA, 1024 + 200, b"x");
+    // A second entry beside that of the GPT.
+    machine.put(DATA, 446 + 16 + 4, &[0x83]);
     let boot = boot(&machine);
     assert_eq!(boot.result, Ok(()), "{}", boot.said());
     boot.assert_warned(
         "HPL07131W: volume data: the disk became larger, and the volume stays as it is: expected a GPT",
     );
-    assert_eq!(steps(&boot.asked), ["open /dev/vdd2 as volume-data"]);
+    assert_eq!(steps(&boot.asked), [&map(922 * MIB), OPEN]);
 }
 
 #[test]
 fn what_fails_while_growing_ends_the_boot() {
     for (request, code) in [
         ("write disk /dev/vdd at 512", Code::PartitionNotResized),
-        ("resize partition", Code::PartitionNotResized),
+        ("close vdd2", Code::PartitionNotResized),
         ("grow ext4", Code::FileSystemNotExtended),
     ] {
         let machine = machine(&Contract::good(), 2 * GIB, 906 * MIB);
@@ -159,5 +168,5 @@ fn a_volume_that_is_mounted_read_only_does_not_grow() {
     let machine = machine(&Contract::good().with_workload(read_only), 2 * GIB, 906 * MIB);
     let boot = boot(&machine);
     assert_eq!(boot.result, Ok(()), "{}", boot.said());
-    assert_eq!(steps(&boot.asked), ["open /dev/vdd2 as volume-data"]);
+    assert_eq!(steps(&boot.asked), [&map(922 * MIB), OPEN]);
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_ports::Disk;
 use countersign_rehearsal::{Facts, Rehearsal, disk};
 
 use crate::support::canaries::assert_silent;
@@ -101,16 +100,16 @@ fn a_new_volume_is_written_whole_once_before_anything_lies_on_it() {
         .map(|at| format!("write zeros {MAPPED} at {at} length={}", PIECE.min(SIZE - at)))
         .collect();
     let mut expected = vec![
-        "format /dev/vdd2 label=data memory_kib=65536 passes=4 lanes=4 sector_size=4096 integrity",
-        "open /dev/vdd2 as volume-data without journal",
+        "format /dev/mapper/vdd2 label=data memory_kib=65536 passes=4 lanes=4 sector_size=4096 integrity",
+        "open /dev/mapper/vdd2 as volume-data without journal",
     ];
     expected.extend(zeros.iter().map(String::as_str));
     expected.extend([
         "close volume-data",
-        "open /dev/vdd2 as volume-data",
+        "open /dev/mapper/vdd2 as volume-data",
         "make ext4 /dev/mapper/volume-data label=data persistent",
     ]);
-    let words = ["format", "open /dev/vdd", "write zeros", "close", "make ext4 /dev/mapper/volume"];
+    let words = ["format", "open /dev", "write zeros", "close volume", "make ext4 /dev/mapper/volume"];
     assert_eq!(steps(&made, &words), expected);
     let line = format!("writing all {} MiB of volume data once, for its integrity", SIZE / MIB);
     assert!(made.said().contains(&line), "{}", made.said());
@@ -120,7 +119,7 @@ fn a_new_volume_is_written_whole_once_before_anything_lies_on_it() {
     machine.reboot();
     let again = boot(&machine);
     assert_eq!(again.result, Ok(()), "{}", again.said());
-    assert_eq!(steps(&again, &words), ["open /dev/vdd2 as volume-data"]);
+    assert_eq!(steps(&again, &words), ["open /dev/mapper/vdd2 as volume-data"]);
 }
 
 #[test]
@@ -138,7 +137,7 @@ fn how_far_it_came_is_said_every_half_minute() {
 #[test]
 fn cut_short_it_begins_afresh_and_hands_nothing_out() {
     for request in [
-        "open /dev/vdd2 as volume-data without journal",
+        "open /dev/mapper/vdd2 as volume-data without journal",
         "write zeros /dev/mapper/volume-data at 67108864",
         "close volume-data",
     ] {
@@ -153,7 +152,9 @@ fn cut_short_it_begins_afresh_and_hands_nothing_out() {
         machine.reboot();
         let next = boot(&machine);
         assert_eq!(next.result, Ok(()), "{}", next.said());
-        assert!(next.asked("format /dev/vdd2") && next.asked("write zeros /dev/mapper/volume-data at 0 "));
+        assert!(
+            next.asked("format /dev/mapper/vdd2") && next.asked("write zeros /dev/mapper/volume-data at 0 ")
+        );
         assert_eq!(machine.bytes(VOLUME, head.len()), head);
     }
 }
@@ -162,7 +163,7 @@ fn cut_short_it_begins_afresh_and_hands_nothing_out() {
 fn assert_differs(boot: &Boot, words: &str) {
     boot.assert_machine(Stage::Unlock, Code::IntegrityDiffers, words);
     boot.assert_nothing_written();
-    assert!(!boot.asked("open /dev/vdd") && !boot.asked("derive key"), "{:?}", boot.asked);
+    assert!(!boot.asked("open /dev") && !boot.asked("derive key"), "{:?}", boot.asked);
     assert_silent(boot);
 }
 
@@ -229,7 +230,7 @@ fn its_modules_are_loaded_before_the_lock_or_the_boot_ends() {
 #[test]
 fn it_keeps_its_size_on_a_larger_disk_with_a_warning() {
     let machine = machine_without_volume(&contract(), facts());
-    machine.attach_disk(Disk { size: 2 * GIB, ..parted(DATA, "data", &["metadata", "data"]) });
+    machine.attach_disk(parted(DATA, "data", &["metadata", "data"]).enlarged(2 * GIB));
     put(&machine, &tagged(header()));
     let boot = boot(&machine);
     assert_eq!(boot.result, Ok(()), "{}", boot.said());

@@ -56,11 +56,11 @@ fn keys_are_derived_side_by_side_and_volumes_mapped_one_after_the_other() {
         asked(&boot),
         [
             "derive 2 keys side by side",
-            "derive key of /dev/vdd2",
-            "derive key of /dev/vde2",
-            "open /dev/vdd2 as volume-data",
+            "derive key of /dev/mapper/vdd2",
+            "derive key of /dev/mapper/vde2",
+            "open /dev/mapper/vdd2 as volume-data",
             "mount ext4 /dev/mapper/volume-data at /volumes/data nosuid nodev",
-            "open /dev/vde2 as volume-more",
+            "open /dev/mapper/vde2 as volume-more",
             "mount ext4 /dev/mapper/volume-more at /volumes/more nosuid nodev",
         ]
     );
@@ -76,7 +76,7 @@ fn processors_that_one_derivation_fills_are_left_to_it() {
         let boot = boot(&machine(Facts { processors, ..facts() }, [header(), header()]));
         assert_eq!(boot.result, Ok(()), "{}", boot.said());
         assert_eq!(boot.asked("derive 2 keys side by side"), together, "{processors}");
-        assert_eq!((derived(&boot, "/dev/vdd2"), derived(&boot, "/dev/vde2")), (1, 1));
+        assert_eq!((derived(&boot, "/dev/mapper/vdd2"), derived(&boot, "/dev/mapper/vde2")), (1, 1));
     }
 }
 
@@ -104,11 +104,15 @@ fn no_key_is_derived_before_every_header_was_accepted() {
 #[test]
 fn nothing_is_mapped_before_every_key_is_there() {
     let machine = good();
-    machine.fails("derive key of /dev/vde2", io::ErrorKind::Other);
+    machine.fails("derive key of /dev/mapper/vde2", io::ErrorKind::Other);
     let boot = boot(&machine);
-    boot.assert_machine(Stage::Unlock, Code::LuksOpenFailed, "volume more: double derive key of /dev/vde2");
+    boot.assert_machine(
+        Stage::Unlock,
+        Code::LuksOpenFailed,
+        "volume more: double derive key of /dev/mapper/vde2",
+    );
     boot.assert_nothing_written();
-    assert!(!boot.asked("open /dev/vd"), "{:?}", boot.asked);
+    assert!(!boot.asked("open /dev"), "{:?}", boot.asked);
 }
 
 #[test]
@@ -117,21 +121,25 @@ fn the_first_volume_of_the_contract_that_does_not_open_is_told() {
     let machine = good();
     machine.put("/dev/vdd2", 0, &header_of_memory(128 << 10));
     machine.knows(&header_of_memory(128 << 10), "of nobody");
-    machine.fails("derive key of /dev/vde2", io::ErrorKind::Other);
+    machine.fails("derive key of /dev/mapper/vde2", io::ErrorKind::Other);
     let boot = boot(&machine);
     boot.assert_machine(Stage::Unlock, Code::LuksOpenFailed, "volume data: expected the seeds");
-    assert_eq!((derived(&boot, "/dev/vdd2"), derived(&boot, "/dev/vde2")), (2, 1));
+    assert_eq!((derived(&boot, "/dev/mapper/vdd2"), derived(&boot, "/dev/mapper/vde2")), (2, 1));
 }
 
 #[test]
 fn behind_a_volume_that_does_not_open_nothing_more_is_tried() {
     let machine = good();
-    machine.fails("derive key of /dev/vdd2", io::ErrorKind::Other);
+    machine.fails("derive key of /dev/mapper/vdd2", io::ErrorKind::Other);
     machine.put("/dev/vde2", 0, &header_of_memory(128 << 10));
     machine.knows(&header_of_memory(128 << 10), "of nobody");
     let boot = boot(&machine);
-    boot.assert_machine(Stage::Unlock, Code::LuksOpenFailed, "volume data: double derive key of /dev/vdd2");
-    assert_eq!((derived(&boot, "/dev/vdd2"), derived(&boot, "/dev/vde2")), (1, 1));
+    boot.assert_machine(
+        Stage::Unlock,
+        Code::LuksOpenFailed,
+        "volume data: double derive key of /dev/mapper/vdd2",
+    );
+    assert_eq!((derived(&boot, "/dev/mapper/vdd2"), derived(&boot, "/dev/mapper/vde2")), (1, 1));
 }
 
 #[test]
@@ -142,7 +150,7 @@ fn each_volume_tries_its_own_passphrases_in_their_order() {
     machine.knows(&other, &passphrase(MORE.1, MORE.0));
     let boot = boot(&machine);
     assert_eq!(boot.result, Ok(()), "{}", boot.said());
-    assert_eq!((derived(&boot, "/dev/vdd2"), derived(&boot, "/dev/vde2")), (1, 2));
+    assert_eq!((derived(&boot, "/dev/mapper/vdd2"), derived(&boot, "/dev/mapper/vde2")), (1, 2));
     boot.assert_warned("HPL07109W: volume more: ");
     assert!(!boot.said().contains("HPL07109W: volume data"), "{}", boot.said());
 }

@@ -1,6 +1,7 @@
 //! Stage `start` of the guest OS.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use countersign_boot::guest_os::Verb;
@@ -49,10 +50,14 @@ fn a_project_that_does_not_start_in_time_ends_the_boot_with_the_cause() {
     assert_eq!(verb(&machine, Verb::Start).result, Ok(()));
 }
 
+/// Where the units of the guest OS are.
+fn units() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../systemd")
+}
+
 /// The unit of a verb, as the guest OS has it.
 fn unit(name: &str) -> String {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../systemd");
-    std::fs::read_to_string(folder.join(format!("countersign-{name}.service"))).unwrap()
+    std::fs::read_to_string(units().join(format!("countersign-{name}.service"))).unwrap()
 }
 
 #[test]
@@ -69,6 +74,31 @@ fn every_stage_gives_up_before_its_unit_does() {
         let patience = Verb::find(name).unwrap().patience();
         assert!(patience + rest <= ends, "{name}: {patience:?}, and its unit {ends:?}");
     }
+}
+
+/// By the guest's own clock, which an emulator may let go slower.
+#[test]
+fn whatever_fails_the_machine_goes_off_at_most_a_minute_after_the_report_began() {
+    let failure = unit("failure");
+    for setting in [
+        "JobRunningTimeoutSec=60",
+        "JobTimeoutAction=poweroff-force",
+        "SuccessAction=poweroff",
+        "FailureAction=poweroff-force",
+    ] {
+        assert!(failure.lines().any(|line| line == setting), "{setting} in {failure}");
+    }
+    let mut others = 0;
+    for entry in std::fs::read_dir(units()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.extension().is_some_and(|kind| kind == "service") && name != "countersign-failure.service" {
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(text.lines().any(|line| line == "OnFailure=countersign-failure.service"), "{name}");
+            others += 1;
+        }
+    }
+    assert!(others >= 6, "{others}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
 use countersign_ports::{Clock, Disk};
-use countersign_rehearsal::{Facts, Rehearsal, disk};
+use countersign_rehearsal::{Attached, Facts, Rehearsal, disk};
 
 use crate::support::canaries::assert_silent;
 use crate::support::contract::{DEPLOYER_SEED, WORKLOAD_SEED};
@@ -17,7 +17,7 @@ use crate::support::machine::{
 use crate::support::{Contract, boot};
 
 /// A machine with these disks for volumes.
-fn with(contract: &Contract, disks: Vec<Disk>) -> Rehearsal {
+fn with(contract: &Contract, disks: Vec<impl Into<Attached>>) -> Rehearsal {
     let machine = machine_without_volume(contract, facts());
     for disk in disks {
         machine.attach_disk(disk);
@@ -30,14 +30,14 @@ fn ends(machine: &Rehearsal, code: Code, words: &str) -> Boot {
     let boot = boot(machine);
     boot.assert_machine(Stage::Unlock, code, words);
     boot.assert_nothing_written();
-    assert!(!boot.asked("open /dev/vd") && !boot.asked("derive key"), "{:?}", boot.asked);
+    assert!(!boot.asked("open /dev") && !boot.asked("derive key"), "{:?}", boot.asked);
     assert_silent(&boot);
     boot
 }
 
 #[test]
 fn a_missing_disk_is_waited_for_until_the_deadline() {
-    let machine = with(&Contract::good(), vec![]);
+    let machine = with(&Contract::good(), Vec::<Attached>::new());
     let before = machine.uptime();
     let boot = ends(&machine, Code::VolumeMissing, "expected a disk for data within 900 s");
     assert_eq!(machine.uptime() - before, Duration::from_secs(900));
@@ -50,7 +50,7 @@ fn a_missing_disk_is_waited_for_until_the_deadline() {
 
 #[test]
 fn a_disk_that_comes_late_counts() {
-    let machine = with(&Contract::good(), vec![]);
+    let machine = with(&Contract::good(), Vec::<Attached>::new());
     let at = machine.uptime() + Duration::from_secs(899);
     machine.attach_later(at, disk(DATA, "data", GIB));
     let boot = boot(&machine);
@@ -60,15 +60,20 @@ fn a_disk_that_comes_late_counts() {
 }
 
 #[test]
-fn a_disk_that_is_just_being_attached_is_not_judged_before_it_shows_its_partitions() {
-    let machine = with(&Contract::good(), vec![]);
-    machine
-        .attach_later(machine.uptime() + Duration::from_secs(9), parted(DATA, "data", &["metadata", "data"]));
-    machine.shows_partitions_late(DATA);
-    machine.put(DATA, 512, b"EFI PART");
+fn the_kernels_own_partitions_are_taken_away_before_a_disk_is_read_and_once_volumes_lie_there() {
+    let machine = with(&Contract::good(), vec![parted(DATA, "data", &["metadata", "data"])]);
     let boot = boot(&machine);
     assert_eq!(boot.result, Ok(()), "{}", boot.said());
-    assert!(boot.asked("format /dev/vdd2 ") && !boot.asked("partition"), "{:?}", boot.asked);
+    let at = |words: &str| boot.asked.iter().position(|asked| asked.starts_with(words)).unwrap();
+    let last = boot.asked.iter().rposition(|asked| asked == "remove partition nodes").unwrap();
+    assert!(at("remove partition nodes") < at("release disk") && at("map vdd2") < last, "{:?}", boot.asked);
+    machine.reboot();
+    machine.fails("remove partition nodes", io::ErrorKind::ResourceBusy);
+    crate::support::boot(&machine).assert_machine(
+        Stage::Locate,
+        Code::BootInternal,
+        "remove partition nodes",
+    );
 }
 
 #[test]
@@ -100,7 +105,7 @@ fn a_disk_with_anything_on_it_is_never_formatted() {
         (0x438, &[0x53, 0xef][..], "an ext2, ext3 or ext4 file system"),
         (0, b"XFSB", "an XFS file system"),
         (512, b"LABELONE", "an LVM physical volume"),
-        (512, b"EFI PART", "a GPT partition table"),
+        (512, b"EFI PART", "a GPT partition table that is damaged"),
         (510, &[0x55, 0xaa], "an MBR partition table or a boot sector"),
         ((16 << 20) - 1, b"x", "bytes that are not zero"),
         (GIB - 512, b"EFI PART", "the backup of a GPT partition table"),
@@ -125,11 +130,11 @@ fn a_blank_partition_called_data_is_made_into_a_volume() {
     let machine = with(&Contract::good(), vec![parted(DATA, "data", &["metadata", "data"])]);
     // What is on the other partition does not matter, and nobody looks.
     machine.put("/dev/vdd1", 0x438, &[0x53, 0xef]);
-    machine.fails("read /dev/vdd1", io::ErrorKind::Other);
+    machine.fails("read /dev/vdd at 1048576", io::ErrorKind::Other);
     let boot = boot(&machine);
     assert_eq!(boot.result, Ok(()), "{}", boot.said());
-    assert!(boot.asked("format /dev/vdd2 ") && !boot.asked("partition"), "{:?}", boot.asked);
-    assert!(!boot.asked("make ext4 /dev/vdd1"), "{:?}", boot.asked);
+    assert!(boot.asked("format /dev/mapper/vdd2 ") && !boot.asked("partition"), "{:?}", boot.asked);
+    assert!(!boot.asked("make ext4 /dev/mapper/vdd1"), "{:?}", boot.asked);
 }
 
 #[test]
@@ -172,7 +177,7 @@ fn initialize_never_makes_nothing() {
     let never = "countersign:\n  volumes:\n    data:\n      initialize: never\n";
     for contract in [Contract::good().with_workload(never), Contract::good().with_env(never)] {
         for (blank, name) in
-            [(disk(DATA, "data", GIB), "vdd"), (parted(DATA, "data", &["metadata", "data"]), "vdd2")]
+            [(disk(DATA, "data", GIB).into(), "vdd"), (parted(DATA, "data", &["metadata", "data"]), "vdd2")]
         {
             let words = format!(
                 "expected a volume on {name}, found a blank disk, and the contract says initialize: never"
@@ -218,8 +223,8 @@ fn a_disk_that_cannot_be_read_is_never_taken_for_blank() {
         ends(&machine, Code::DiskUnreadable, "/dev/vdd");
     }
     let machine = with(&Contract::good(), vec![parted(DATA, "data", &["metadata", "data"])]);
-    machine.fails("read /dev/vdd2", io::ErrorKind::TimedOut);
-    ends(&machine, Code::DiskUnreadable, "/dev/vdd2");
+    machine.fails("read /dev/vdd at 105906176", io::ErrorKind::TimedOut);
+    ends(&machine, Code::DiskUnreadable, "/dev/vdd at 105906176");
 }
 
 #[test]
@@ -239,7 +244,7 @@ fn a_volume_of_the_other_seed_order_opens_with_a_warning() {
         "HPL07109W: volume data: the volume opened with the workload's seed before the deployer's",
     );
     assert!(boot.file("/run/countersign/transcript.json").contains("HPL07109W"));
-    let tried = boot.asked.iter().filter(|asked| asked.starts_with("derive key of /dev/vdd2")).count();
+    let tried = boot.asked.iter().filter(|asked| asked.starts_with("derive key of /dev/mapper/vdd2")).count();
     assert_eq!(tried, 2);
     assert_silent(&boot);
 }
@@ -313,7 +318,7 @@ fn a_mapping_that_is_not_what_was_judged_is_closed_again() {
 
 #[test]
 fn a_mapping_that_cannot_be_looked_at_is_closed_too() {
-    for request in ["table volume-data", "number /dev/vdd2"] {
+    for request in ["table volume-data", "number /dev/mapper/vdd2"] {
         let machine = machine_with_good_volume(&Contract::good());
         machine.fails(request, io::ErrorKind::Other);
         let boot = boot(&machine);
@@ -325,9 +330,13 @@ fn a_mapping_that_cannot_be_looked_at_is_closed_too() {
 #[test]
 fn an_error_while_opening_is_not_taken_for_wrong_seeds() {
     let machine = machine_with_good_volume(&Contract::good());
-    machine.fails("derive key of /dev/vdd2", io::ErrorKind::Other);
+    machine.fails("derive key of /dev/mapper/vdd2", io::ErrorKind::Other);
     let boot = boot(&machine);
-    boot.assert_machine(Stage::Unlock, Code::LuksOpenFailed, "volume data: double derive key of /dev/vdd2");
+    boot.assert_machine(
+        Stage::Unlock,
+        Code::LuksOpenFailed,
+        "volume data: double derive key of /dev/mapper/vdd2",
+    );
     assert_eq!(boot.asked.iter().filter(|asked| asked.starts_with("derive key")).count(), 1);
 }
 
@@ -336,7 +345,7 @@ fn volumes_that_exist_open_before_any_is_made() {
     // `data` is blank and comes first, `more` exists and has other seeds: nothing may be written.
     let machine = with(
         &two_volumes(),
-        vec![disk(DATA, "data", GIB), parted("/dev/vde", "more", &["metadata", "data"])],
+        vec![disk(DATA, "data", GIB).into(), parted("/dev/vde", "more", &["metadata", "data"])],
     );
     put_volume(&machine, "/dev/vde2", "other", "seeds");
     let boot = boot(&machine);
@@ -357,7 +366,7 @@ fn the_mount_point_is_the_contracts() {
         assert!(boot.asked.iter().any(|asked| asked == request), "{request} in {:?}", boot.asked);
     }
     // The metadata partition is always ext4.
-    assert!(boot.asked("make ext4 /dev/vdd1 label=metadata"));
+    assert!(boot.asked("make ext4 /dev/mapper/vdd1 label=metadata"));
 }
 
 #[test]
@@ -365,7 +374,7 @@ fn a_contract_without_volumes_waits_for_no_disk() {
     let mut contract = Contract::good();
     contract.workload = contract.workload.split("volumes:").next().unwrap().to_owned();
     contract.env = contract.env.split("volumes:").next().unwrap().to_owned();
-    let boot = boot(&with(&contract, vec![]));
+    let boot = boot(&with(&contract, Vec::<Attached>::new()));
     assert_eq!(boot.result, Ok(()), "{}", boot.said());
     assert!(boot.stage_lines().contains(&"stage=unlock state=done volumes=0".to_owned()));
     assert!(!boot.said().contains("HPL07003I") && !boot.asked("wait for a disk"), "{}", boot.said());
@@ -374,7 +383,7 @@ fn a_contract_without_volumes_waits_for_no_disk() {
 #[test]
 fn a_new_header_reaches_the_disk_whole_and_last() {
     let machine = with(&Contract::good(), vec![disk(DATA, "data", GIB)]);
-    machine.fails("make ext4 /dev/mapper", io::ErrorKind::Other);
+    machine.fails("make ext4 /dev/mapper/volume", io::ErrorKind::Other);
     boot(&machine).assert_refused(Stage::Unlock, Code::CreateFileSystemFailed);
     // A first format that was cut short leaves its mark, and the next boot begins afresh.
     assert!(machine.bytes("/dev/vdd2", 100).starts_with(b"countersign: this volume is being made"));

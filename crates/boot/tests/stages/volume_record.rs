@@ -97,7 +97,8 @@ fn a_new_volume_has_its_record_before_its_header_makes_it_one() {
     };
     let written = place("set attribute trusted.countersign of /volumes/data");
     assert!(
-        place("mount ext4 /dev/mapper/volume-data") < written && written < place("write disk /dev/vdd2 at 0")
+        place("mount ext4 /dev/mapper/volume-data") < written
+            && written < place("write disk /dev/mapper/vdd2 at 0")
     );
 }
 

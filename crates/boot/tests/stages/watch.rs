@@ -34,7 +34,9 @@ fn the_records_say_what_the_initramfs_left() {
     let volume = &records["volumes"][0];
     assert_eq!(volume["name"], "data");
     assert_eq!(volume["mount"], "/srv/data");
-    assert_eq!(volume["device"], "/dev/vdd2");
+    assert_eq!(volume["device"], "/dev/mapper/vdd2");
+    let partition = serde_json::json!({"name": "vdd2", "table": "0 1888256 linear 253:3 206848"});
+    assert_eq!(volume["partition"], partition);
     assert_eq!(volume["key_slots"], 1);
     assert_eq!(volume["mapping"]["name"], "volume-data");
     let flags = serde_json::json!({"read_only": false, "nosuid": true, "nodev": true, "noexec": false});

@@ -22,6 +22,9 @@ pub const UNFINISHED_DISK: &[u8] = b"countersign: this disk is being parted, not
 /// Bytes of the protective MBR; on a disk with blocks of 512 bytes the table begins behind it.
 const PROTECTIVE_MBR: usize = 512;
 
+/// How a partition table is called that no partition was found in.
+pub const PARTITION_TABLE: &str = "a GPT partition table";
+
 /// A first format that was cut short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unfinished {
@@ -58,8 +61,8 @@ const fn signature(name: &'static str, offset: usize, magic: &'static [u8]) -> S
 
 /// Signatures counted from the start. The more specific stand first: a boot sector's 55AA says little.
 const HEAD: &[Signature] = &[
-    signature("a GPT partition table", 512, b"EFI PART"),
-    signature("a GPT partition table", 4096, b"EFI PART"),
+    signature(PARTITION_TABLE, 512, b"EFI PART"),
+    signature(PARTITION_TABLE, 4096, b"EFI PART"),
     signature("an ext2, ext3 or ext4 file system", 0x438, &[0x53, 0xef]),
     signature("an XFS file system", 0, b"XFSB"),
     signature("a Btrfs file system", 0x10040, b"_BHRfS_M"),

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 
 use crate::volumes::content::Content;
 
-/// A disk or partition by its path, `/dev/vdb2`; printed by its kernel name, `vdb2`.
+/// Where mapped devices have their nodes.
+pub const MAPPED: &str = "/dev/mapper";
+
+/// A disk or partition by its path, `/dev/vdb` or `/dev/mapper/vdb2`; printed by its kernel name, `vdb2`.
 ///
 /// One name from the first look at the machine to the mapping: the kernel name alone does not lead back to the path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +21,14 @@ impl Device {
     /// The path.
     pub fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// The partition of this disk with this number: a mapped device, called as the kernel would call it.
+    pub fn partition(&self, number: u32) -> Device {
+        let disk = self.to_string();
+        // `vdb2`, but `nvme0n1p2`.
+        let separator = if disk.ends_with(|last: char| last.is_ascii_digit()) { "p" } else { "" };
+        Device(Path::new(MAPPED).join(format!("{disk}{separator}{number}")))
     }
 }
 
@@ -69,4 +80,21 @@ pub struct PartitionFacts {
     pub size: u64,
     /// What its first and last bytes hold.
     pub content: Content,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_is_called_as_the_kernel_would_call_it() {
+        for (disk, path, name) in [
+            ("/dev/vdb", "/dev/mapper/vdb2", "vdb2"),
+            ("/dev/nvme0n1", "/dev/mapper/nvme0n1p2", "nvme0n1p2"),
+            ("/dev/cciss/c0d0", "/dev/mapper/c0d0p2", "c0d0p2"),
+        ] {
+            let partition = Device::from(disk).partition(2);
+            assert_eq!((partition.path(), partition.to_string().as_str()), (Path::new(path), name));
+        }
+    }
 }

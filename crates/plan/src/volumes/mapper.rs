@@ -6,6 +6,7 @@
 //! | scratch space | [`SCRATCH`] |
 //! | the volume `data` | `volume-data` |
 //! | the dm-integrity device below it | that, and [`INTEGRITY_SUFFIX`], which libcryptsetup adds |
+//! | a partition below that | as the kernel would call it, `vdb2` ([`Device::partition`]) |
 //!
 //! A volume may itself be called `x_dif`. So a name with that ending gets a dot, which no volume's name has; and so does
 //! one that is too long for the kernel, of which a digest stands for the rest. Nothing of this is on a disk: a volume
@@ -13,6 +14,9 @@
 //! which the host writes; the names of the contract are its parties' own.
 
 use countersign_crypto::digest::sha256_hex;
+
+#[cfg(doc)]
+use crate::volumes::facts::Device;
 
 /// The guest OS's image.
 pub const IMAGE: &str = "os";

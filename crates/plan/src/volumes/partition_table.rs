@@ -1,13 +1,15 @@
-//! How the partition `data` of a volume is grown to the end of a disk that became larger.
+//! The partitions of a disk, read from its table, and how `data` is grown to the end of a disk that became larger.
 //!
-//! Follows the UEFI specification, chapter 5 (GPT). Decides only which bytes go where in which order; who acts writes
-//! them one after the other, each on the device before the next begins. The table is the host's word, so whatever is
-//! not plainly a table with `data` last is left as it is.
+//! Follows the UEFI specification, chapter 5 (GPT). The table is the host's word: a partition is used only where it lies
+//! on the disk and apart from the others, by its offset on the whole disk. The kernel's own partitions are not used.
+//!
+//! Growing decides only which bytes go where in which order; who acts writes them one after the other, each on the
+//! device before the next begins. Whatever is not plainly a table with `data` last is left as it is.
 //!
 //! # Why every cut leaves one good table
 //!
-//! Linux shows the partitions of the primary header at the second block if it and its array of entries fit, and does
-//! not look at the backup by itself. So the primary array in use is never touched: the new one goes beside it, into
+//! The primary header at the second block counts if it and its array of entries fit, and nobody looks at the backup by
+//! himself, Linux no more than this reader. So the primary array in use is never touched: the new one goes beside it, into
 //! the free room before the first partition, and the header, one block, is switched last.
 //!
 //! | cut while writing | partitions afterwards |
@@ -34,8 +36,13 @@ const ENTRY: usize = 128;
 const MOST_ENTRIES: u32 = 256;
 /// Bytes of the fields of a header.
 const HEADER: usize = 92;
+/// Where the MBR's four entries begin, and how long one is.
+const MBR_ENTRIES: usize = 446;
+const MBR_ENTRY: usize = 16;
+/// The type of the MBR's entry that stands for a GPT.
+const GPT_TYPE: u8 = 0xee;
 
-/// Why a table is left as it is.
+/// Why no partition of a table is used, or why a table is left as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TableFault {
     /// No GPT, or one whose checksums do not hold.
@@ -44,9 +51,36 @@ pub enum TableFault {
     /// A form that no volume's disk has.
     #[error("expected a GPT with a protective MBR and its entries at the usual places")]
     Form,
-    /// The partition is not what the kernel shows, or another one lies behind it.
-    #[error("expected data to be the last partition, as the kernel shows it")]
+    /// A partition reaches beyond the disk or into another one or into the table itself.
+    #[error("expected a GPT whose partitions lie on the disk, apart from each other")]
+    Extent,
+    /// The partition is not what it was when the boot began, or another one lies behind it.
+    #[error("expected data to be the last partition, as it was read before")]
     Partition,
+}
+
+impl TableFault {
+    /// What lies on a disk with such a table, in the words of a refusal.
+    pub const fn found(self) -> &'static str {
+        match self {
+            TableFault::Broken => "a GPT partition table that is damaged",
+            TableFault::Form | TableFault::Partition => "a GPT partition table that no volume's disk has",
+            TableFault::Extent => "a GPT partition table whose partitions overlap or reach beyond the disk",
+        }
+    }
+}
+
+/// A partition by its place on the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partition {
+    /// One-based number in the table.
+    pub number: u32,
+    /// Name in the table; what is no UTF-16 is replaced.
+    pub name: String,
+    /// First byte on the disk.
+    pub start: u64,
+    /// Bytes.
+    pub size: u64,
 }
 
 /// The partition as it will be, and what has to be written for it.
@@ -60,15 +94,32 @@ pub struct Growth {
     pub writes: Vec<Write>,
 }
 
-/// The partition to be grown, as the kernel shows it.
-#[derive(Debug, Clone, Copy)]
-pub struct Last<'a> {
-    /// One-based number.
-    pub number: u32,
-    /// Name.
-    pub name: &'a str,
-    /// Bytes.
-    pub size: u64,
+/// The partitions of a table, by number. `head` are the first [`HEAD_BYTES`] of the disk, `disk_size` its bytes.
+///
+/// The size of a block is the table's own: a table that was made on a disk with blocks of 512 bytes means the same bytes
+/// when its disk is attached with blocks of 4096. The primary table counts alone, under a protective MBR, as for Linux.
+///
+/// # Errors
+/// [`TableFault`], also where there is no table.
+pub fn read(head: &[u8], disk_size: u64) -> Result<Vec<Partition>, TableFault> {
+    let table = Table::read(head)?;
+    let blocks = disk_size / table.block;
+    if !table.mbr_entries().any(|entry| entry[4] == GPT_TYPE) {
+        return Err(TableFault::Form);
+    }
+    let mut partitions = Vec::new();
+    for (number, entry) in (1..).zip(table.entries.chunks_exact(ENTRY)).filter(|(_, entry)| is_used(entry)) {
+        let (first, last) = (first_block(entry), number64(entry, 40));
+        if first < table.behind() || last < first || last >= blocks {
+            return Err(TableFault::Extent);
+        }
+        let (start, size) = (first * table.block, (last - first + 1) * table.block);
+        partitions.push(Partition { number, name: name(entry), start, size });
+    }
+    let mut places: Vec<_> = partitions.iter().map(|partition| (partition.start, partition.size)).collect();
+    places.sort_unstable();
+    let apart = places.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0);
+    if apart { Ok(partitions) } else { Err(TableFault::Extent) }
 }
 
 /// How the last partition grows; none where there is no room that is worth it. `head` are the first [`HEAD_BYTES`] of
@@ -76,8 +127,11 @@ pub struct Last<'a> {
 ///
 /// # Errors
 /// [`TableFault`]; nothing may be written then.
-pub fn grow(head: &[u8], disk_size: u64, last: Last<'_>) -> Result<Option<Growth>, TableFault> {
+pub fn grow(head: &[u8], disk_size: u64, last: &Partition) -> Result<Option<Growth>, TableFault> {
     let table = Table::read(head)?;
+    if !table.is_protected() {
+        return Err(TableFault::Form);
+    }
     let Table { block, entries_at, first_usable, .. } = table;
     let blocks = disk_size / block;
     let array_blocks = (table.entries.len() as u64).div_ceil(block);
@@ -165,8 +219,7 @@ impl<'h> Table<'h> {
             return Err(TableFault::Broken);
         }
         let mbr = &head[..block];
-        // One partition of the type GPT and none beside it.
-        if mbr[450] != 0xee || !is_zero(&mbr[462..510]) || mbr[510..512] != [0x55, 0xaa] {
+        if mbr[510..512] != [0x55, 0xaa] {
             return Err(TableFault::Form);
         }
         let first_usable = number64(header, 40);
@@ -175,21 +228,37 @@ impl<'h> Table<'h> {
 
     /// Entries with a type.
     fn used(&self) -> impl Iterator<Item = &'h [u8]> {
-        self.entries.chunks_exact(ENTRY).filter(|entry| entry[..16] != [0; 16])
+        self.entries.chunks_exact(ENTRY).filter(|entry| is_used(entry))
+    }
+
+    /// The four entries of the MBR.
+    fn mbr_entries(&self) -> impl Iterator<Item = &'h [u8]> {
+        self.mbr[MBR_ENTRIES..510].chunks_exact(MBR_ENTRY)
+    }
+
+    /// Whether the MBR has one entry, of the type GPT, and none beside it.
+    fn is_protected(&self) -> bool {
+        let mut entries = self.mbr_entries();
+        entries.next().is_some_and(|first| first[4] == GPT_TYPE) && entries.all(is_zero)
+    }
+
+    /// The first block behind header and entries.
+    fn behind(&self) -> u64 {
+        self.entries_at + (self.entries.len() as u64).div_ceil(self.block)
     }
 
     /// First block of the last partition, and the block behind it.
-    fn extent(&self, last: Last<'_>) -> Result<(u64, u64), TableFault> {
+    fn extent(&self, last: &Partition) -> Result<(u64, u64), TableFault> {
         let index = (last.number as usize).checked_sub(1).ok_or(TableFault::Partition)?;
         let entry = self.entries.chunks_exact(ENTRY).nth(index).ok_or(TableFault::Partition)?;
         let (start, end) = (first_block(entry), number64(entry, 40).saturating_add(1));
-        let name: Vec<u8> = last.name.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let named = entry[56..].starts_with(&name) && is_zero(&entry[56 + name.len()..]);
-        let sized =
-            end.checked_sub(start).and_then(|blocks| blocks.checked_mul(self.block)) == Some(last.size);
+        let bytes = |blocks: u64| blocks.checked_mul(self.block);
+        let placed = bytes(start) == Some(last.start);
+        let sized = end.checked_sub(start).and_then(bytes) == Some(last.size);
         let behind = self.used().filter(|other| first_block(other) > start).count();
         let alone = self.used().filter(|other| first_block(other) == start).count() == 1;
-        if named && sized && behind == 0 && alone { Ok((start, end)) } else { Err(TableFault::Partition) }
+        let same = placed && sized && name(entry) == last.name;
+        if same && behind == 0 && alone { Ok((start, end)) } else { Err(TableFault::Partition) }
     }
 
     /// The first block, its one partition over the whole disk; the field has 32 bits.
@@ -199,6 +268,18 @@ impl<'h> Table<'h> {
         mbr[458..462].copy_from_slice(&covered.to_le_bytes());
         mbr
     }
+}
+
+/// An entry without a type is no partition.
+fn is_used(entry: &[u8]) -> bool {
+    !is_zero(&entry[..16])
+}
+
+/// The name of an entry, UTF-16 up to its first zero.
+fn name(entry: &[u8]) -> String {
+    let units = entry[56..].chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
+    let units: Vec<u16> = units.take_while(|unit| *unit != 0).collect();
+    String::from_utf16_lossy(&units)
 }
 
 fn first_block(entry: &[u8]) -> u64 {

@@ -73,7 +73,9 @@ pub struct WatchedVolume {
     pub mapping: Mapping,
     /// The dm-integrity device below it; none for a volume without integrity.
     pub below: Option<Mapping>,
-    /// The encrypted device below, `/dev/vdb2`.
+    /// The part of its disk that it lies on; none where it has the whole disk.
+    pub partition: Option<Mapping>,
+    /// The encrypted device below, `/dev/mapper/vdb2`.
     pub device: String,
     /// UUID of its LUKS header.
     pub uuid: String,

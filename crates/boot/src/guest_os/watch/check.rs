@@ -54,7 +54,7 @@ pub(super) fn run<S: Watched>(system: &S, log: &mut Log<'_, S>, records: &WatchR
 
 fn volume_deviations<S: Watched>(system: &S, volume: &WatchedVolume, mounts: &[Mount]) -> Vec<Deviation> {
     let subject = format!("volume {}", volume.name);
-    let tables: Vec<Deviation> = [Some(&volume.mapping), volume.below.as_ref()]
+    let tables: Vec<Deviation> = [Some(&volume.mapping), volume.below.as_ref(), volume.partition.as_ref()]
         .into_iter()
         .flatten()
         .filter_map(|expected| mapping(system, &subject, expected))

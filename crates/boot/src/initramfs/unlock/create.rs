@@ -6,12 +6,13 @@
 //! power cut before that leaves the mark, and the next boot begins afresh; the
 //! workload has had nothing in its hands yet.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use countersign_contract::code::Code;
 use countersign_plan::luks2::rewrite::{self, Write};
 use countersign_plan::luks2::{Integrity, Profile};
 use countersign_plan::volumes::content::Unfinished;
+use countersign_plan::volumes::facts::Device;
 use countersign_plan::volumes::new::{ARGON2ID, SECTOR_BYTES};
 use countersign_plan::volumes::seeds::Age;
 use countersign_plan::volumes::{Action, DATA_OFFSET, METADATA_BYTES};
@@ -23,6 +24,7 @@ use crate::log::Log;
 
 use super::open::Opened;
 use super::passphrases;
+use super::probe::Parted;
 use super::ready::Ready;
 use super::record::Kept;
 use super::task::{Container, Task};
@@ -33,17 +35,18 @@ impl<'a, S: Initramfs> Task<'a, S> {
         let (opened, record) = match &self.action {
             Action::Open { .. } => return Ok(None),
             Action::CreateOnDisk => {
-                log.say(&format!("making volume {} on {}", self.name(), self.disk.path.display()));
+                log.say(&format!("making volume {} on {}", self.name(), self.disk().display()));
                 self.warn_of_new(log);
                 let data = self.part()?;
-                self.create(log, &data, now)?
+                self.create(log, data.path(), now)?
             }
             Action::CreateOnPartition { device, metadata } => {
                 log.say(&format!("making volume {} on {device}", self.name()));
                 self.warn_of_new(log);
                 if let Some(metadata) = metadata {
-                    self.make_metadata(metadata.path())?;
+                    self.make_metadata(&self.on, metadata)?;
                 }
+                self.open_part(&self.on, device).map_err(self.fails_with(Code::LuksFormatFailed))?;
                 self.create(log, device.path(), now)?
             }
         };
@@ -71,24 +74,34 @@ impl<'a, S: Initramfs> Task<'a, S> {
     }
 
     /// Parts a blank disk; returns the partition for the container.
-    fn part(&self) -> Result<PathBuf, Failure> {
+    fn part(&self) -> Result<Device, Failure> {
         let failed = self.fails_with(Code::PartitioningFailed);
-        // The kernel shows no partition before the table's last write, which replaces the first of these marks; by then
-        // the second stands where `data` begins.
+        let disk = &self.on.disk;
+        // There is no partition before the table's last write, which replaces the first of these marks; by then the
+        // second stands where `data` begins.
         for offset in [0, DATA_OFFSET] {
             let mark = rewrite::unfinished(Unfinished::Disk, offset);
-            self.system.write_disk(&self.disk.path, mark.offset, &mark.bytes).map_err(&failed)?;
+            self.system.write_disk(&disk.path, mark.offset, &mark.bytes).map_err(&failed)?;
         }
-        let [metadata, data] = self.system.partition(&self.disk, METADATA_BYTES).map_err(&failed)?;
-        self.make_metadata(&metadata.path)?;
-        Ok(data.path)
+        self.system.partition(disk, METADATA_BYTES).map_err(&failed)?;
+        let parted = Parted::read(self.system, disk.clone()).map_err(&failed)?;
+        let [metadata, data] = parted.devices().try_into().map_err(|_| {
+            self.fails(
+                Code::PartitioningFailed,
+                "expected the disk to keep the two partitions of its new table",
+            )
+        })?;
+        self.make_metadata(&parted, &metadata)?;
+        self.open_part(&parted, &data).map_err(&failed)?;
+        Ok(data)
     }
 
-    /// Makes the file system of the partition `metadata`.
-    fn make_metadata(&self, device: &Path) -> Result<(), Failure> {
-        self.system
-            .make(FsType::Ext4, device, "metadata", Durability::Persistent)
-            .map_err(self.fails_with(Code::PartitioningFailed))
+    /// Makes the file system of the partition `metadata`, which nothing else is done with.
+    fn make_metadata(&self, parted: &Parted, device: &Device) -> Result<(), Failure> {
+        let failed = self.fails_with(Code::PartitioningFailed);
+        self.open_part(parted, device).map_err(&failed)?;
+        self.system.make(FsType::Ext4, device.path(), "metadata", Durability::Persistent).map_err(&failed)?;
+        self.system.close(&device.to_string()).map_err(failed)
     }
 
     /// Makes a container, its file system and its record, and mounts it; the header is written last.

@@ -8,8 +8,8 @@ use countersign_contract::model::Volume;
 use countersign_plan::volumes::devices::{Assignment, Wanted, assign};
 use countersign_plan::volumes::facts::Facts;
 use countersign_plan::volumes::settle;
+use countersign_ports::Initramfs;
 use countersign_ports::error::SystemError;
-use countersign_ports::{Disk, Initramfs};
 
 use crate::failure::Failure;
 use crate::log::Log;
@@ -17,7 +17,7 @@ use crate::stage::Stage;
 use crate::wait::until;
 
 use super::super::carried::Carried;
-use super::probe;
+use super::probe::Parted;
 use super::task::{Task, fails};
 
 /// How long disks may take to appear (HPCR's deadline).
@@ -33,9 +33,8 @@ pub(super) fn find<'c, S: Initramfs>(
     carried: &Carried,
 ) -> Result<Vec<Task<'c, S>>, Failure> {
     let wanted: Vec<_> = volumes.iter().map(Wanted::of).collect();
-    let deadline = system.uptime() + WAIT;
     let look = || {
-        let (disks, facts) = look(system, carried, deadline)?;
+        let (disks, facts) = look(system, carried)?;
         let assigned = assign(&wanted, &facts.disks);
         let missing = assigned.iter().filter(|(_, assignment)| **assignment == Assignment::Missing);
         let missing: Vec<&str> = missing.map(|(key, _)| key.as_str()).collect();
@@ -56,43 +55,33 @@ pub(super) fn find<'c, S: Initramfs>(
     volumes.iter().map(|volume| one(system, volume, &assigned, &disks, &facts)).collect()
 }
 
-/// The disks, and facts about them. A disk that is being attached shows its partitions a moment after itself, at the latest
-/// once it was read: then all are looked at once more.
-fn look<S: Initramfs>(
-    system: &S,
-    carried: &Carried,
-    deadline: Duration,
-) -> Result<(Vec<Disk>, Facts), Failure> {
-    loop {
-        let disks = candidates(system, carried)?;
-        let facts = probe::facts(system, &disks).map_err(disk_error)?;
-        if candidates(system, carried)? == disks || system.uptime() >= deadline {
-            return Ok((disks, facts));
-        }
-    }
-}
-
-/// Disks that may hold volumes: not the image's own. The contract's is gone.
-fn candidates<S: Initramfs>(system: &S, carried: &Carried) -> Result<Vec<Disk>, Failure> {
+/// Disks that may hold volumes, with their partitions, and facts about them: not the image's own. The contract's is gone.
+fn look<S: Initramfs>(system: &S, carried: &Carried) -> Result<(Vec<Parted>, Facts), Failure> {
     let manifest = &carried.manifest;
     let mut disks = system.disks().map_err(disk_error)?;
     disks.retain(|disk| disk.serial != manifest.root.serial && disk.serial != manifest.scratch.serial);
-    Ok(disks)
+    let (mut parted, mut facts) = (Vec::with_capacity(disks.len()), Facts::default());
+    for disk in disks {
+        let disk = Parted::read(system, disk).map_err(disk_error)?;
+        facts.disks.push(disk.facts(system).map_err(disk_error)?);
+        parted.push(disk);
+    }
+    Ok((parted, facts))
 }
 
 fn one<'c, S: Initramfs>(
     system: &'c S,
     volume: &'c Volume,
     assigned: &BTreeMap<String, Assignment>,
-    disks: &[Disk],
+    disks: &[Parted],
     facts: &Facts,
 ) -> Result<Task<'c, S>, Failure> {
     let (device, action) = settle(volume, assigned, facts)
         .map_err(|unsettled| fails(volume, unsettled.code, unsettled.message))?;
-    let Some(disk) = disks.iter().find(|disk| disk.path == device.path()) else {
+    let Some(parted) = disks.iter().find(|parted| parted.disk.path == device.path()) else {
         return Err(fails(volume, Code::VolumeMissing, "expected its disk to stay attached"));
     };
-    Ok(Task::new(system, volume, disk.clone(), action))
+    Ok(Task::new(system, volume, parted.clone(), action))
 }
 
 fn disk_error(error: SystemError) -> Failure {

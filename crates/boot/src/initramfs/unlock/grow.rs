@@ -1,4 +1,4 @@
-//! Growing a volume whose disk became larger: the partition `data`, the mapping, the file system.
+//! Growing a volume whose disk became larger: the partition `data`, what is mapped, the file system.
 //!
 //! Why the power may fail at any byte of the partition table is said in
 //! [`countersign_plan::volumes::partition_table`]; a file system grows in its own journal. Each step looks at what is
@@ -11,15 +11,17 @@ use std::io::ErrorKind;
 
 use countersign_contract::code::Code;
 use countersign_plan::luks2::Integrity;
+use countersign_plan::volumes::facts::Device;
 use countersign_plan::volumes::file_system::{SUPERBLOCK_BYTES, grows};
-use countersign_plan::volumes::partition_table::{self, Growth, HEAD_BYTES, Last, WORTH_BYTES};
-use countersign_ports::{Disk, Initramfs};
+use countersign_plan::volumes::partition_table::{self, Growth, HEAD_BYTES, WORTH_BYTES};
+use countersign_ports::Initramfs;
 
 use crate::failure::Failure;
 use crate::line::Line;
 use crate::log::Log;
 
 use super::open::Opened;
+use super::probe::Parted;
 use super::task::Task;
 
 /// Why a volume with integrity keeps its size.
@@ -30,7 +32,7 @@ impl<S: Initramfs> Task<'_, S> {
     pub(super) fn grow(&self, log: &mut Log<'_, S>, opened: &mut Opened) -> Result<(), Failure> {
         let system = self.system;
         if opened.container.accepted.integrity() != Integrity::Absent {
-            if has_room(&self.disk) {
+            if has_room(&self.on) {
                 self.not_grown(log, LAID_OUT);
             }
             return Ok(());
@@ -40,11 +42,11 @@ impl<S: Initramfs> Task<'_, S> {
             system.unmount(&self.staged).map_err(&not_grown)?;
             system.close(&self.mapper_name()).map_err(&not_grown)?;
             for write in &growth.writes {
-                system.write_disk(&self.disk.path, write.offset, &write.bytes).map_err(&not_grown)?;
+                system.write_disk(self.disk(), write.offset, &write.bytes).map_err(&not_grown)?;
             }
-            system
-                .resize_partition(&self.disk, &opened.container.device, growth.start, growth.length)
-                .map_err(&not_grown)?;
+            let part = Device::from(&opened.container.device).to_string();
+            system.close(&part).map_err(&not_grown)?;
+            system.open_part(self.disk(), &part, growth.start, growth.length).map_err(&not_grown)?;
             self.map_again(opened)?;
             self.mount(&opened.mapped)?;
         }
@@ -72,17 +74,12 @@ impl<S: Initramfs> Task<'_, S> {
 
     /// How the partition grows; a table that is not plainly a volume's is left as it is, with a warning.
     fn partition(&self, log: &mut Log<'_, S>) -> Result<Option<Growth>, Failure> {
-        let disk = &self.disk;
-        let Some(last) = disk.partitions.last() else {
+        let Some(last) = self.on.partitions.last().filter(|_| has_room(&self.on)) else {
             return Ok(None);
         };
-        if !has_room(disk) {
-            return Ok(None);
-        }
         let head =
-            self.system.read(&disk.path, 0, HEAD_BYTES).map_err(self.fails_with(Code::DiskUnreadable))?;
-        let last = Last { number: last.number, name: &last.name, size: last.size };
-        partition_table::grow(&head, disk.size, last).or_else(|fault| {
+            self.system.read(self.disk(), 0, HEAD_BYTES).map_err(self.fails_with(Code::DiskUnreadable))?;
+        partition_table::grow(&head, self.on.disk.size, last).or_else(|fault| {
             self.not_grown(log, fault);
             Ok(None)
         })
@@ -94,8 +91,8 @@ impl<S: Initramfs> Task<'_, S> {
 }
 
 /// Whether a parted disk has become larger.
-fn has_room(disk: &Disk) -> bool {
+fn has_room(Parted { disk, partitions, .. }: &Parted) -> bool {
     // What is before the first partition and behind the last one takes less than two MiB.
-    let used: u64 = disk.partitions.iter().map(|partition| partition.size).sum();
-    !disk.partitions.is_empty() && disk.size.saturating_sub(used) >= WORTH_BYTES
+    let used: u64 = partitions.iter().map(|partition| partition.size).sum();
+    !partitions.is_empty() && disk.size.saturating_sub(used) >= WORTH_BYTES
 }

@@ -105,6 +105,11 @@ impl Attested {
             for volume in &mut ready {
                 volume.raise(contract.serial())?;
             }
+            // A disk that was just being attached may have been looked at before the kernel was. Now that something lies
+            // on it, the kernel does not look again.
+            system
+                .remove_partition_nodes()
+                .map_err(|error| Failure::machine(Stage::Unlock, Code::BootInternal, error))?;
             let mut volumes = Vec::with_capacity(ready.len());
             for Ready { task, opened, .. } in ready {
                 let watched = task.watched(&opened)?;

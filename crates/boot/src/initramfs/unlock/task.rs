@@ -6,15 +6,19 @@ use std::path::{Path, PathBuf};
 use countersign_contract::code::Code;
 use countersign_contract::model::{FileSystem, Volume};
 use countersign_plan::luks2::Accepted;
+use countersign_plan::volumes::facts::Device;
 use countersign_plan::volumes::mounting::Mounting;
+use countersign_plan::volumes::partition_table::Partition;
 use countersign_plan::volumes::{Action, mapper};
 use countersign_ports::error::SystemError;
-use countersign_ports::{Disk, FsType, Initramfs, MountFlags};
+use countersign_ports::{FsType, Initramfs, MountFlags};
 
 use crate::failure::Failure;
 use crate::line::Line;
 use crate::log::Log;
 use crate::stage::Stage;
+
+use super::probe::Parted;
 
 /// Where volumes are mounted until the new root exists.
 pub(in crate::initramfs) const STAGED: &str = "/volumes";
@@ -24,7 +28,8 @@ pub(in crate::initramfs) const STAGED: &str = "/volumes";
 pub(super) struct Task<'a, S> {
     pub(super) system: &'a S,
     pub(super) volume: &'a Volume,
-    pub(super) disk: Disk,
+    /// Its disk.
+    pub(super) on: Parted,
     pub(super) action: Action,
     /// Where the volume is mounted until the new root exists.
     pub(super) staged: PathBuf,
@@ -41,9 +46,24 @@ pub(super) struct Container {
 }
 
 impl<'a, S: Initramfs> Task<'a, S> {
-    pub(super) fn new(system: &'a S, volume: &'a Volume, disk: Disk, action: Action) -> Task<'a, S> {
+    pub(super) fn new(system: &'a S, volume: &'a Volume, on: Parted, action: Action) -> Task<'a, S> {
         let staged = Path::new(STAGED).join(volume.name());
-        Task { system, volume, disk, action, staged }
+        Task { system, volume, on, action, staged }
+    }
+
+    /// The whole disk.
+    pub(super) fn disk(&self) -> &Path {
+        &self.on.disk.path
+    }
+
+    /// Opens what a container lies on: a partition by its place on the disk; a whole disk is there already.
+    pub(super) fn open_part(&self, parted: &Parted, device: &Device) -> Result<(), SystemError> {
+        match parted.partition(device) {
+            Some(Partition { start, size, .. }) => {
+                self.system.open_part(self.disk(), &device.to_string(), *start, *size).map(drop)
+            }
+            None => Ok(()),
+        }
     }
 
     /// The volume's name in the contract.

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use countersign_contract::code::Code;
 use countersign_crypto::digest::sha256_hex;
+use countersign_plan::volumes::facts::Device;
 use countersign_plan::volumes::record::{ATTRIBUTE, LIMIT};
 use countersign_plan::watch::mounts;
 use countersign_plan::watch::{Flags, Mapping, WatchedVolume};
@@ -30,6 +31,8 @@ impl<S: Initramfs> Task<'_, S> {
             .map_err(self.fails_with(Code::VolumeRecordFailed))?;
         let below = open::below(&name, accepted).map(|name| self.mapping(name)).transpose()?;
         let mapping = self.mapping(name)?;
+        let device = &opened.container.device;
+        let partition = (device != self.disk()).then(|| self.mapping(Device::from(device).to_string()));
         let MountFlags { read_only, nosuid, nodev, noexec, .. } = self.flags();
         Ok(WatchedVolume {
             name: self.name().to_owned(),
@@ -38,7 +41,8 @@ impl<S: Initramfs> Task<'_, S> {
             number,
             mapping,
             below,
-            device: opened.container.device.display().to_string(),
+            partition: partition.transpose()?,
+            device: device.display().to_string(),
             uuid: accepted.uuid().to_owned(),
             key_slots: accepted.slots().len(),
             record: record.as_deref().map(sha256_hex),

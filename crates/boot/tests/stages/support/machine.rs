@@ -8,8 +8,8 @@ use countersign_boot::failure::{Cause, Failure};
 use countersign_boot::initramfs;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_ports::{Disk, Partition, Priority};
-use countersign_rehearsal::{Facts, Rehearsal, Written, disk};
+use countersign_ports::{Disk, Priority};
+use countersign_rehearsal::{Attached, Facts, Rehearsal, Written, disk};
 
 use super::contract::{Contract, DEPLOYER_SEED, WORKLOAD_SEED};
 use super::keys::{keys, run};
@@ -71,15 +71,12 @@ pub(crate) fn insert(machine: &Rehearsal, path: &str, bytes: &[u8]) {
     machine.put(path, 0, bytes);
 }
 
-/// A disk of 1 GiB with a GPT of partitions that have these names.
-pub(crate) fn parted(path: &str, serial: &str, names: &[&str]) -> Disk {
-    let partitions = (1..).zip(names).map(|(number, name)| Partition {
-        path: PathBuf::from(format!("{path}{number}")),
-        number,
-        name: (*name).to_owned(),
-        size: if number == 1 { 100 * MIB } else { 922 * MIB },
-    });
-    Disk { partitions: partitions.collect(), ..disk(path, serial, GIB) }
+/// A disk of 1 GiB with a GPT of partitions that have these names: the first has 100 MiB, the others share 922 MiB.
+pub(crate) fn parted(path: &str, serial: &str, names: &[&str]) -> Attached {
+    let share = 922 / (names.len() as u64 - 1).max(1) * MIB;
+    let sizes = std::iter::once(100 * MIB).chain(std::iter::repeat(share));
+    let partitions = names.iter().map(|name| (*name).to_owned()).zip(sizes).collect();
+    Attached { disk: disk(path, serial, GIB), partitions }
 }
 
 /// The header of a volume as cryptsetup makes it with the profile of new volumes, data at 16 MiB.

@@ -64,12 +64,17 @@ impl Disk {
             .collect()
     }
 
-    fn last(&self) -> Last<'static> {
-        Last { number: 2, name: "data", size: self.partitions()[1].2 * 512 }
+    /// What the reader finds.
+    fn read(&self) -> Vec<Partition> {
+        read(&self.head(), self.size).unwrap()
+    }
+
+    fn last(&self) -> Partition {
+        self.read().pop().unwrap()
     }
 
     fn growth(&self) -> Option<Growth> {
-        grow(&self.head(), self.size, self.last()).unwrap()
+        grow(&self.head(), self.size, &self.last()).unwrap()
     }
 
     fn apply(&self, write: &Write) {
@@ -84,7 +89,8 @@ impl Disk {
     }
 }
 
-fn resealed(change: impl FnOnce(&mut Vec<u8>)) -> (Vec<u8>, Last<'static>) {
+/// The first bytes of a disk of 200 MiB, changed, with checksums that hold again, and its last partition before that.
+fn resealed(change: impl FnOnce(&mut Vec<u8>)) -> (Vec<u8>, Partition) {
     let disk = Disk::parted(200 * MIB);
     let mut head = disk.head();
     change(&mut head);
@@ -94,6 +100,69 @@ fn resealed(change: impl FnOnce(&mut Vec<u8>)) -> (Vec<u8>, Last<'static>) {
     let header = crc32fast::hash(&head[512..512 + 92]);
     head[512 + 16..512 + 20].copy_from_slice(&header.to_le_bytes());
     (head, disk.last())
+}
+
+#[test]
+fn partitions_are_those_that_sfdisk_shows() {
+    for table in [
+        "label: gpt\nstart=1MiB, size=100MiB, name=metadata\nname=data\n",
+        "label: gpt\n",
+        "label: gpt\nsize=10MiB\nsize=20MiB, name=\"zwei \u{20ac} \u{1f600}\"\nname=the-longest-name-has-thirty-six-units\n",
+        // Numbers with gaps, and not in the order of their places.
+        "label: gpt\n7: start=60MiB, size=2MiB, name=behind\n3: start=90MiB, size=1MiB\n128: start=9MiB, size=512KiB\n",
+        "label: gpt\ntable-length: 8\nname=data\n",
+    ] {
+        let image = tempfile::NamedTempFile::new().unwrap();
+        image.as_file().set_len(200 * MIB).unwrap();
+        run("sfdisk", &["--quiet"], image.path(), table);
+        let shown: serde_json::Value =
+            serde_json::from_str(&run("sfdisk", &["--json"], image.path(), "")).unwrap();
+        let number = |value: &serde_json::Value| value.as_u64().unwrap() * 512;
+        let shown = shown["partitiontable"]["partitions"].as_array().cloned().unwrap_or_default();
+        let mut expected: Vec<Partition> = shown
+            .iter()
+            .map(|partition| Partition {
+                number: partition["node"]
+                    .as_str()
+                    .unwrap()
+                    .strip_prefix(image.path().to_str().unwrap())
+                    .unwrap()
+                    .trim_start_matches('p')
+                    .parse()
+                    .unwrap(),
+                name: partition["name"].as_str().unwrap_or_default().to_owned(),
+                start: number(&partition["start"]),
+                size: number(&partition["size"]),
+            })
+            .collect();
+        expected.sort_by_key(|partition| partition.number);
+        assert_eq!(Disk { image, size: 200 * MIB }.read(), expected, "{table}");
+    }
+}
+
+#[test]
+fn a_table_is_read_whole_or_not_at_all() {
+    let read = |head: &[u8]| read(head, 200 * MIB);
+    let good = resealed(|_| ()).0;
+    assert_eq!(read(&good).unwrap().len(), 2);
+    assert_eq!(read(&vec![0; HEAD_BYTES]), Err(TableFault::Broken));
+    assert_eq!(read(&[]), Err(TableFault::Broken));
+    // A hybrid MBR has the GPT's entry beside others; an MBR without it means other partitions.
+    assert!(read(&resealed(|head| head[446 + 16 + 4] = 0x83).0).is_ok());
+    assert_eq!(read(&resealed(|head| head[446 + 4] = 0x83).0), Err(TableFault::Form));
+    // Behind the disk's end; an end before the start; over the table; over the other partition, by one block.
+    let (data, end) = (206_848u64, 200 * MIB / 512);
+    for (first, last) in
+        [(data, end), (data, u64::MAX), (u64::MAX, u64::MAX), (data, data - 1), (33, data), (data - 1, data)]
+    {
+        let head = resealed(|head| {
+            head[1024 + 128 + 32..][..8].copy_from_slice(&first.to_le_bytes());
+            head[1024 + 128 + 40..][..8].copy_from_slice(&last.to_le_bytes());
+        });
+        assert_eq!(read(&head.0), Err(TableFault::Extent), "{first} {last}");
+    }
+    let smaller = super::read(&good, 150 * MIB);
+    assert_eq!(smaller, Err(TableFault::Extent));
 }
 
 #[test]
@@ -165,12 +234,14 @@ fn a_table_of_large_blocks_grows_by_the_same_rule() {
         head[at..at + 8].copy_from_slice(&blocks.to_le_bytes());
     }
     head[8192 + 32..8192 + 40].copy_from_slice(&256u64.to_le_bytes());
+    head[8192 + 40..8192 + 48].copy_from_slice(&(101 * 256 - 1u64).to_le_bytes());
     let entries = crc32fast::hash(&head[8192..8192 + 128 * 128]);
     head[4096 + 88..4096 + 92].copy_from_slice(&entries.to_le_bytes());
     head[4096 + 16..4096 + 20].fill(0);
     let header = crc32fast::hash(&head[4096..4096 + 92]);
     head[4096 + 16..4096 + 20].copy_from_slice(&header.to_le_bytes());
-    let growth = grow(&head, 300 * MIB, last).unwrap().unwrap();
+    assert_eq!(read(&head, 300 * MIB).unwrap()[1], last);
+    let growth = grow(&head, 300 * MIB, &last).unwrap().unwrap();
     assert_eq!((growth.start, growth.length), (101 * MIB, 198 * MIB));
     let places: Vec<(u64, usize)> = growth.writes.iter().map(|w| (w.offset, w.bytes.len())).collect();
     assert_eq!(places, [(0, 4096), (300 * MIB - 5 * 4096, 5 * 4096), (6 * 4096, 4 * 4096), (4096, 4096)]);
@@ -178,15 +249,15 @@ fn a_table_of_large_blocks_grows_by_the_same_rule() {
 
 #[test]
 fn a_table_that_is_not_plainly_ours_is_left_as_it_is() {
-    let fault = |head: &[u8], last| grow(head, 300 * MIB, last).unwrap_err();
+    let fault = |head: &[u8], last: &Partition| grow(head, 300 * MIB, last).unwrap_err();
     let (good, last) = resealed(|_| ());
-    assert!(grow(&good, 300 * MIB, last).unwrap().is_some());
-    assert_eq!(fault(&vec![0; HEAD_BYTES], last), TableFault::Broken);
-    assert_eq!(fault(&good[..600], last), TableFault::Broken);
+    assert!(grow(&good, 300 * MIB, &last).unwrap().is_some());
+    assert_eq!(fault(&vec![0; HEAD_BYTES], &last), TableFault::Broken);
+    assert_eq!(fault(&good[..600], &last), TableFault::Broken);
     for at in [512, 512 + 9, 512 + 17, 512 + 60, 1024 + 128 + 41] {
         let mut head = good.clone();
         head[at] ^= 1;
-        assert_eq!(fault(&head, last), TableFault::Broken, "byte {at}");
+        assert_eq!(fault(&head, &last), TableFault::Broken, "byte {at}");
     }
     // Own place; entries before the header or far behind; size and number of entries; MBR.
     for (at, value, expected) in [
@@ -203,7 +274,7 @@ fn a_table_that_is_not_plainly_ours_is_left_as_it_is() {
         (511, 0, TableFault::Form),
     ] {
         let (head, last) = resealed(|head| head[at] = value);
-        assert_eq!(fault(&head, last), expected, "{value} at {at}");
+        assert_eq!(fault(&head, &last), expected, "{value} at {at}");
     }
     // Another partition behind data, or at its place; data that ends before it begins; a partition in our room.
     let third = |start: u64| {
@@ -217,25 +288,27 @@ fn a_table_that_is_not_plainly_ours_is_left_as_it_is() {
         [(206_849, TableFault::Partition), (206_848, TableFault::Partition), (40, TableFault::Form)]
     {
         let (head, last) = resealed(third(start));
-        assert_eq!(fault(&head, last), expected, "{start}");
+        assert_eq!(fault(&head, &last), expected, "{start}");
     }
     let (head, last) = resealed(|head| head[1024 + 128 + 40..1024 + 128 + 48].fill(0));
-    assert_eq!(fault(&head, last), TableFault::Partition);
+    assert_eq!(fault(&head, &last), TableFault::Partition);
+    let other = || last.clone();
     for other in [
-        Last { number: 1, ..last },
-        Last { number: 0, ..last },
-        Last { number: 129, ..last },
-        Last { name: "dat", ..last },
-        Last { name: "datas", ..last },
-        Last { size: last.size + 512, ..last },
+        Partition { number: 1, ..other() },
+        Partition { number: 0, ..other() },
+        Partition { number: 129, ..other() },
+        Partition { name: "dat".into(), ..other() },
+        Partition { name: "datas".into(), ..other() },
+        Partition { start: last.start + 512, ..other() },
+        Partition { size: last.size + 512, ..other() },
     ] {
-        assert_eq!(fault(&good, other), TableFault::Partition, "{other:?}");
+        assert_eq!(fault(&good, &other), TableFault::Partition, "{other:?}");
     }
     // A disk that became smaller, and one without room for a backup.
-    assert_eq!(grow(&good, 150 * MIB, last), Ok(None));
-    assert_eq!(fault_of_size(&good, last), TableFault::Form);
+    assert_eq!(grow(&good, 150 * MIB, &last), Ok(None));
+    assert_eq!(fault_of_size(&good, &last), TableFault::Form);
 }
 
-fn fault_of_size(head: &[u8], last: Last<'_>) -> TableFault {
+fn fault_of_size(head: &[u8], last: &Partition) -> TableFault {
     grow(head, 512 * 10, last).unwrap_err()
 }
