@@ -6,10 +6,13 @@ use countersign_vm::lab::contract::{Delivery, archive};
 use countersign_vm::lab::keys;
 use countersign_vm::lab::world::DATA_DISK;
 
-use crate::support::{capsule, refused, world};
+use crate::support::{capsule, long, refused, world};
 
 #[test]
 fn broken_entrypoint_stops_at_start() {
+    if !long() {
+        return;
+    }
     let mut world = world();
     let auditor = keys::pair(&world.folder().join("auditor"), "auditor").unwrap();
     world.canaries.plant_key("auditor's key", &auditor.key).unwrap();

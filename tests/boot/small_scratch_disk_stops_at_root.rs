@@ -8,13 +8,16 @@ use countersign_vm::lab::contract::Delivery;
 use countersign_vm::lab::keys;
 use countersign_vm::lab::world::DATA_DISK;
 
-use crate::support::{capsule, refused_run, world};
+use crate::support::{capsule, long, refused_run, world};
 
 /// Less than the least that holds an ext4, in bytes.
 const TOO_SMALL: u64 = 16 << 10;
 
 #[test]
 fn small_scratch_disk_stops_at_root() {
+    if !long() {
+        return;
+    }
     let mut world = world();
     let auditor = keys::pair(&world.folder().join("auditor"), "auditor").unwrap();
     world.canaries.plant_key("auditor's key", &auditor.key).unwrap();

@@ -12,7 +12,7 @@ use countersign_vm::lab::disk;
 
 use crate::support::{
     BY_HAND, CHEAP, CONTRACT, DATA_AT, DISK, Lab, MOUNTED, VOLUME, assert_open, assert_refused, by_hand,
-    container, key_slots, opens, parted_container, passphrase, run, said, shown, volume,
+    container, key_slots, long, opens, parted_container, passphrase, run, said, shown, volume,
 };
 
 /// Serial number of the SCSI disk that every boot sees.
@@ -273,6 +273,9 @@ fn new_seeds() -> Volume {
 
 #[test]
 fn changes_wait_for_a_disk_that_takes_writes() {
+    if !long() {
+        return;
+    }
     let mut lab = Lab::new("failing-changes");
     let (old, new) = (volume(VOLUME), new_seeds());
     lab.contract(&old);

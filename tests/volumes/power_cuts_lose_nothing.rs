@@ -66,7 +66,7 @@ fn change_of_seeds(folder: &Path) -> Series {
         (Section::Workload, "    seed: ", previous(&old.workload_seed)),
         (Section::Env, "    seed: ", previous(&old.env_seed)),
     ];
-    let made = by_hand(folder, "seeds", old, 0, [6, 40]);
+    let made = by_hand(folder, "seeds", old, 0, [4, 40]);
     let volume = Volume {
         workload_seed: "workload-seed-of-next-year".into(),
         env_seed: "deployer-seed-of-next-year".into(),
@@ -77,11 +77,11 @@ fn change_of_seeds(folder: &Path) -> Series {
 
 fn growth(folder: &Path, name: &'static str, filesystem: &str) -> Series {
     let volume = Volume { filesystem: filesystem.into(), ..volume(VOLUME) };
-    by_hand(folder, name, volume, GROWTH, [4, 40])
+    by_hand(folder, name, volume, GROWTH, [3, 40])
 }
 
 fn running_workload(folder: &Path) -> Series {
-    let made = by_hand(folder, "workload", volume(VOLUME), 0, [6, 60]);
+    let made = by_hand(folder, "workload", volume(VOLUME), 0, [3, 60]);
     Series { after: workload("workload", 6), ..made }
 }
 
@@ -106,7 +106,7 @@ fn running_workload_with_integrity(folder: &Path) -> Series {
     let mut before = vec![Act::Load { modules: "integrity".into() }, run(&format, &passphrase(&volume))];
     before.extend(file_system_by_hand(name, "2", &passphrase(&volume), &volume.filesystem));
     let (edits, after) = (asked(), workload(name, 6));
-    Series { name, image, before, volume, edits, after, again_of: 8, cuts: [6, 40] }
+    Series { name, image, before, volume, edits, after, again_of: 8, cuts: [3, 40] }
 }
 
 fn said(outcome: &Outcome, code: &str) -> bool {
@@ -132,7 +132,7 @@ fn every_cut_leaves_a_volume_that_opens() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let mut series = vec![
-        (first_format(folder, "first-format", [8, 60]), MADE),
+        (first_format(folder, "first-format", [6, 60]), MADE),
         (change_of_seeds(folder), CHANGED),
         (growth(folder, "grow-ext4", "ext4"), GROWN),
         (running_workload(folder), RUNNING),
