@@ -92,6 +92,11 @@ fn attacks_from_inside_fail() {
         let answer = after(&format!("attack={name} "));
         assert!(answer.is_some_and(|answer| refusals.contains(&answer)), "{name}: {answer:?}");
     }
+    // The kernel did find the partitions that nobody can open.
+    assert!(
+        seen.iter().any(|line| line.starts_with("MESSAGE= vd") && line.ends_with('2')),
+        "no partition was found"
+    );
     for (name, value) in PARAMETERS {
         assert_eq!(after(&format!("parameter={name} value=")), Some(value), "{name}");
     }

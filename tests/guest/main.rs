@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use countersign_boot::initramfs;
 use countersign_linux::{KEYSLOT, Linux, keyslot};
-use countersign_ports::{Filesystems, Luks, Platform, Tables};
+use countersign_ports::{Disks, Filesystems, Luks, Platform, Tables};
 use countersign_tests::lab::{Answer, Case, END, PREFIX, SCRIPT, Script};
 
 use machine::{Machine, VOLUMES};
@@ -165,7 +165,13 @@ fn clean_up(linux: &Linux) -> Result<()> {
         }
         left = rest;
     }
-    scsi::detach(linux)
+    scsi::detach(linux)?;
+    // The next case begins as a machine does: with the partitions that the kernel finds.
+    for disk in linux.disks()? {
+        let words = ["/lab/busybox", "blockdev", "--rereadpt", &disk.path.display().to_string()];
+        acts::program(linux, &words.map(str::to_owned), "")?;
+    }
+    Ok(())
 }
 
 /// A line on the console.
