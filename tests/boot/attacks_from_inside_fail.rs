@@ -41,7 +41,8 @@ const PARAMETERS: [(&str, &str); 9] = [
     ("fs/protected_regular", "2"),
 ];
 
-/// A container with every privilege lists the disks that there are, and their partitions.
+/// A container with every privilege lists the disks that there are, and opens them and what should be their partitions by
+/// nodes that it makes itself.
 fn spy(image: &str) -> String {
     format!(
         r#"  spy:
@@ -50,8 +51,11 @@ fn spy(image: &str) -> String {
     entrypoint: ["/bin/busybox", "sh", "-c"]
     command:
       - for disk in /sys/block/vd*; do /bin/busybox echo "disk=$$(/bin/busybox cat $$disk/serial)"; done;
-        for node in /sys/block/vd*/*/partition /dev/vd*[0-9]; do
-        if [ -e "$$node" ]; then /bin/busybox echo "partition=$$node"; fi; done;
+        for disk in /sys/block/vd*; do set -- $$(/bin/busybox tr ":" " " <$$disk/dev);
+        for part in 0 1 2; do
+        /bin/busybox rm -f /dev/part; /bin/busybox mknod /dev/part b $$1 $$(($$2 + part));
+        if /bin/busybox dd if=/dev/part of=/dev/null count=1; then /bin/busybox echo "opened=$$part"; fi;
+        done; done;
         /bin/busybox echo "disks=listed"; /bin/busybox sleep 1000
     stop_signal: SIGKILL
 "#
@@ -113,11 +117,13 @@ fn attacks_from_inside_fail() {
     // Scratch space: nothing was read that was not written.
     assert_eq!(after("complaint="), None);
 
-    let log: Vec<String> = world.syslog.lines().unwrap().into_iter().map(|message| message.msg).collect();
+    let said = |message: Message| (message.app == "compose-spy-1").then_some(message.msg);
+    let log: Vec<String> = world.syslog.lines().unwrap().into_iter().filter_map(said).collect();
     let behind =
         |word: &str| -> Vec<&str> { log.iter().filter_map(|line| line.split(word).nth(1)).collect() };
-    assert!(behind("partition=").is_empty(), "{log:?}");
     let disks = behind("disk=");
+    // Each disk by its own number, no partition.
+    assert_eq!(behind("opened="), vec!["0"; disks.len()], "{log:?}");
     assert!(disks.iter().any(|disk| disk.contains("data")), "{disks:?}");
     assert!(!disks.iter().any(|disk| disk.contains("cidata")), "{disks:?}");
     look.assert_silent(&world, End::Cut);
