@@ -29,7 +29,7 @@ const DISK: u64 = 256 << 20;
 /// What takes a key slot's lanes from cryptsetup: it makes no more than there are processors.
 const MAKER_CPUS: u32 = 4;
 /// Processors of the guests that are measured.
-const CPUS: u32 = 2;
+pub(super) const CPUS: u32 = 2;
 /// The code of a volume that is mounted.
 const MOUNTED: &str = "HPL02002I";
 
