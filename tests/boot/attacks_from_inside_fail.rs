@@ -1,8 +1,11 @@
 //! What the kernel of a running guest lets nobody do, root of the guest OS and a privileged container included: load a
 //! module or another kernel, read memory, set up an io_uring, open the kernel again, open a partition of a disk that a
 //! volume lies on. Nor does the kernel listen to the keys that the host presses on its console. The kernel command line is
-//! the shipped one, and each of its words has its effect. The contract's disk is gone.
+//! the shipped one, and each of its words has its effect. The contract's disk is gone. A container that is called like the
+//! guest's own program and prints one of its lines is known as a container by its record, and so is root's line in the
+//! kernel's log.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use countersign_vm::lab::syslog::Message;
@@ -58,9 +61,24 @@ fn spy(image: &str) -> String {
         done; done;
         /bin/busybox echo "disks=listed"; /bin/busybox sleep 1000
     stop_signal: SIGKILL
+  imitation:
+    image: {image}
+    container_name: countersignd
+    privileged: true
+    entrypoint: ["/bin/busybox", "sh", "-c"]
+    command:
+      - |
+        /bin/busybox echo "{IMITATED}"
+        /bin/busybox mknod /dev/log-of-the-kernel c 1 11
+        /bin/busybox echo "<6>countersignd: {IMITATED}" >/dev/log-of-the-kernel
+        /bin/busybox sleep 1000
+    stop_signal: SIGKILL
 "#
     )
 }
+
+/// A line of the guest's own, byte for byte but for the number.
+const IMITATED: &str = "HPL13000I: check 4711: mounts and volumes are being checked";
 
 /// Writes a table with the partitions of a volume.
 fn part(disk: &Path) {
@@ -84,6 +102,11 @@ fn attacks_from_inside_fail() {
     guest.wait_for("HPL10001I", BOOT, |event| event.is_message("HPL10001I")).unwrap();
     let listed = |message: &Message| message.app == "compose-spy-1" && message.msg.contains("disks=listed");
     world.syslog.wait_for("the list of a privileged container", BOOT, listed).unwrap();
+    let imitated = |message: &Message| message.app == "countersignd" && message.msg.contains("check 4711");
+    let from_container = |message: &Message| imitated(message) && message.facility == "local0";
+    world.syslog.wait_for("the imitation", BOOT, from_container).unwrap();
+    let from_kernel = |message: &Message| imitated(message) && message.facility != "local0";
+    world.syslog.wait_for("the imitation in the kernel's log", BOOT, from_kernel).unwrap();
     // The host's keys: had the kernel listened, nobody could look any more.
     guest.press(PANIC).unwrap();
     look.ask(&mut guest);
@@ -117,6 +140,28 @@ fn attacks_from_inside_fail() {
     // Scratch space: nothing was read that was not written.
     assert_eq!(after("complaint="), None);
 
+    // Who wrote a line is told by its record, whatever it says.
+    let lines = world.syslog.lines().unwrap();
+    let origins: BTreeSet<_> = lines.iter().filter(|line| imitated(line)).map(Message::origin).collect();
+    assert_eq!(origins, BTreeSet::from([Some("container"), Some("system")]));
+    for (code, unit) in [
+        ("HPL02001I", "initramfs"),
+        ("HPL01010I", "countersign-logging.service"),
+        ("HPL10001I", "countersign-start.service"),
+        ("HPL13000I", "countersign-watch.service"),
+    ] {
+        let own = |line: &&Message| line.msg.starts_with(code) && line.origin() == Some("guest");
+        let own = lines.iter().find(own).unwrap_or_else(|| panic!("no {code} of the guest in {lines:#?}"));
+        assert_eq!(own.facility, "daemon");
+        for fact in [
+            format!(" unit=\"{unit}\""),
+            format!(" code=\"{code}\""),
+            " contract=\"".into(),
+            " signer=\"".into(),
+        ] {
+            assert!(own.data.contains(&fact), "{fact} in {}", own.data);
+        }
+    }
     let said = |message: Message| (message.app == "compose-spy-1").then_some(message.msg);
     let log: Vec<String> = world.syslog.lines().unwrap().into_iter().filter_map(said).collect();
     let behind =

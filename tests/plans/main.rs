@@ -18,6 +18,7 @@ use std::process::Command;
 use countersign_contract::cidata::network_config;
 use countersign_contract::envelope::Envelope;
 use countersign_contract::model::Contract;
+use countersign_plan::guest_os::handover::Identity;
 use countersign_plan::guest_os::render::{Guest, Rendered, render};
 use countersign_plan::trust::section;
 use countersign_plan::volumes::devices::{Wanted, assign};
@@ -97,7 +98,9 @@ fn every_case_gives_its_plan() {
         let contract = contract(&case, &material);
         let network = fs::read(case.join("network-config")).ok();
         let network = network.map(|bytes| network_config::parse(&bytes).unwrap());
-        let guest = Guest { version: "0.1.0", hostname: "guest", network: network.as_ref() };
+        let identity = Identity { enterprise: 32473, contract: "c0ffee".to_owned(), signer: None };
+        let guest =
+            Guest { version: "0.1.0", hostname: "guest", identity: &identity, network: network.as_ref() };
         let Rendered { files: rendered, .. } = render(&contract, guest).unwrap();
         let modes: BTreeMap<&str, String> =
             rendered.iter().map(|file| (file.path.as_str(), format!("{:04o}", file.mode))).collect();

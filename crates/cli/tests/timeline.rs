@@ -81,6 +81,46 @@ fn records_of_a_log_server_are_read_with_and_without_structured_data() {
     }
 }
 
+/// A container can print what it likes and call itself what it likes: its records are not the guest's.
+#[test]
+fn a_record_of_another_origin_is_no_line_of_the_guest() {
+    let desk = Desk::new();
+    let record = |app: &str, data: &str, text: &str| {
+        format!("<14>1 2026-11-22T02:54:56.000042Z guest {app} - - {data} {text}\n")
+    };
+    let guest = r#"[meta sequenceId="7"][countersign@32473 origin="guest" unit="countersign-watch.service"]"#;
+    let container =
+        r#"[meta sequenceId="8"][countersign@32473 origin="container" id="ab" name="x\"\] origin=\"guest"]"#;
+    let failed = "countersign: stage=watch state=failed code=HPL13112E";
+    let log = [
+        record("countersignd", guest, "countersign: stage=watch state=start"),
+        record("countersignd", container, failed),
+        record("compose-web-1", container, failed),
+        record("compose-web-1", container, "a line of its own"),
+        record("countersignd", "-", failed),
+        record("countersignd", r#"[meta sequenceId="9"]"#, failed),
+        record("countersignd", guest, "countersign: stage=watch state=done ms=5"),
+    ];
+    let answer = timeline(&desk, log.concat().as_bytes());
+    assert_eq!(answer["stages"].as_array().unwrap().len(), 1, "{answer:#}");
+    assert_eq!((&answer["stages"][0]["state"], &answer["imitations"]), (&"done".into(), &2.into()));
+    let table = desk.answer(0, "timeline -", log.concat().as_bytes());
+    assert!(table.contains("records that look like the guest's own and are not: 2\n"), "{table}");
+    // The same in the JSON of a log server that keeps structured data.
+    let kept = |app: &str, data: &str, msg: &str| {
+        serde_json::json!({"time": "2026-11-22T02:54:56Z", "app": app, "data": data, "msg": msg}).to_string()
+            + "\n"
+    };
+    let log = [
+        kept("countersignd", guest, "countersign: stage=watch state=start"),
+        kept("countersignd", container, failed),
+        kept("countersignd", "-", failed),
+        kept("countersignd", guest, "countersign: stage=watch state=done ms=5"),
+    ];
+    let answer = timeline(&desk, log.concat().as_bytes());
+    assert_eq!((&answer["stages"][0]["state"], &answer["imitations"]), (&"done".into(), &1.into()));
+}
+
 #[test]
 fn a_picture_holds_no_markup_of_the_log_and_is_written_whole() {
     let desk = Desk::new();

@@ -40,11 +40,14 @@ impl Report for Linux {
 
 /// The way that events take on a machine with these paths; process 1 comes before the journal.
 pub(super) fn events(paths: &Paths) -> Way {
+    way(paths, std::process::id() == 1)
+}
+
+fn way(paths: &Paths, before_the_journal: bool) -> Way {
     let console = Console { path: paths.dev.join("console") };
-    let kernel_log = KernelLog { path: paths.dev.join("kmsg") };
-    let log = match std::process::id() {
-        1 => Log::Kernel(kernel_log),
-        _ => Log::Journal(journal::Journal::new(&paths.run), kernel_log),
+    let log = match before_the_journal {
+        true => Log::Kernel(KernelLog { path: paths.dev.join("kmsg") }),
+        false => Log::Journal(journal::Journal::new(&paths.run)),
     };
     Way::new(Subscriber::new(console, log))
 }
@@ -66,19 +69,16 @@ impl Console {
 #[derive(Debug)]
 enum Log {
     Kernel(KernelLog),
-    /// The kernel's takes what the journal does not, so that nothing is lost where journald is started again.
-    Journal(journal::Journal, KernelLog),
+    /// Never the kernel's as well: anybody who is root may write there, so what looks like ours in it is not.
+    Journal(journal::Journal),
 }
 
 impl Log {
     fn write(&self, said: &Said) {
         match self {
             Log::Kernel(kernel) => kernel.write(said),
-            Log::Journal(journal, kernel) => {
-                if journal.write(said).is_err() {
-                    kernel.write(said);
-                }
-            }
+            // Where nobody takes it now, the console has it.
+            Log::Journal(journal) => drop(journal.write(said)),
         }
     }
 }
@@ -149,10 +149,14 @@ mod tests {
         for name in ["console", "kmsg"] {
             std::fs::write(dev.path().join(name), "").unwrap();
         }
-        Linux::with_paths(Paths { dev: dev.path().into(), run: dev.path().into(), ..Paths::default() })
-            .line(priority, text);
+        event::emit(&initramfs(dev.path()), &Event { priority, text: text.into(), ..Event::default() });
         let read = |name| std::fs::read_to_string(dev.path().join(name)).unwrap();
         (read("console"), read("kmsg"))
+    }
+
+    /// As process 1 of the initramfs, with devices in this folder.
+    fn initramfs(dev: &Path) -> Way {
+        way(&Paths { dev: dev.into(), ..Paths::default() }, true)
     }
 
     #[test]
@@ -170,13 +174,12 @@ mod tests {
         for name in ["console", "kmsg"] {
             std::fs::write(dev.path().join(name), "").unwrap();
         }
-        let machine =
-            Linux::with_paths(Paths { dev: dev.path().into(), run: dev.path().into(), ..Paths::default() });
-        machine.tell(&Event {
+        let event = Event {
             text: "mounted at /a\nb".into(),
             console: Some("mounted\nthere".into()),
             ..Event::default()
-        });
+        };
+        event::emit(&initramfs(dev.path()), &event);
         let read = |name| std::fs::read_to_string(dev.path().join(name)).unwrap();
         assert_eq!(read("console"), "mounted there\n");
         assert_eq!(read("kmsg"), "<6>countersignd: mounted at /a b\n");

@@ -9,8 +9,10 @@
 
 use countersign_plan::forwarding::entry::{Entry, MESSAGE_BYTES, Malformed, Parser};
 use countersign_plan::forwarding::lines::{LINES, Lines};
-use countersign_plan::forwarding::singles::{Batch, Source};
+use countersign_plan::forwarding::origin::{Source, Told};
+use countersign_plan::forwarding::singles::{Batch, Tagged};
 use countersign_plan::forwarding::syslog;
+use countersign_plan::guest_os::handover::Identity;
 use libfuzzer_sys::fuzz_target;
 
 /// Of any value but the message, in bytes.
@@ -63,18 +65,23 @@ fn bounded(entry: &Entry) {
     assert!(entry.severity.is_none_or(|severity| severity < 8) && entry.facility.is_none_or(|f| f < 24));
 }
 
-fn framed(entry: &Entry, number: u64) {
+fn framed(entry: &Entry, number: u64, source: Source<'_>) {
     let mut frame = Vec::new();
-    syslog::frame(entry, Some(number), "guest", &mut frame);
+    syslog::frame(entry, Some(number), source, &mut frame);
     let space = frame.iter().position(|byte| *byte == b' ').expect("a length");
     let length: usize = std::str::from_utf8(&frame[..space]).expect("digits").parse().expect("a length");
     let record = &frame[space + 1..];
     assert_eq!(length, record.len());
-    // Six fields without a space, the structured data with one.
+    // Six fields without a space, then structured data.
+    let element = Told::of(entry, source).element(source.identity.enterprise);
+    let data = format!("[meta sequenceId=\"{number}\"]{element} ");
     let mut spaces = (0..record.len()).filter(|at| record[*at] == b' ');
-    let (header, message) = record.split_at(spaces.nth(7).expect("a header") + 1);
+    let (header, message) = record.split_at(spaces.nth(5).expect("a header") + 1 + data.len());
     assert!(header.starts_with(b"<") && header.iter().all(|byte| matches!(byte, b' '..=b'~')));
-    assert!(header.ends_with(format!(" - [meta sequenceId=\"{number}\"] ").as_bytes()));
+    assert!(header.ends_with(data.as_bytes()));
+    // No value ends before its quotation mark.
+    let values = element.replace(r"\\", "").replace(r"\]", "").replace("\\\"", "");
+    assert!(values.matches(']').count() == 1 && values.matches('"').count().is_multiple_of(2));
     let whole = entry.message.strip_suffix(b"\n").unwrap_or(&entry.message);
     if entry.message_length <= MESSAGE_BYTES as u64 {
         // UTF-8 with more than ASCII in it has a mark; bytes that are no UTF-8 have none, even if they begin like one.
@@ -92,13 +99,14 @@ fuzz_target!(|input: &[u8]| {
     assert!(read == entries(bytes, bytes.len().max(1)));
     let (found, _) = read;
     let tags = ["tag".to_owned()];
-    let source = Source { hostname: "guest", tags: &tags };
+    let identity = Identity { enterprise: 32473, contract: "c0ffee".to_owned(), signer: None };
+    let source = Source { hostname: "guest", identity: &identity, began: 1 << 20 };
     let mut batch = Batch::default();
     let records = joined(&found);
     for (entry, number) in records.iter().zip(1..) {
         bounded(entry);
-        framed(entry, number);
-        batch.push(entry, Some(number), source);
+        framed(entry, number, source);
+        batch.push(entry, Some(number), Tagged { source, tags: &tags });
     }
     let request: Vec<serde_json::Value> =
         serde_json::from_slice(&batch.body(0..batch.len())).expect("an array");

@@ -56,8 +56,8 @@ pub(crate) struct Record {
 
 impl Record {
     pub(crate) fn sequence(&self) -> u64 {
-        let digits: String = self.sequence.chars().filter(char::is_ascii_digit).collect();
-        digits.parse().unwrap()
+        let value = self.sequence.split_once("sequenceId=\"").map_or(&*self.sequence, |(_, rest)| rest);
+        value.split('"').next().unwrap().parse().unwrap()
     }
 }
 

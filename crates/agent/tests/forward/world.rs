@@ -224,7 +224,9 @@ impl World {
     /// The same for any log server.
     pub(crate) fn plan_log(&self, log: serde_json::Value) {
         let plan = serde_json::json!({
-            "version": "1", "hostname": "guest", "network_config": false, "images": [], "registries": null,
+            "version": "1", "hostname": "guest",
+            "identity": {"enterprise": 32473, "contract": "c0ffee", "signer": null},
+            "network_config": false, "images": [], "registries": null,
             "workload": "nothing", "log": log,
         });
         fs::write("/run/countersign/plan.json", plan.to_string()).unwrap();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use countersign_contract::code::Severity;
+use countersign_plan::forwarding::origin::Source;
 use countersign_plan::forwarding::own;
 use countersign_plan::forwarding::singles::Batch;
 use countersign_plan::forwarding::syslog;
@@ -24,6 +25,11 @@ pub(super) fn syslog_server(plan: &GuestPlan) -> Option<LogTarget> {
         }),
         LogService::LogRouter { .. } => None,
     }
+}
+
+/// What the records of a guest have in common; `began` is when the forwarder began, microseconds since the kernel started.
+pub(super) fn source(plan: &GuestPlan, began: u64) -> Source<'_> {
+    Source { hostname: &plan.hostname, identity: &plan.identity, began }
 }
 
 /// Sends the first record, which may take this long.
@@ -49,7 +55,7 @@ pub(super) fn send<S: GuestOs>(
     if let Some(target) = syslog_server(plan) {
         let frame = |line: &&str| {
             let mut frame = Vec::new();
-            syslog::frame(&own::entry(severity, now, line), None, &plan.hostname, &mut frame);
+            syslog::frame(&own::entry(severity, now, line), None, source(plan, 0), &mut frame);
             frame
         };
         let frames: Vec<Vec<u8>> = lines.iter().map(frame).collect();
@@ -58,7 +64,7 @@ pub(super) fn send<S: GuestOs>(
     if let Some(mut router) = LogRouter::of(system, plan)? {
         let mut batch = Batch::default();
         for line in lines {
-            batch.push(&own::entry(severity, now, line), None, router.source());
+            batch.push(&own::entry(severity, now, line), None, router.source(0));
         }
         router.send_whole(&batch, timeout)?;
     }

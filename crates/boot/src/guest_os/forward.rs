@@ -9,6 +9,7 @@
 //!
 //! Asked to end, it reads the journal to its end first, as long as that takes no more than [`LAST`].
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use countersign_contract::code::Code;
@@ -74,9 +75,12 @@ pub(super) fn run<S: GuestOs, F: Forwarder>(
     plan: &GuestPlan,
     forwarder: &mut F,
 ) -> Result<(), Failure> {
-    let kept = system.note(FORWARDED).ok();
-    let kept: Forwarded = kept.and_then(|kept| serde_json::from_slice(&kept).ok()).unwrap_or_default();
-    let sink = Sink::of(system, plan).map_err(|trouble| failed(trouble.code(), trouble))?;
+    let kept = match system.note(FORWARDED) {
+        Ok(kept) => serde_json::from_slice(&kept).unwrap_or_default(),
+        Err(error) if error.kind() == ErrorKind::NotFound => first(system)?,
+        Err(_) => Forwarded::default(),
+    };
+    let sink = Sink::of(system, plan, kept.began).map_err(|trouble| failed(trouble.code(), trouble))?;
     let mut forwarding = Forwarding {
         system,
         forwarder,
@@ -93,6 +97,15 @@ pub(super) fn run<S: GuestOs, F: Forwarder>(
     forwarding.open(Behind::Confirmed)?;
     forwarding.forwarder.ready();
     forwarding.until_ended()
+}
+
+/// What the first forwarder of a boot begins with. It says so before anything of the workload is started.
+fn first<S: GuestOs>(system: &S) -> Result<Forwarded, Failure> {
+    let began = u64::try_from(system.uptime().as_micros()).unwrap_or(u64::MAX);
+    let kept = Forwarded { began, ..Forwarded::default() };
+    let text = serde_json::to_vec(&kept).map_err(|error| failed(Code::HandoverFailed, error))?;
+    system.keep_note(FORWARDED, &text).map_err(|error| failed(Code::HandoverFailed, error))?;
+    Ok(kept)
 }
 
 /// Where reading goes on.
@@ -277,7 +290,8 @@ impl<S: GuestOs, F: Forwarder> Forwarding<'_, S, F> {
         let confirmed = self.ledger.confirmed().clone();
         self.forwarder.status(&format!("the log server has everything up to record {}", confirmed.record));
         let unfinished = self.lines.held().to_vec();
-        self.keep(Forwarded { confirmed, unfinished, waiting_since: None, reason: None })?;
+        let began = self.kept.began;
+        self.keep(Forwarded { confirmed, unfinished, waiting_since: None, reason: None, began })?;
         Ok(())
     }
 

@@ -11,11 +11,13 @@ use countersign_contract::code::Severity;
 use countersign_crypto::secret::ApiKey;
 use countersign_plan::forwarding::iam::{self, Token};
 use countersign_plan::forwarding::own;
-use countersign_plan::forwarding::singles::{self, Batch, Source};
+use countersign_plan::forwarding::singles::{self, Batch, Tagged};
 use countersign_plan::forwarding::trouble::Trouble;
 use countersign_plan::forwarding::verdict::Verdict;
 use countersign_plan::guest_os::handover::{GuestPlan, Iam, LogService};
 use countersign_ports::guest_os::{ConnectionError, GuestOs, Post};
+
+use super::delivery;
 
 /// The log router of a plan.
 #[derive(Debug)]
@@ -41,9 +43,9 @@ impl<'p, S: GuestOs> LogRouter<'p, S> {
         Ok(Some(LogRouter { system, plan, api_key, iam, tags, token: None }))
     }
 
-    /// What its records have in common.
-    pub(super) fn source(&self) -> Source<'p> {
-        Source { hostname: &self.plan.hostname, tags: self.tags }
+    /// What its records have in common; `began` is when the forwarder began.
+    pub(super) fn source(&self, began: u64) -> Tagged<'p> {
+        Tagged { source: delivery::source(self.plan, began), tags: self.tags }
     }
 
     /// Sends a batch in one request, which may take this long.
@@ -78,7 +80,7 @@ impl<'p, S: GuestOs> LogRouter<'p, S> {
                 Err(Trouble::Refused) => {
                     let mut known = Batch::default();
                     let probe = own::entry(Severity::Info, self.system.unix_time(), own::PROBE);
-                    known.push(&probe, None, self.source());
+                    known.push(&probe, None, self.source(0));
                     self.post(&known.body(0..known.len()), deadline)?;
                     dropped += 1;
                 }

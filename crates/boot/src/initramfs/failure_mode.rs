@@ -21,7 +21,7 @@ use countersign_contract::cidata::network_config::NetworkConfig;
 use countersign_contract::code::Code;
 use countersign_contract::envelope::SectionTree;
 use countersign_contract::model::log_server;
-use countersign_plan::guest_os::handover::{CAUSE, FOLDER};
+use countersign_plan::guest_os::handover::{CAUSE, FOLDER, Identity};
 use countersign_plan::guest_os::image::ImageManifest;
 use countersign_plan::guest_os::render::{Guest, render_report};
 use countersign_ports::{Initramfs, Priority};
@@ -45,6 +45,7 @@ const TARGET: &str = "--unit=countersign-failed.target";
 pub(super) struct FailureMode {
     manifest: ImageManifest,
     hostname: String,
+    identity: Identity,
     network: Option<NetworkConfig>,
     /// `env` without anything but what says where the log goes.
     logging: SectionTree,
@@ -57,6 +58,8 @@ impl FailureMode {
         Some(FailureMode {
             manifest: origins.ready.manifest.clone(),
             hostname: origins.hostname.clone(),
+            // Nobody has verified a signature yet.
+            identity: origins.identity(None),
             network: origins.network.clone(),
             logging: unsealed.env.as_ref()?.log_part(),
         })
@@ -81,6 +84,7 @@ impl FailureMode {
         let guest = Guest {
             version: &self.manifest.version,
             hostname: &self.hostname,
+            identity: &self.identity,
             network: self.network.as_ref(),
         };
         let start = || -> Result<(), String> {

@@ -25,6 +25,9 @@ const WAIT: Duration = Duration::from_secs(30);
 /// Bytes up to the end of the descriptor that carries the label (ECMA-119 section 8.4).
 const DESCRIPTOR_END: usize = 17 * 2048;
 
+/// What the attestation record calls the contract.
+pub(super) const USER_DATA: &str = "cidata/user-data";
+
 /// What the contract disk held.
 #[derive(Debug)]
 pub(super) struct Located {
@@ -82,7 +85,7 @@ impl Ready {
             let mut digests = vec![("/dev/disk/by-label/cidata".to_owned(), digest::sha256_hex(&image))];
             let named = [
                 ("cidata/meta-data", files.meta_data),
-                ("cidata/user-data", Some(user_data)),
+                (USER_DATA, Some(user_data)),
                 ("cidata/vendor-data", files.vendor_data),
                 ("cidata/network-config", files.network_config),
             ];

@@ -3,13 +3,14 @@
 use countersign_contract::cidata::network_config::NetworkConfig;
 use countersign_contract::envelope::Envelope;
 use countersign_contract::refusal::Finding;
+use countersign_plan::guest_os::handover::Identity;
 use countersign_ports::Initramfs;
 
 use crate::failure::Failure;
 use crate::log::{Log, Summary};
 use crate::stage::Stage;
 
-use super::locate::Located;
+use super::locate::{Located, USER_DATA};
 use super::preflight::Ready;
 
 /// What is carried through all stages up to `attest`.
@@ -19,6 +20,18 @@ pub(super) struct Origins {
     pub(super) hostname: String,
     pub(super) network: Option<NetworkConfig>,
     pub(super) digests: Vec<(String, String)>,
+}
+
+impl Origins {
+    /// What stands in the guest's own log records; `signer` is the fingerprint of the key that signed the contract.
+    pub(super) fn identity(&self, signer: Option<&str>) -> Identity {
+        let contract = self.digests.iter().find(|(name, _)| name == USER_DATA);
+        Identity {
+            enterprise: self.ready.manifest.enterprise,
+            contract: contract.map(|(_, digest)| digest.clone()).unwrap_or_default(),
+            signer: signer.map(str::to_owned),
+        }
+    }
 }
 
 /// A contract taken apart.

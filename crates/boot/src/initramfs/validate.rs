@@ -54,10 +54,12 @@ impl Verified {
             let Verified { origins, digests: contract_digests, signer, mut watch, sections, veiled } = self;
             let unsaid = || Failure::unsaid(Stage::Validate, Code::ContractInvalid, UNUSABLE);
             let Sections { workload, env, auditor } = sections.ok_or_else(unsaid)?;
+            let identity = origins.identity(signer.fingerprint());
             let manifest = origins.ready.manifest;
             let guest = Guest {
                 version: &manifest.version,
                 hostname: &origins.hostname,
+                identity: &identity,
                 network: origins.network.as_ref(),
             };
             // A warning names a field, which would tell what an unsigned old token holds.

@@ -9,7 +9,7 @@ use countersign_ports::guest_os::ConnectionError;
 use countersign_rehearsal::Rehearsal;
 
 use crate::support::canaries::assert_silent;
-use crate::support::guest_os::{booted, verb};
+use crate::support::guest_os::{booted, own_text, verb};
 
 const ENDED: &str = "HPL10000E: the boot failed and the guest powers off";
 
@@ -20,7 +20,7 @@ fn told(machine: &Rehearsal) -> Vec<String> {
         .iter()
         .map(|record| {
             assert!(record.contains(" <27>1 "), "{record}");
-            record.split_once(" guest countersignd - - - ").unwrap().1.to_owned()
+            own_text(record).to_owned()
         })
         .collect()
 }

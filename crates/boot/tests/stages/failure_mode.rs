@@ -9,7 +9,7 @@ use countersign_rehearsal::Rehearsal;
 use serde_json::Value;
 
 use crate::support::canaries::assert_silent;
-use crate::support::guest_os::verb;
+use crate::support::guest_os::{own_text, verb};
 use crate::support::keys::keys;
 use crate::support::machine::Boot;
 use crate::support::machine::{machine_with_volume, machine_without_volume};
@@ -26,7 +26,7 @@ fn told(machine: &Rehearsal, stage: Stage, code: Code) -> (Boot, Vec<String>) {
         assert_eq!(run.result, Ok(()), "{}", run.said());
         assert_silent(&run);
     }
-    let text = |record: &String| record.split_once(" countersignd - - - ").unwrap().1.to_owned();
+    let text = |record: &String| own_text(record).to_owned();
     let records = machine.records().iter().map(text).collect();
     (boot, records)
 }

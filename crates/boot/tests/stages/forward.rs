@@ -21,6 +21,9 @@ use crate::support::guest_os::booted;
 
 const STATE: &str = "/run/countersign/forward.json";
 
+/// When the forwarder of these tests begins: the double's machine is up for a second.
+pub(crate) const BEGAN: u64 = 1_000_000;
+
 /// A journal of numbered entries, a server, and a script of what happens while the forwarder waits.
 pub(crate) struct Ends<'m> {
     machine: &'m Rehearsal,
@@ -265,7 +268,7 @@ fn the_whole_journal_goes_out_and_counts_when_the_conversation_has_ended() {
     assert_eq!(ends.waits[1], Duration::MAX);
     assert_eq!(ends.ready, 1);
     let confirmed = Position { cursor: Some("c510".into()), number: 510, record: 510 };
-    assert_eq!(ends.state(), Forwarded { confirmed, ..Forwarded::default() });
+    assert_eq!(ends.state(), Forwarded { confirmed, began: BEGAN, ..Forwarded::default() });
 }
 
 #[test]
@@ -320,7 +323,7 @@ fn a_server_that_is_away_is_asked_ever_more_rarely_and_the_daemon_can_see_why() 
     assert_eq!(ends.run(), Ok(()));
     assert!(ends.confirmed.is_empty() && ends.in_vain.is_empty());
     let reason = Some("expected the log server to accept a connection".to_owned());
-    let expected = Forwarded { waiting_since: Some(5), reason, ..Forwarded::default() };
+    let expected = Forwarded { waiting_since: Some(5), reason, began: BEGAN, ..Forwarded::default() };
     assert_eq!(ends.state(), expected);
     // Once it has been asked to end, it tries for 15 s.
     assert_eq!(machine.uptime() - before, Duration::from_secs(1 + 15));

@@ -8,7 +8,7 @@ use countersign_ports::guest_os::GuestFiles;
 use countersign_ports::guest_os::{Arrival, ConnectionError, Ending};
 use countersign_rehearsal::Rehearsal;
 
-use crate::forward::{Ends, Step};
+use crate::forward::{BEGAN, Ends, Step};
 use crate::support::guest_os::booted;
 
 /// The first parts of two containers' lines.
@@ -45,7 +45,7 @@ fn a_line_in_parts_is_one_record_and_takes_one_number() {
     assert_eq!(ends.run(), Ok(()));
     assert_eq!(ends.messages, expected(1));
     let confirmed = Position { cursor: Some("c9".into()), number: 9, record: 6 };
-    assert_eq!(ends.state(), Forwarded { confirmed, ..Forwarded::default() });
+    assert_eq!(ends.state(), Forwarded { confirmed, began: BEGAN, ..Forwarded::default() });
     assert!(!machine.lines().iter().any(|(_, line)| line.contains("HPL01123W")));
 }
 

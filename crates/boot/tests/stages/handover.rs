@@ -63,9 +63,14 @@ fn a_file_of_the_archive_that_cannot_be_written_is_not_named() {
 fn the_plan_names_what_the_guest_os_has_to_do() {
     let boot = boot(&machine(&Contract::good()));
     let plan: Value = serde_json::from_str(&boot.file("/run/countersign/plan.json")).unwrap();
+    let transcript: Value = serde_json::from_str(&boot.file("/run/countersign/transcript.json")).unwrap();
+    let record = transcript["record"].as_str().unwrap();
+    let digest = |name: &str| record.lines().find_map(|line| line.strip_suffix(name)).unwrap().to_owned();
+    let (contract, signer) = (digest(" cidata/user-data"), digest(" signingKey"));
     let expected = serde_json::json!({
         "version": "0.1.0",
         "hostname": "guest",
+        "identity": { "enterprise": 32473, "contract": contract, "signer": signer },
         "network_config": false,
         "log": {
             "hostname": "logs.example.org",

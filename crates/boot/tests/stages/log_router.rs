@@ -7,7 +7,7 @@ use countersign_boot::guest_os::Verb;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
 use countersign_ports::Clock;
-use countersign_ports::guest_os::ConnectionError;
+use countersign_ports::guest_os::{ConnectionError, Notes};
 use countersign_rehearsal::{PlayedAnswer, Posted, Rehearsal};
 use serde_json::{Value, json};
 
@@ -111,9 +111,12 @@ fn the_first_record_goes_out_with_a_token_for_the_key() {
     assert_eq!(posts[1].1.as_deref(), Some("token-1"));
     let records = records(&posts[1]);
     let now = u64::try_from(machine.unix_time()).unwrap();
+    let plan: Value = serde_json::from_slice(&machine.note("plan.json").unwrap()).unwrap();
+    let [contract, signer] = ["contract", "signer"].map(|name| plan["identity"][name].clone());
     let text = json!({
         "MESSAGE": "authentication probe", "PRIORITY": "6", "SYSLOG_FACILITY": "3",
-        "SYSLOG_IDENTIFIER": "countersignd", "_HOSTNAME": "guest", "tags": ["blue"]
+        "SYSLOG_IDENTIFIER": "countersignd", "_HOSTNAME": "guest", "tags": ["blue"],
+        "countersign": {"origin": "guest", "contract": contract, "signer": signer}
     });
     let expected = json!([{
         "applicationName": "guest", "subsystemName": "countersignd", "computerName": "guest", "severity": 3,

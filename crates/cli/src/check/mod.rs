@@ -24,7 +24,7 @@ use countersign_contract::refusal::Finding;
 use countersign_contract::schema;
 use countersign_crypto::image_key::ImageKey;
 use countersign_crypto::secret::SectionText;
-use countersign_plan::guest_os::handover::GuestPlan;
+use countersign_plan::guest_os::handover::{GuestPlan, Identity};
 use countersign_plan::guest_os::image::Unsigned;
 use countersign_plan::guest_os::render::{Guest, RenderRefusal, Rendered};
 use countersign_plan::report::stage::Stage;
@@ -293,7 +293,9 @@ impl Progress {
                 return (None, None);
             }
         };
-        let guest = Guest { version: env!("CARGO_PKG_VERSION"), hostname: "guest", network: None };
+        let identity = Identity::default();
+        let version = env!("CARGO_PKG_VERSION");
+        let guest = Guest { version, hostname: "guest", identity: &identity, network: None };
         let judgement = match Judgement::of(workload, env, signer, guest) {
             Ok(judgement) => judgement,
             Err(findings) => {

@@ -1,9 +1,14 @@
 //! A boot out of a log: the lines of a console, or records as a log server stored them.
 //!
 //! Forms: the plain line; RFC 5424 (`<14>1 TIME HOST countersignd …`); rsyslog's file format
-//! (`TIME HOST countersignd: …`); a JSON object a line with `app`, `msg` and `time`. What the initramfs said reaches a
+//! (`TIME HOST countersignd: …`); a JSON object a line with `app`, `msg`, `time` and, where it was kept, `data`, the
+//! structured data. A record that says its origin ([`countersign_plan::forwarding::origin`]) is the guest's if that says so;
+//! one of another origin that looks like the guest's is counted as an imitation. In a log with any such record, one without
+//! is nobody's. What the initramfs said reaches a
 //! journal all at once, so the times of a record are no measure of it. A stage begins where the line before it ended,
 //! or later by the difference of their records' times; it lasts as long as its own line says.
+
+use std::borrow::Cow;
 
 use countersign_plan::report::stage::Stage;
 use serde::Deserialize;
@@ -12,6 +17,12 @@ use super::{Bar, Origin, State, Timeline, code, tame};
 
 /// What a stage line begins with, after whatever a terminal put before it.
 const MARKER: &str = "countersign: stage=";
+
+/// The name of the guest's own records.
+const NAME: &str = "countersignd";
+
+/// What begins the origin in a record's structured data.
+const ORIGIN: &str = " origin=\"";
 
 /// Bytes of the longest line that is looked at; a record of countersignd has less than 16 KiB.
 const LINE: usize = 64 << 10;
@@ -23,27 +34,44 @@ struct Record {
     time: String,
     app: String,
     msg: String,
+    #[serde(default)]
+    data: String,
+}
+
+/// A record, as far as it matters here.
+struct Found<'l> {
+    time: Option<i64>,
+    /// Its structured data; none in a form that has none.
+    data: Option<Cow<'l, str>>,
+    /// Whether its name is ours.
+    named: bool,
+    message: Cow<'l, str>,
+}
+
+impl Found<'_> {
+    /// The origin that its structured data names.
+    fn origin(&self) -> Option<&str> {
+        let (_, element) = self.data.as_ref()?.split_once("[countersign@")?;
+        element.split_once(ORIGIN)?.1.split('"').next()
+    }
 }
 
 /// The last boot in the text.
 pub(super) fn read(text: &str) -> Timeline {
     let mut reader = Reader { timeline: Timeline::new(Origin::FirstStage), clock: 0, time: None, open: None };
-    for line in text.lines().filter(|line| line.len() <= LINE) {
-        if line.starts_with('{') {
-            if let Ok(record) = serde_json::from_str::<Record>(line)
-                && record.app == "countersignd"
-            {
-                reader.line(time(&record.time), &record.msg);
-            }
-        } else if let Some((time, message)) = message(line) {
-            reader.line(time, message);
-        }
-    }
+    let records = || text.lines().filter(|line| line.len() <= LINE).filter_map(found);
+    let tells = records().any(|record| record.origin().is_some());
+    records().for_each(|record| reader.record(&record, tells));
     reader.finish()
 }
 
-/// Time and message of a line of text; nothing where another program wrote it.
-fn message(line: &str) -> Option<(Option<i64>, &str)> {
+/// What a line of text is.
+fn found(line: &str) -> Option<Found<'_>> {
+    if line.starts_with('{') {
+        let Record { time: stamp, app, msg, data } = serde_json::from_str(line).ok()?;
+        let (time, data, message) = (time(&stamp), Some(data.into()), msg.into());
+        return Some(Found { time, data, named: app == NAME, message });
+    }
     let (header, rfc5424) = match line.strip_prefix('<').and_then(|rest| rest.split_once(">1 ")) {
         Some((priority, rest)) if priority.bytes().all(|b| b.is_ascii_digit()) => (rest, true),
         _ => (line, false),
@@ -51,21 +79,40 @@ fn message(line: &str) -> Option<(Option<i64>, &str)> {
     let mut words = header.splitn(4, ' ');
     let stamp = words.next().and_then(time);
     if stamp.is_none() && !rfc5424 {
-        return Some((None, line));
+        // A console's.
+        return Some(Found { time: None, data: None, named: true, message: line.into() });
     }
     let (_host, app, rest) = (words.next()?, words.next()?, words.next()?);
-    if app.trim_end_matches(':').split('[').next() != Some("countersignd") {
-        return None;
-    }
-    let rest = if rfc5424 {
-        // Process, message id, structured data: none, or one element without a bracket in it.
+    let named = app.trim_end_matches(':').split('[').next() == Some(NAME);
+    let (data, rest) = if rfc5424 {
+        // Behind process and message id: none, or elements one behind the other.
         let rest = rest.splitn(3, ' ').nth(2)?;
-        let element = rest.starts_with('[').then(|| rest.find("] ")).flatten();
-        element.map_or_else(|| rest.split_once(' ').map(|(_, rest)| rest), |end| Some(&rest[end + 2..]))?
+        match elements(rest) {
+            0 => (None, rest.split_once(' ')?.1),
+            length => (Some(rest[..length].into()), &rest[length..]),
+        }
     } else {
-        rest
+        (None, rest)
     };
-    Some((stamp, rest.trim_start_matches('\u{feff}').trim_start()))
+    let message = rest.trim_start().trim_start_matches('\u{feff}').trim_start();
+    Some(Found { time: stamp, data, named, message: message.into() })
+}
+
+/// Bytes of the elements of structured data at the start of a text (RFC 5424 section 6.3).
+fn elements(text: &str) -> usize {
+    let (mut quoted, mut escaped, mut open, mut end) = (false, false, false, 0);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' if open => quoted = !quoted,
+            b'[' if !open => open = true,
+            b']' if open && !quoted => (open, end) = (false, at + 1),
+            _ if !open => break,
+            _ => {}
+        }
+    }
+    end
 }
 
 /// Milliseconds since 1970 of an RFC 3339 time.
@@ -109,6 +156,19 @@ struct Reader {
 }
 
 impl Reader {
+    /// A record, in a log that tells origins or does not.
+    fn record(&mut self, found: &Found<'_>, tells: bool) {
+        let message = &found.message;
+        match found.origin() {
+            Some("guest") => self.line(found.time, message),
+            Some(_) if found.named || message.contains(MARKER) || code(message).is_some() => {
+                self.timeline.imitations += 1;
+            }
+            None if found.named && !tells => self.line(found.time, message),
+            _ => {}
+        }
+    }
+
     fn line(&mut self, time: Option<i64>, message: &str) {
         if let Some(at) = message.find(MARKER) {
             self.stage(time, &message[at + MARKER.len()..]);

@@ -86,11 +86,13 @@ struct Timeline {
     warnings: Vec<Mark>,
     /// Stages and warnings that are too many to be shown.
     omitted: usize,
+    /// Records that look like the guest's own and are of another origin.
+    imitations: usize,
 }
 
 impl Timeline {
     fn new(origin: Origin) -> Timeline {
-        Timeline { origin, boots: 1, stages: Vec::new(), warnings: Vec::new(), omitted: 0 }
+        Timeline { origin, boots: 1, stages: Vec::new(), warnings: Vec::new(), omitted: 0, imitations: 0 }
     }
 
     fn bar(&mut self, mut bar: Bar) {

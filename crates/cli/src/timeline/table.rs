@@ -59,5 +59,8 @@ pub(super) fn notes(timeline: &Timeline) -> Vec<String> {
     if timeline.omitted > 0 {
         notes.push(format!("{} further stages or warnings are left out", timeline.omitted));
     }
+    if timeline.imitations > 0 {
+        notes.push(format!("records that look like the guest's own and are not: {}", timeline.imitations));
+    }
     notes
 }

@@ -18,7 +18,8 @@ const NAME_BYTES: usize = 64;
 
 /// Fields to ask `journalctl` for; it adds the cursor, the times and the number by itself.
 pub const FIELDS: &str = "MESSAGE,PRIORITY,SYSLOG_FACILITY,SYSLOG_IDENTIFIER,SYSLOG_PID,_COMM,_PID,CONTAINER_NAME,\
-                          CONTAINER_ID,CONTAINER_PARTIAL_MESSAGE,IMAGE_NAME";
+                          CONTAINER_ID,CONTAINER_PARTIAL_MESSAGE,IMAGE_NAME,_TRANSPORT,_SYSTEMD_UNIT,_EXE,\
+                          _SOURCE_MONOTONIC_TIMESTAMP";
 
 /// What of an entry of the journal concerns the log server.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +65,20 @@ pub struct Entry {
     /// Process id of who wrote the entry, as the kernel knows it.
     #[serde(with = "bytes")]
     pub writer: Vec<u8>,
+    /// How journald got it: `journal`, `stdout`, `syslog`, `kernel`, …
+    #[serde(with = "bytes")]
+    pub transport: Vec<u8>,
+    /// Unit of who wrote it, as journald knows it.
+    #[serde(with = "bytes")]
+    pub unit: Vec<u8>,
+    /// Path of the program that wrote it, as journald knows it.
+    #[serde(with = "bytes")]
+    pub program: Vec<u8>,
+    /// When the kernel took it into its log, microseconds since it started, by the kernel's own word.
+    pub kernel_time: Option<u64>,
+    /// Made here, in no journal.
+    #[serde(default)]
+    pub own: bool,
 }
 
 /// Bytes that are mostly text, as a string: each byte is the character of that number.
@@ -105,6 +120,10 @@ enum Field {
     Message,
     Partial,
     Writer,
+    Transport,
+    Unit,
+    Program,
+    KernelTime,
     Other,
 }
 
@@ -126,6 +145,10 @@ impl Field {
             b"MESSAGE" => Field::Message,
             b"CONTAINER_PARTIAL_MESSAGE" => Field::Partial,
             b"_PID" => Field::Writer,
+            b"_TRANSPORT" => Field::Transport,
+            b"_SYSTEMD_UNIT" => Field::Unit,
+            b"_EXE" => Field::Program,
+            b"_SOURCE_MONOTONIC_TIMESTAMP" => Field::KernelTime,
             _ => Field::Other,
         }
     }
@@ -296,6 +319,10 @@ impl Parser {
             Field::Process => first(&mut entry.process),
             Field::Partial => entry.partial |= value == b"true",
             Field::Writer => first(&mut entry.writer),
+            Field::Transport => first(&mut entry.transport),
+            Field::Unit => first(&mut entry.unit),
+            Field::Program => first(&mut entry.program),
+            Field::KernelTime => entry.kernel_time = entry.kernel_time.or_else(number),
             Field::Message if !self.message => {
                 self.message = true;
                 entry.message = value;

@@ -62,6 +62,10 @@ pub struct Forwarded {
     pub waiting_since: Option<u64>,
     /// Why the log server does not take them.
     pub reason: Option<String>,
+    /// When the first forwarder of this boot began, microseconds since the kernel started: before anything of the
+    /// workload.
+    #[serde(default)]
+    pub began: u64,
 }
 
 /// What is known of the log server's side.

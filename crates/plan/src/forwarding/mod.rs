@@ -8,6 +8,7 @@ pub mod entry;
 pub mod iam;
 pub mod ledger;
 pub mod lines;
+pub mod origin;
 pub mod own;
 pub mod singles;
 pub mod syslog;

@@ -10,17 +10,19 @@
 //! | `subsystemName` | the container's name, else the program's |
 //! | `severity` | 6 critical for 0 to 2 of syslog, 5 error, 4 warning, 3 info for notice and info, 1 debug |
 //! | `timestamp`, `hiResTimestamp` | when journald took it: milliseconds, and nanoseconds as a string, since 1970 |
-//! | `text` | the fields of the journal under their names (`MESSAGE`, `PRIORITY`, `SYSLOG_FACILITY`, `SYSLOG_IDENTIFIER`, `SYSLOG_PID`, `_HOSTNAME`, `CONTAINER_NAME`, `CONTAINER_ID`, `IMAGE_NAME`), `tags` of the contract, `sequenceId` as syslog has it |
+//! | `text` | the fields of the journal under their names (`MESSAGE`, `PRIORITY`, `SYSLOG_FACILITY`, `SYSLOG_IDENTIFIER`, `SYSLOG_PID`, `_HOSTNAME`, `CONTAINER_NAME`, `CONTAINER_ID`, `IMAGE_NAME`), `tags` of the contract, `sequenceId` as syslog has it; `countersign`: who wrote it, `origin` and the rest of [`super::origin`] as members |
 //!
 //! A message that does not fit into one record goes out in several, `part` 1/3, 2/3, 3/3 under one `sequenceId`. JSON is
 //! Unicode: bytes that are no UTF-8 become U+FFFD.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::Serialize;
 
 use super::entry::{Entry, MESSAGE_BYTES};
+use super::origin::{Source, Told};
 
 /// Path of the ingestion address.
 pub const PATH: &str = "/logs/v1/singles";
@@ -34,9 +36,9 @@ const NOTICE: u8 = 5;
 
 /// What all records of a guest have in common.
 #[derive(Debug, Clone, Copy)]
-pub struct Source<'s> {
-    /// The guest's host name.
-    pub hostname: &'s str,
+pub struct Tagged<'s> {
+    /// The guest.
+    pub source: Source<'s>,
     /// Marks of the contract.
     pub tags: &'s [String],
 }
@@ -84,6 +86,7 @@ struct Fields<'r> {
     image: Cow<'r, str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     tags: &'r [String],
+    countersign: BTreeMap<&'static str, &'r str>,
     #[serde(rename = "sequenceId", skip_serializing_if = "Option::is_none")]
     sequence: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,7 +95,8 @@ struct Fields<'r> {
 
 impl Batch {
     /// Adds an entry, which has this number in the journal, if it comes from there. Returns the bytes that it takes.
-    pub fn push(&mut self, entry: &Entry, number: Option<u64>, source: Source<'_>) -> usize {
+    pub fn push(&mut self, entry: &Entry, number: Option<u64>, Tagged { source, tags }: Tagged<'_>) -> usize {
+        let told = Told::of(entry, source);
         let before = self.text.len();
         let cut = entry.message_length > MESSAGE_BYTES as u64;
         let mut message =
@@ -116,14 +120,15 @@ impl Batch {
             text: Fields {
                 message: "".into(),
                 priority: entry.severity.unwrap_or(NOTICE).to_string(),
-                facility: entry.facility.map(|facility| facility.to_string()),
+                facility: told.origin.facility().or(entry.facility).map(|facility| facility.to_string()),
                 identifier: identifier.as_ref().into(),
                 process: String::from_utf8_lossy(&entry.process),
                 hostname: source.hostname,
                 container: container.as_ref().into(),
                 container_id: String::from_utf8_lossy(&entry.container_id),
                 image: String::from_utf8_lossy(&entry.image),
-                tags: source.tags,
+                tags,
+                countersign: members(&told),
                 sequence: number,
                 // No message has so many parts: this is the longest such text.
                 part: Some("99/99".to_owned()),
@@ -180,6 +185,12 @@ impl Batch {
     }
 }
 
+/// An entry's origin as members of an object.
+fn members(told: &Told) -> BTreeMap<&'static str, &str> {
+    let facts = told.facts.iter().map(|(name, value)| (*name, value.as_str()));
+    std::iter::once(("origin", told.origin.as_str())).chain(facts).collect()
+}
+
 /// A severity of syslog as the service has it.
 fn severity(syslog: u8) -> u8 {
     match syslog {
@@ -214,6 +225,7 @@ fn pieces(message: &str, room: usize) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::super::entry::tests::entry;
+    use super::super::origin::tests::{identity, source};
     use super::*;
     use serde_json::{Value, json};
 
@@ -221,7 +233,8 @@ mod tests {
 
     fn pushed(entry: &Entry) -> Vec<Value> {
         let mut batch = Batch::default();
-        batch.push(entry, Some(7), Source { hostname: "guest", tags: TAGS });
+        let identity = identity();
+        batch.push(entry, Some(7), Tagged { source: source(&identity), tags: TAGS });
         let records: Vec<Value> = serde_json::from_slice(&batch.body(0..batch.len())).unwrap();
         assert_eq!(records.len(), batch.len());
         for index in 0..batch.len() {
@@ -240,17 +253,19 @@ mod tests {
         let mut entry = entry(b"one\ntwo\n");
         let tags = ["a".to_owned(), "b-1".to_owned()];
         let mut batch = Batch::default();
-        let source = Source { hostname: "guest", tags: &tags };
-        let bytes = batch.push(&entry, Some(7), source);
+        let identity = identity();
+        let tagged = Tagged { source: source(&identity), tags: &tags };
+        let bytes = batch.push(&entry, Some(7), tagged);
         entry.container = b"compose-web-1".to_vec();
         entry.container_id = b"0123".to_vec();
         entry.image = b"r.example/web".to_vec();
-        let more = batch.push(&entry, None, source);
+        entry.program = b"/usr/bin/conmon".to_vec();
+        let more = batch.push(&entry, None, tagged);
         let body = batch.body(0..2);
         assert_eq!(body.len(), bytes + more + 1);
         let text = json!({
             "MESSAGE": "one\ntwo", "PRIORITY": "6", "SYSLOG_FACILITY": "3", "SYSLOG_IDENTIFIER": "systemd",
-            "SYSLOG_PID": "1", "_HOSTNAME": "guest", "tags": ["a", "b-1"]
+            "SYSLOG_PID": "1", "_HOSTNAME": "guest", "tags": ["a", "b-1"], "countersign": {"origin": "system"}
         });
         let mut first = json!({
             "applicationName": "guest", "subsystemName": "systemd", "computerName": "guest", "severity": 3,
@@ -259,6 +274,8 @@ mod tests {
         let mut second = first.clone();
         first["text"]["sequenceId"] = json!(7);
         second["subsystemName"] = json!("compose-web-1");
+        second["text"]["countersign"] = json!({"origin": "container", "id": "0123", "name": "compose-web-1"});
+        second["text"]["SYSLOG_FACILITY"] = json!("16");
         second["text"]["CONTAINER_NAME"] = json!("compose-web-1");
         second["text"]["CONTAINER_ID"] = json!("0123");
         second["text"]["IMAGE_NAME"] = json!("r.example/web");
@@ -314,7 +331,10 @@ mod tests {
         long.process = vec![0xff; 512];
         let tags: Vec<String> = (0..64).map(|_| "t".repeat(64)).collect();
         let mut batch = Batch::default();
-        batch.push(&long, Some(u64::MAX), Source { hostname: &"h".repeat(64), tags: &tags });
+        long.program = b"/usr/bin/conmon".to_vec();
+        let identity = identity();
+        let source = Source { hostname: &"h".repeat(64), ..source(&identity) };
+        batch.push(&long, Some(u64::MAX), Tagged { source, tags: &tags });
         for index in 0..batch.len() {
             assert!(batch.body(index..index + 1).len() <= RECORD_BYTES + 1);
         }

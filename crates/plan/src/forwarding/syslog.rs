@@ -2,18 +2,19 @@
 //!
 //! | part | from |
 //! |---|---|
-//! | PRI | facility and severity of the entry; user and notice where it has none |
+//! | PRI | severity of the entry, notice where it has none; facility daemon of the guest's own, local0 of a container, else the entry's, user where it has none |
 //! | TIMESTAMP | when journald took it, UTC with microseconds |
 //! | HOSTNAME | the guest's |
 //! | APP-NAME | the container's name, else the program's |
 //! | PROCID | the process id that the program gave |
 //! | MSGID | none |
-//! | STRUCTURED-DATA | `[meta sequenceId="…"]` (section 7.3.1): the same number whenever a record is sent again; none for a record that is in no journal |
+//! | STRUCTURED-DATA | `[meta sequenceId="…"]` (section 7.3.1): the same number whenever a record is sent again; none for a record that is in no journal. `[countersign@N origin="…" …]`: who wrote it ([`super::origin`]) |
 //! | MSG | the message without its last line feed; behind a byte order mark where it is UTF-8 with more than ASCII in it (section 6.4) |
 
 use std::io::Write as _;
 
 use super::entry::{Entry, MESSAGE_BYTES};
+use super::origin::{Source, Told};
 use crate::dates::timestamp;
 
 /// The largest `sequenceId` (RFC 5424 section 7.3.1).
@@ -29,14 +30,14 @@ const PROCID: usize = 20;
 /// UTF-8 follows.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Adds the frame of an entry to `out`; `number` is the entry's in the journal, counted from 1. `hostname` is a host name, so
-/// it holds no space.
-pub fn frame(entry: &Entry, number: Option<u64>, hostname: &str, out: &mut Vec<u8>) {
+/// Adds the frame of an entry to `out`; `number` is the entry's in the journal, counted from 1. The source's host name holds
+/// no space.
+pub fn frame(entry: &Entry, number: Option<u64>, source: Source<'_>, out: &mut Vec<u8>) {
     let message = entry.message.strip_suffix(b"\n").unwrap_or(&entry.message);
     let cut = entry.message_length > MESSAGE_BYTES as u64;
     let (mark, message) = encoded(message, cut);
     let tail = if cut { format!(" [cut, {} bytes in all]", entry.message_length) } else { String::new() };
-    let header = header(entry, number, hostname);
+    let header = header(entry, number, source);
     let length = header.len() + mark.len() + message.len() + tail.len();
     // Writing to a vector cannot fail.
     let _ = write!(out, "{length} {header}");
@@ -45,8 +46,10 @@ pub fn frame(entry: &Entry, number: Option<u64>, hostname: &str, out: &mut Vec<u
     out.extend_from_slice(tail.as_bytes());
 }
 
-fn header(entry: &Entry, number: Option<u64>, hostname: &str) -> String {
-    let priority = entry.facility.unwrap_or(USER) * 8 + entry.severity.unwrap_or(NOTICE);
+fn header(entry: &Entry, number: Option<u64>, source: Source<'_>) -> String {
+    let told = Told::of(entry, source);
+    let facility = told.origin.facility().or(entry.facility).unwrap_or(USER);
+    let priority = facility * 8 + entry.severity.unwrap_or(NOTICE);
     let seconds = i64::try_from(entry.realtime / 1_000_000).unwrap_or(i64::MAX);
     let time = timestamp(seconds);
     let time = time.trim_end_matches('Z');
@@ -56,14 +59,10 @@ fn header(entry: &Entry, number: Option<u64>, hostname: &str) -> String {
         Ok(id) if !id.is_empty() && id.len() <= PROCID && id.bytes().all(|b| b.is_ascii_digit()) => id,
         _ => "-",
     };
-    let data = match number {
-        Some(number) => {
-            let sequence = number.saturating_sub(1) % MAXIMUM_SEQUENCE_ID + 1;
-            format!("[meta sequenceId=\"{sequence}\"]")
-        }
-        None => "-".to_owned(),
-    };
-    format!("<{priority}>1 {time}.{micros:06}Z {hostname} {app} {process} - {data} ")
+    let sequence = number.map(|number| number.saturating_sub(1) % MAXIMUM_SEQUENCE_ID + 1);
+    let meta = sequence.map(|sequence| format!("[meta sequenceId=\"{sequence}\"]")).unwrap_or_default();
+    let element = told.element(source.identity.enterprise);
+    format!("<{priority}>1 {time}.{micros:06}Z {} {app} {process} - {meta}{element} ", source.hostname)
 }
 
 /// The first name that the entry has, as far as the header can hold it. Of a long one beginning and end are kept: the
@@ -93,11 +92,13 @@ fn encoded(message: &[u8], cut: bool) -> (&'static [u8], &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::super::entry::tests::entry;
+    use super::super::origin::tests::{identity, source};
     use super::*;
 
     fn framed(entry: &Entry, number: u64) -> Vec<u8> {
         let mut out = Vec::new();
-        frame(entry, Some(number), "guest", &mut out);
+        let identity = identity();
+        frame(entry, Some(number), source(&identity), &mut out);
         out
     }
 
@@ -115,19 +116,21 @@ mod tests {
         // date -u -d @1795316096 +%FT%TZ
         assert_eq!(
             text(&entry(b"one\ntwo\n"), 7),
-            "<30>1 2026-11-22T02:54:56.000042Z guest systemd 1 - [meta sequenceId=\"7\"] one\ntwo"
+            "<30>1 2026-11-22T02:54:56.000042Z guest systemd 1 - \
+             [meta sequenceId=\"7\"][countersign@32473 origin=\"system\"] one\ntwo"
         );
         let bare = Entry { realtime: 1, ..Entry::default() };
         assert_eq!(
             text(&bare, 1),
-            "<13>1 1970-01-01T00:00:00.000001Z guest journal - - [meta sequenceId=\"1\"] "
+            "<13>1 1970-01-01T00:00:00.000001Z guest journal - - \
+             [meta sequenceId=\"1\"][countersign@32473 origin=\"system\"] "
         );
     }
 
     #[test]
     fn numbers_begin_again_behind_the_largest() {
         for (number, id) in [(1, 1), (2_147_483_647, 2_147_483_647), (2_147_483_648, 1), (u64::MAX, 3)] {
-            assert!(text(&entry(b"x"), number).contains(&format!("[meta sequenceId=\"{id}\"] ")), "{number}");
+            assert!(text(&entry(b"x"), number).contains(&format!("[meta sequenceId=\"{id}\"][")), "{number}");
         }
     }
 

@@ -26,6 +26,19 @@ pub const FORWARDED: &str = "forward.json";
 /// The public authorities, as the guest OS has them (package ca-certificates).
 pub const PUBLIC_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
+/// Who speaks in the guest's own log records: what its host cannot choose, unlike its host name.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// Private enterprise number of the structured data (RFC 5424 section 7.2.2).
+    pub enterprise: u32,
+    /// SHA-256 of the contract as it lay on its disk, hexadecimal: `cidata/user-data` of the attestation record.
+    pub contract: String,
+    /// SHA-256 fingerprint of the key that signed it; none where nobody did, or where the boot failed before that was
+    /// known.
+    pub signer: Option<String>,
+}
+
 /// `plan.json` of the handover.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,6 +47,8 @@ pub struct GuestPlan {
     pub version: String,
     /// The guest's host name, as it appears in log records.
     pub hostname: String,
+    /// What stands in its own records beside that.
+    pub identity: Identity,
     /// Whether the interfaces are set up by a `network-config`.
     pub network_config: bool,
     /// The log server.

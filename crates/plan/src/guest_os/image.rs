@@ -27,6 +27,14 @@ pub struct ImageManifest {
     /// The newest date of what the image was built from, seconds since 1970: no clock that is right is behind it.
     #[serde(default)]
     pub built: Option<i64>,
+    /// The builder's private enterprise number, in the structured data of log records (RFC 5424 section 7.2.2).
+    #[serde(default = "documentation_number")]
+    pub enterprise: u32,
+}
+
+/// The number for documentation (RFC 5612): that of a builder who has none.
+const fn documentation_number() -> u32 {
+    32473
 }
 
 /// Which contracts without a signature an image takes.

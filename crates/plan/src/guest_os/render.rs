@@ -17,7 +17,7 @@ use countersign_crypto::secret::SecretBytes;
 use crate::guest_os::credentials::auth_json;
 use crate::guest_os::file::File;
 use crate::guest_os::handover::{
-    FOLDER, GuestPlan, Iam, LogServer, LogService, PLAN, PUBLIC_AUTHORITIES, Registries, Workload,
+    FOLDER, GuestPlan, Iam, Identity, LogServer, LogService, PLAN, PUBLIC_AUTHORITIES, Registries, Workload,
 };
 use crate::guest_os::network;
 use crate::workload::compose::{
@@ -35,6 +35,8 @@ pub struct Guest<'g> {
     pub version: &'g str,
     /// Host name.
     pub hostname: &'g str,
+    /// What stands in its own log records beside that.
+    pub identity: &'g Identity,
     /// `network-config`; without it, DHCP.
     pub network: Option<&'g NetworkConfig>,
 }
@@ -185,6 +187,7 @@ fn plan(
     GuestPlan {
         version: guest.version.to_owned(),
         hostname: guest.hostname.to_owned(),
+        identity: guest.identity.clone(),
         network_config: guest.network.is_some(),
         log,
         images,

@@ -35,12 +35,17 @@ pub enum Signer {
 }
 
 impl Signer {
-    /// What the sections' own policy has against a contract that was signed like this.
-    pub fn breach(&self, policy: &Policy) -> Option<Finding> {
-        policy.signer_breach(match self {
+    /// The fingerprint of the key.
+    pub fn fingerprint(&self) -> Option<&str> {
+        match self {
             Signer::Nobody => None,
             Signer::Key(fingerprint) => Some(fingerprint),
-        })
+        }
+    }
+
+    /// What the sections' own policy has against a contract that was signed like this.
+    pub fn breach(&self, policy: &Policy) -> Option<Finding> {
+        policy.signer_breach(self.fingerprint())
     }
 }
 

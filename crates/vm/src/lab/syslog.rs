@@ -51,6 +51,12 @@ pub struct Syslog {
 }
 
 impl Message {
+    /// What its structured data says of its origin, `guest` for the guest's own; none where it says nothing.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.data.split_once("[countersign@32473 origin=\"")?.1.split('"').next()
+    }
+
     /// The number in `[meta sequenceId="…"]` (RFC 5424 section 7.3.1), of records that have one.
     #[must_use]
     pub fn sequence(&self) -> Option<u64> {

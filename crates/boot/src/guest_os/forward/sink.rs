@@ -8,7 +8,8 @@ use std::time::Duration;
 use countersign_contract::code::Code;
 use countersign_plan::forwarding::entry::Entry;
 use countersign_plan::forwarding::ledger::{REQUEST_LONGEST, SYSLOG_LONGEST};
-use countersign_plan::forwarding::singles::Batch;
+use countersign_plan::forwarding::origin::Source;
+use countersign_plan::forwarding::singles::{Batch, Tagged};
 use countersign_plan::forwarding::syslog;
 use countersign_plan::forwarding::trouble::Trouble;
 use countersign_plan::guest_os::handover::GuestPlan;
@@ -16,7 +17,7 @@ use countersign_ports::guest_os::{Ending, Forwarder, GuestOs, LogTarget};
 
 use crate::line::Line;
 
-use super::super::delivery::syslog_server;
+use super::super::delivery::{source, syslog_server};
 use super::super::log_router::LogRouter;
 
 /// Bytes of frames that are handed over at once, as long as one has no more.
@@ -29,8 +30,8 @@ pub(super) enum Sink<'f, S> {
     Syslog {
         /// The server.
         target: LogTarget,
-        /// The guest's host name.
-        hostname: &'f str,
+        /// What its records have in common.
+        source: Source<'f>,
         /// Frames that were not handed over yet.
         frames: Vec<u8>,
     },
@@ -38,23 +39,26 @@ pub(super) enum Sink<'f, S> {
     Router {
         /// The service.
         router: LogRouter<'f, S>,
+        /// What its records have in common.
+        source: Tagged<'f>,
         /// The records of the request.
         batch: Batch,
     },
 }
 
 impl<'f, S: GuestOs> Sink<'f, S> {
-    /// The sink of a plan.
+    /// The sink of a plan; the first forwarder began so many microseconds after the kernel.
     ///
     /// # Errors
     /// The files that it needs cannot be read.
-    pub(super) fn of(system: &'f S, plan: &'f GuestPlan) -> Result<Sink<'f, S>, Trouble> {
+    pub(super) fn of(system: &'f S, plan: &'f GuestPlan, began: u64) -> Result<Sink<'f, S>, Trouble> {
         if let Some(router) = LogRouter::of(system, plan)? {
-            return Ok(Sink::Router { router, batch: Batch::default() });
+            let source = router.source(began);
+            return Ok(Sink::Router { router, source, batch: Batch::default() });
         }
         let unusable = || Trouble::Server(countersign_ports::guest_os::ConnectionError::ClientFiles);
         let target = syslog_server(plan).ok_or_else(unusable)?;
-        Ok(Sink::Syslog { target, hostname: &plan.hostname, frames: Vec::with_capacity(FRAMES) })
+        Ok(Sink::Syslog { target, source: source(plan, began), frames: Vec::with_capacity(FRAMES) })
     }
 
     /// How long it may hold what it has taken before that is finished.
@@ -68,12 +72,12 @@ impl<'f, S: GuestOs> Sink<'f, S> {
     /// Takes an entry; how many bytes it becomes.
     pub(super) fn take(&mut self, entry: &Entry, number: u64) -> usize {
         match self {
-            Sink::Syslog { hostname, frames, .. } => {
+            Sink::Syslog { source, frames, .. } => {
                 let before = frames.len();
-                syslog::frame(entry, Some(number), hostname, frames);
+                syslog::frame(entry, Some(number), *source, frames);
                 frames.len() - before
             }
-            Sink::Router { router, batch } => batch.push(entry, Some(number), router.source()),
+            Sink::Router { source, batch, .. } => batch.push(entry, Some(number), *source),
         }
     }
 
@@ -122,7 +126,7 @@ impl<'f, S: GuestOs> Sink<'f, S> {
     ) -> Result<Ending, Trouble> {
         match self {
             Sink::Syslog { .. } => Ok(forwarder.finish(timeout, patience)?),
-            Sink::Router { router, batch } => {
+            Sink::Router { router, batch, .. } => {
                 let dropped = router.send(batch, timeout)?;
                 batch.clear();
                 if dropped > 0 {

@@ -24,6 +24,15 @@ pub(crate) fn booted_with(contract: &Contract, change: impl FnOnce(&mut Facts)) 
     machine
 }
 
+/// The text of a record of syslog, which says that it is the guest's own and whose.
+pub(crate) fn own_text(record: &str) -> &str {
+    let (_, data) =
+        record.split_once(" guest countersignd - - [countersign@32473 origin=\"guest\" ").unwrap();
+    let (facts, text) = data.split_once("] ").unwrap();
+    assert!(facts.contains("contract=\""), "{record}");
+    text
+}
+
 /// Runs a verb; lines and requests are those since then, files those that it wrote or changed.
 pub(crate) fn verb(machine: &Rehearsal, verb: Verb) -> Boot {
     let (lines, asked, before) = (machine.lines().len(), machine.asked().len(), machine.files());
