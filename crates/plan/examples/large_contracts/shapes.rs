@@ -11,6 +11,7 @@ use countersign_contract::envelope::Envelope;
 use countersign_contract::model::Contract;
 use countersign_contract::refusal::Refusal;
 use countersign_contract::schema;
+use countersign_plan::guest_os::handover::Identity;
 use countersign_plan::guest_os::render::{Guest, render};
 
 /// What the stages parse and validate do when the sections are not sealed.
@@ -24,8 +25,10 @@ pub(crate) fn plan(bytes: &[u8]) -> String {
         let env = schema::check(envelope.env().tree(None).map_err(|refusal| vec![refusal])?)?;
         Contract::new(&workload, &env)
     };
+    let identity = Identity::default();
+    let guest = Guest { version: "1", hostname: "guest", identity: &identity, network: None };
     match contract() {
-        Ok(contract) => match render(&contract, Guest { version: "1", hostname: "guest", network: None }) {
+        Ok(contract) => match render(&contract, guest) {
             Ok(_) => "plan".to_owned(),
             Err(refusal) => refusal.code().as_str().to_owned(),
         },
