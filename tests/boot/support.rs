@@ -17,7 +17,7 @@ use countersign_vm::profile::Profile;
 use crate::inside::{self, End, Look};
 
 /// The longest that an emulated boot may take on a busy machine; a bound, not a claim.
-pub(crate) const BOOT: Duration = Duration::from_secs(600);
+pub(crate) const BOOT: Duration = Duration::from_secs(1800);
 
 /// Whether a story that takes minutes of emulation is to run: with `--long`, or where stories are named. Says so if not.
 pub(crate) fn long() -> bool {
