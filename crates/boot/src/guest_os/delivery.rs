@@ -27,11 +27,6 @@ pub(super) fn syslog_server(plan: &GuestPlan) -> Option<LogTarget> {
     }
 }
 
-/// What the records of a guest have in common; `began` is when the forwarder began, microseconds since the kernel started.
-pub(super) fn source(plan: &GuestPlan, began: u64) -> Source<'_> {
-    Source { hostname: &plan.hostname, identity: &plan.identity, began }
-}
-
 /// Sends the first record, which may take this long.
 ///
 /// # Errors
@@ -55,7 +50,7 @@ pub(super) fn send<S: GuestOs>(
     if let Some(target) = syslog_server(plan) {
         let frame = |line: &&str| {
             let mut frame = Vec::new();
-            syslog::frame(&own::entry(severity, now, line), None, source(plan, 0), &mut frame);
+            syslog::frame(&own::entry(severity, now, line), None, Source::of(plan, 0), &mut frame);
             frame
         };
         let frames: Vec<Vec<u8>> = lines.iter().map(frame).collect();

@@ -10,14 +10,13 @@ use std::time::Duration;
 use countersign_contract::code::Severity;
 use countersign_crypto::secret::ApiKey;
 use countersign_plan::forwarding::iam::{self, Token};
+use countersign_plan::forwarding::origin::Source;
 use countersign_plan::forwarding::own;
 use countersign_plan::forwarding::singles::{self, Batch, Tagged};
 use countersign_plan::forwarding::trouble::Trouble;
 use countersign_plan::forwarding::verdict::Verdict;
 use countersign_plan::guest_os::handover::{GuestPlan, Iam, LogService};
 use countersign_ports::guest_os::{ConnectionError, GuestOs, Post};
-
-use super::delivery;
 
 /// The log router of a plan.
 #[derive(Debug)]
@@ -45,7 +44,7 @@ impl<'p, S: GuestOs> LogRouter<'p, S> {
 
     /// What its records have in common; `began` is when the forwarder began.
     pub(super) fn source(&self, began: u64) -> Tagged<'p> {
-        Tagged { source: delivery::source(self.plan, began), tags: self.tags }
+        Tagged { source: Source::of(self.plan, began), tags: self.tags }
     }
 
     /// Sends a batch in one request, which may take this long.

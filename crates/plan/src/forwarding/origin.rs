@@ -19,7 +19,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::entry::Entry;
-use crate::guest_os::handover::Identity;
+use crate::guest_os::handover::{GuestPlan, Identity};
 
 /// Facility `daemon` (RFC 5424 section 6.2.1), of the guest's own lines.
 const DAEMON: u8 = 3;
@@ -106,6 +106,13 @@ pub struct Source<'s> {
     pub identity: &'s Identity,
     /// When the forwarder began, microseconds since the kernel started.
     pub began: u64,
+}
+
+impl<'s> Source<'s> {
+    /// That of a plan; the forwarder began so many microseconds after the kernel.
+    pub fn of(plan: &'s GuestPlan, began: u64) -> Source<'s> {
+        Source { hostname: &plan.hostname, identity: &plan.identity, began }
+    }
 }
 
 /// An entry's origin with what is said of it, names and values.

@@ -17,7 +17,7 @@ use countersign_ports::guest_os::{Ending, Forwarder, GuestOs, LogTarget};
 
 use crate::line::Line;
 
-use super::super::delivery::{source, syslog_server};
+use super::super::delivery::syslog_server;
 use super::super::log_router::LogRouter;
 
 /// Bytes of frames that are handed over at once, as long as one has no more.
@@ -58,7 +58,7 @@ impl<'f, S: GuestOs> Sink<'f, S> {
         }
         let unusable = || Trouble::Server(countersign_ports::guest_os::ConnectionError::ClientFiles);
         let target = syslog_server(plan).ok_or_else(unusable)?;
-        Ok(Sink::Syslog { target, source: source(plan, began), frames: Vec::with_capacity(FRAMES) })
+        Ok(Sink::Syslog { target, source: Source::of(plan, began), frames: Vec::with_capacity(FRAMES) })
     }
 
     /// How long it may hold what it has taken before that is finished.
