@@ -43,7 +43,7 @@ pub trait DiskWrites {
     /// kernel is not told.
     fn partition(&self, disk: &Disk, metadata_bytes: u64) -> Result<()>;
     /// Takes away the partitions that the kernel found on all disks by itself, and their nodes. One that is in use is an
-    /// error, a disk that went away is none.
+    /// error; a disk that went away is skipped.
     fn remove_partition_nodes(&self) -> Result<()>;
     /// Takes the driver of a whole disk away: it has no node any more, and nobody reads or writes it.
     fn release_disk(&self, disk: &Path) -> Result<()>;
