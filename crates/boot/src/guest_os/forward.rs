@@ -78,6 +78,7 @@ pub(super) fn run<S: GuestOs, F: Forwarder>(
     let kept = match system.note(FORWARDED) {
         Ok(kept) => serde_json::from_slice(&kept).unwrap_or_default(),
         Err(error) if error.kind() == ErrorKind::NotFound => first(system)?,
+        // It says nothing of when the first one began: then no line of the kernel's log counts as the guest's.
         Err(_) => Forwarded::default(),
     };
     let sink = Sink::of(system, plan, kept.began).map_err(|trouble| failed(trouble.code(), trouble))?;

@@ -345,15 +345,19 @@ fn asked_to_end_it_sends_what_is_left_even_through_a_break() {
 fn a_forwarder_that_is_started_again_goes_on_behind_what_was_confirmed() {
     let machine = booted(|_| ());
     assert_eq!(Ends::new(&machine, 1..=4).run(), Ok(()));
+    machine.passes(60, Duration::from_secs(60));
     let mut again = Ends::new(&machine, 1..=9);
     assert_eq!(again.run(), Ok(()));
     assert_eq!(again.asked[0], "open after c4 Following");
     assert_eq!(again.confirmed, [5, 6, 7, 8, 9]);
+    // The kernel's log is the guest's own up to when the first one began.
+    assert_eq!(again.state().began, BEGAN);
     // A file without a position in it.
     machine.replace_file(STATE.as_ref(), b"{").unwrap();
     let mut again = Ends::new(&machine, 1..=2);
     assert_eq!(again.run(), Ok(()));
     assert_eq!(again.confirmed, [1, 2]);
+    assert_eq!(again.state().began, 0);
 }
 
 #[test]

@@ -77,6 +77,16 @@ fn the_kernels_own_partitions_are_taken_away_before_a_disk_is_read_and_once_volu
 }
 
 #[test]
+fn a_partition_that_cannot_be_mapped_ends_the_boot() {
+    let machine = machine_with_good_volume(&Contract::good());
+    machine.fails("map vdd2", io::ErrorKind::Other);
+    ends(&machine, Code::DiskUnreadable, "volume data: double map vdd2");
+    let machine = with(&Contract::good(), vec![parted(DATA, "data", &["metadata", "data"])]);
+    machine.fails("map vdd2", io::ErrorKind::Other);
+    ends(&machine, Code::LuksFormatFailed, "volume data: double map vdd2");
+}
+
+#[test]
 fn nothing_is_done_with_one_volume_while_another_is_missing() {
     let machine = with(&two_volumes(), vec![disk(DATA, "data", GIB)]);
     ends(&machine, Code::VolumeMissing, "expected a disk for more within 900 s");

@@ -22,7 +22,7 @@ pub const UNFINISHED_DISK: &[u8] = b"countersign: this disk is being parted, not
 /// Bytes of the protective MBR; on a disk with blocks of 512 bytes the table begins behind it.
 const PROTECTIVE_MBR: usize = 512;
 
-/// How a partition table is called that no partition was found in.
+/// What a disk holds that begins with a GPT.
 pub const PARTITION_TABLE: &str = "a GPT partition table";
 
 /// A first format that was cut short.

@@ -8,8 +8,8 @@
 //!
 //! # Why every cut leaves one good table
 //!
-//! The primary header at the second block counts if it and its array of entries fit, and nobody looks at the backup by
-//! himself, Linux no more than this reader. So the primary array in use is never touched: the new one goes beside it, into
+//! The primary header at the second block counts if it and its array of entries fit; neither this reader nor Linux looks
+//! at the backup. So the primary array in use is never touched: the new one goes beside it, into
 //! the free room before the first partition, and the header, one block, is switched last.
 //!
 //! | cut while writing | partitions afterwards |
@@ -42,7 +42,7 @@ const MBR_ENTRY: usize = 16;
 /// The type of the MBR's entry that stands for a GPT.
 const GPT_TYPE: u8 = 0xee;
 
-/// Why no partition of a table is used, or why a table is left as it is.
+/// Why a table is not used, or not changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TableFault {
     /// No GPT, or one whose checksums do not hold.

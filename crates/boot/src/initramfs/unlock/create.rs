@@ -44,9 +44,9 @@ impl<'a, S: Initramfs> Task<'a, S> {
                 log.say(&format!("making volume {} on {device}", self.name()));
                 self.warn_of_new(log);
                 if let Some(metadata) = metadata {
-                    self.make_metadata(&self.on, metadata)?;
+                    self.make_metadata(&self.parted, metadata)?;
                 }
-                self.open_part(&self.on, device).map_err(self.fails_with(Code::LuksFormatFailed))?;
+                self.open_part(&self.parted, device).map_err(self.fails_with(Code::LuksFormatFailed))?;
                 self.create(log, device.path(), now)?
             }
         };
@@ -76,7 +76,7 @@ impl<'a, S: Initramfs> Task<'a, S> {
     /// Parts a blank disk; returns the partition for the container.
     fn part(&self) -> Result<Device, Failure> {
         let failed = self.fails_with(Code::PartitioningFailed);
-        let disk = &self.on.disk;
+        let disk = &self.parted.disk;
         // There is no partition before the table's last write, which replaces the first of these marks; by then the
         // second stands where `data` begins.
         for offset in [0, DATA_OFFSET] {

@@ -32,7 +32,7 @@ impl<S: Initramfs> Task<'_, S> {
     pub(super) fn grow(&self, log: &mut Log<'_, S>, opened: &mut Opened) -> Result<(), Failure> {
         let system = self.system;
         if opened.container.accepted.integrity() != Integrity::Absent {
-            if has_room(&self.on) {
+            if has_room(&self.parted) {
                 self.not_grown(log, LAID_OUT);
             }
             return Ok(());
@@ -74,12 +74,12 @@ impl<S: Initramfs> Task<'_, S> {
 
     /// How the partition grows; a table that is not plainly a volume's is left as it is, with a warning.
     fn partition(&self, log: &mut Log<'_, S>) -> Result<Option<Growth>, Failure> {
-        let Some(last) = self.on.partitions.last().filter(|_| has_room(&self.on)) else {
+        let Some(last) = self.parted.partitions.last().filter(|_| has_room(&self.parted)) else {
             return Ok(None);
         };
         let head =
             self.system.read(self.disk(), 0, HEAD_BYTES).map_err(self.fails_with(Code::DiskUnreadable))?;
-        partition_table::grow(&head, self.on.disk.size, last).or_else(|fault| {
+        partition_table::grow(&head, self.parted.disk.size, last).or_else(|fault| {
             self.not_grown(log, fault);
             Ok(None)
         })

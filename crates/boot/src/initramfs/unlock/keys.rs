@@ -47,7 +47,7 @@ pub(super) fn find<'t, 'a, S: Initramfs>(
     for task in tasks {
         if let Action::Open { device } = &task.action {
             log.say(&format!("opening volume {} on {device}", task.name()));
-            task.open_part(&task.on, device).map_err(task.fails_with(Code::DiskUnreadable))?;
+            task.open_part(&task.parted, device).map_err(task.fails_with(Code::DiskUnreadable))?;
             let judged = task.judge(device.path(), budget)?;
             let left = passphrases::candidates(task.volume)?.into_iter();
             searches.push(Search { task, judged, left, result: None });

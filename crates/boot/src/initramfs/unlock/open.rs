@@ -8,6 +8,7 @@ use countersign_crypto::volume_key::VolumeKey;
 use countersign_plan::luks2::rewrite::Write;
 use countersign_plan::luks2::table::{CryptTable, IntegrityTable, TableFlag, expected_table};
 use countersign_plan::luks2::{Accepted, Integrity};
+use countersign_plan::volumes::facts::MAPPED;
 use countersign_plan::volumes::mapper::INTEGRITY_SUFFIX;
 use countersign_plan::volumes::seeds::{Age, Order};
 use countersign_ports::error::SystemError;
@@ -108,7 +109,7 @@ impl<S: Initramfs> Task<'_, S> {
                 }
                 Err(fault) => faults.push(fault),
             }
-            number = system.number(&Path::new("/dev/mapper").join(below))?;
+            number = system.number(&Path::new(MAPPED).join(below))?;
         }
         match CryptTable::parse(&line) {
             Ok(table) => faults.extend(expected.compare(&table, &number).err().unwrap_or_default()),

@@ -29,7 +29,7 @@ pub(super) struct Task<'a, S> {
     pub(super) system: &'a S,
     pub(super) volume: &'a Volume,
     /// Its disk.
-    pub(super) on: Parted,
+    pub(super) parted: Parted,
     pub(super) action: Action,
     /// Where the volume is mounted until the new root exists.
     pub(super) staged: PathBuf,
@@ -46,14 +46,14 @@ pub(super) struct Container {
 }
 
 impl<'a, S: Initramfs> Task<'a, S> {
-    pub(super) fn new(system: &'a S, volume: &'a Volume, on: Parted, action: Action) -> Task<'a, S> {
+    pub(super) fn new(system: &'a S, volume: &'a Volume, parted: Parted, action: Action) -> Task<'a, S> {
         let staged = Path::new(STAGED).join(volume.name());
-        Task { system, volume, on, action, staged }
+        Task { system, volume, parted, action, staged }
     }
 
     /// The whole disk.
     pub(super) fn disk(&self) -> &Path {
-        &self.on.disk.path
+        &self.parted.disk.path
     }
 
     /// Opens what a container lies on: a partition by its place on the disk; a whole disk is there already.

@@ -9,9 +9,11 @@ fn export() -> Vec<u8> {
     let mut bytes = format!(
         "__CURSOR={CURSOR}\n__REALTIME_TIMESTAMP=1795316096000042\n__MONOTONIC_TIMESTAMP=307905\n\
          __SEQNUM=500\n__SEQNUM_ID=8c1e3c2b7c7f4a6e9d1f\n_BOOT_ID=6f5e\nPRIORITY=6\nSYSLOG_FACILITY=3\n\
-         SYSLOG_IDENTIFIER=systemd\nSYSLOG_PID=1\n_COMM=systemd\nMESSAGE=Started a=b.\n\n\
+         SYSLOG_IDENTIFIER=systemd\nSYSLOG_PID=1\n_COMM=systemd\nMESSAGE=Started a=b.\n\
+         _TRANSPORT=kernel\n_SOURCE_MONOTONIC_TIMESTAMP=307001\n\n\
          __CURSOR={CURSOR}2\n__REALTIME_TIMESTAMP=1795316097000000\n__MONOTONIC_TIMESTAMP=307906\n\
-         __SEQNUM=501\nCONTAINER_NAME=compose-web-1\nCONTAINER_PARTIAL_MESSAGE=true\n_PID=42\nMESSAGE\n"
+         __SEQNUM=501\nCONTAINER_NAME=compose-web-1\nCONTAINER_PARTIAL_MESSAGE=true\n_PID=42\n\
+         _SYSTEMD_UNIT=countersign-engine.service\n_EXE=/usr/bin/conmon\nMESSAGE\n"
     )
     .into_bytes();
     let message = b"one\n\ntwo=\xff";
@@ -34,6 +36,8 @@ fn expected() -> Vec<Entry> {
         process: b"1".to_vec(),
         message: b"Started a=b.".to_vec(),
         message_length: 12,
+        transport: b"kernel".to_vec(),
+        kernel_time: Some(307_001),
         ..Entry::default()
     };
     let second = Entry {
@@ -45,6 +49,8 @@ fn expected() -> Vec<Entry> {
         container: b"compose-web-1".to_vec(),
         partial: true,
         writer: b"42".to_vec(),
+        unit: b"countersign-engine.service".to_vec(),
+        program: b"/usr/bin/conmon".to_vec(),
         message: b"one\n\ntwo=\xff".to_vec(),
         message_length: 10,
         ..Entry::default()
