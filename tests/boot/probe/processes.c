@@ -4,16 +4,19 @@
  *
  * The kernel tells the watcher of every execve(2) in the machine, in the initramfs and in the guest OS (process events of
  * its connector, Documentation/driver-api/connector.rst), and the watcher comes before every other process
- * (SCHED_FIFO): with one processor it reads command line and environment before the new program's first instruction. Once
- * a second it looks at all processes, for those that have changed since and those that were only forked. Processes
- * with a process namespace of their own are left out: they are the workload, and its environment is meant for it.
+ * (SCHED_FIFO): with one processor it reads command line and environment before the new program's first instruction. It
+ * looks at nothing else, since to read the environment of a process in the middle of its execve(2) is to wait for it, and
+ * other programs begin and end meanwhile. So it is another process, of ordinary priority, that looks at all processes once
+ * a second, for those that have changed since and those that were only forked. Processes with a process namespace of their
+ * own are left out: they are the workload, and its environment is meant for it.
  *
- * What it saw goes to a writer, which never holds it up and comes second: onto the disk with the serial number
+ * What both saw goes to a writer, which holds nobody up and comes second: onto the disk with the serial number
  * "processes", as soon as its driver is loaded:
  *
  *	process=NAME pid=PID core=SOFT HARD	then command line and environment as proc(5) has them, then a line feed
  *	missed=PID				a program that was over before it could be looked at
  *	missed=events				the kernel dropped some
+ *	missed=record				one was too long to be handed on
  *	processes=complete			the machine goes off in order: everything is asked to end
  */
 #define _GNU_SOURCE
@@ -29,10 +32,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -51,15 +57,19 @@ struct exec_event {
 };
 
 #define PROCESSES 65536
+/* Of the longest record: what the kernel sends over a socket in one piece. */
+#define RECORD (1 << 18)
 #define ROOM (1 << 20)
+/* For everything before the disk's driver is loaded. */
+#define BACKLOG (16 << 20)
 
 static int proc, sys, dev, out;
-static pid_t writer;
+static pid_t watcher, sweeper, writer;
 /* What is being read, and how much of it there is. */
-static char record[ROOM];
+static char record[RECORD];
 static size_t held;
-/* What was last written of each process. */
-static uint64_t written[PROCESSES];
+/* What was last written of each process, by the watcher or the sweeper. */
+static uint64_t *written;
 
 static void pause_shortly(void)
 {
@@ -95,34 +105,30 @@ static int open_disk(void)
 static void write_all(int in)
 {
 	static char bytes[ROOM];
-	ssize_t length;
+	ssize_t length, more;
 	int disk;
 
 	while ((disk = open_disk()) < 0)
 		pause_shortly();
-	while ((length = read(in, bytes, sizeof(bytes))) > 0)
-		for (ssize_t done = 0, more; done < length; done += more)
+	while ((length = recv(in, bytes, RECORD, 0)) > 0) {
+		/* As many records as there are: each write waits for the disk. */
+		while (length <= ROOM - RECORD && (more = recv(in, bytes + length, RECORD, MSG_DONTWAIT)) > 0)
+			length += more;
+		for (ssize_t done = 0; done < length; done += more)
 			if ((more = write(disk, bytes + done, length - done)) <= 0)
 				return;
-}
-
-static void flush(void)
-{
-	for (size_t done = 0; done < held;) {
-		ssize_t length = write(out, record + done, held - done);
-
-		if (length <= 0)
-			break;
-		done += length;
 	}
-	held = 0;
 }
 
-/* Ends the record and hands it to the writer. */
+/* Ends the record and hands it to the writer: one message, so that two senders are not mixed. */
 static void end_with(const char *line)
 {
+	static const char unsent[] = "missed=record\n";
+
 	held += snprintf(record + held, sizeof(record) - held, "%s\n", line);
-	flush();
+	if (send(out, record, held, MSG_NOSIGNAL) < 0)
+		send(out, unsent, sizeof(unsent) - 1, MSG_NOSIGNAL);
+	held = 0;
 }
 
 /* A line that is no process. */
@@ -192,7 +198,7 @@ static int look(const char *process, int is_program)
 	uint64_t sum;
 	int pid = atoi(process);
 
-	if (pid == getpid() || pid == writer || is_ours(process) == 0)
+	if (pid == watcher || pid == sweeper || pid == writer || is_ours(process) == 0)
 		return 1;
 	held = 0;
 	if (!append(process, "comm"))
@@ -288,33 +294,44 @@ static int listen_to_kernel(void)
 	return events;
 }
 
-static long now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* Starts the writer, which ends with the watcher and not by the signal that ends everything. */
+/* Starts the writer, which ends with those who send to it and not by the signal that ends everything. */
 static int start_writer(int ready)
 {
 	const struct sched_param second = { .sched_priority = 1 };
-	int pipe[2];
+	const int backlog = BACKLOG;
+	int pair[2];
 
-	if (pipe2(pipe, O_CLOEXEC) != 0 || fcntl(pipe[1], F_SETPIPE_SZ, ROOM) < 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0 ||
+	    setsockopt(pair[1], SOL_SOCKET, SO_SNDBUFFORCE, &backlog, sizeof(backlog)) != 0)
 		return -1;
-	out = pipe[1];
+	out = pair[1];
 	writer = fork();
 	if (writer == 0) {
 		close(ready);
-		close(pipe[1]);
+		close(pair[1]);
 		sched_setscheduler(0, SCHED_FIFO, &second);
-		write_all(pipe[0]);
+		write_all(pair[0]);
 		_exit(0);
 	}
-	close(pipe[0]);
+	close(pair[0]);
 	return writer;
+}
+
+/* Starts the sweeper, which ends by the signal that ends everything, and with the watcher. */
+static int start_sweeper(int ready, const sigset_t *end)
+{
+	sweeper = fork();
+	if (sweeper == 0) {
+		close(ready);
+		sweeper = getpid();
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		sigprocmask(SIG_UNBLOCK, end, NULL);
+		for (;;) {
+			sleep(1);
+			look_at_all();
+		}
+	}
+	return sweeper;
 }
 
 static void watch(int ready)
@@ -322,28 +339,24 @@ static void watch(int ready)
 	const struct sched_param first = { .sched_priority = 2 };
 	struct pollfd wait[2] = { { .events = POLLIN }, { .events = POLLIN } };
 	sigset_t end;
-	long next;
 
+	watcher = getpid();
+	written = mmap(NULL, PROCESSES * sizeof(*written), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	sigemptyset(&end);
 	sigaddset(&end, SIGTERM);
 	sigprocmask(SIG_BLOCK, &end, NULL);
 	wait[0].fd = signalfd(-1, &end, SFD_CLOEXEC);
-	if (wait[0].fd < 0 || own_mounts() != 0 || start_writer(ready) < 0 || sched_setscheduler(0, SCHED_FIFO, &first) != 0 ||
+	if (written == MAP_FAILED || wait[0].fd < 0 || own_mounts() != 0 || start_writer(ready) < 0 ||
+	    start_sweeper(ready, &end) < 0 || sched_setscheduler(0, SCHED_FIFO, &first) != 0 ||
 	    (wait[1].fd = listen_to_kernel()) < 0)
 		return;
 	close(ready);
-	next = now_ms();
-	while (!(wait[0].revents & POLLIN)) {
-		long left = next - now_ms();
-
-		if (left <= 0) {
-			look_at_all();
-			next = now_ms() + 1000;
-			left = 1000;
-		}
-		if (poll(wait, 2, left) > 0 && (wait[1].revents & POLLIN))
+	while (!(wait[0].revents & POLLIN))
+		if (poll(wait, 2, -1) > 0 && (wait[1].revents & POLLIN))
 			look_at_new(wait[1].fd);
-	}
+	/* They share the folder of processes. */
+	kill(sweeper, SIGKILL);
+	waitpid(sweeper, NULL, 0);
 	while (poll(&wait[1], 1, 0) > 0)
 		look_at_new(wait[1].fd);
 	look_at_all();
