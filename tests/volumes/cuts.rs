@@ -321,15 +321,17 @@ fn copy(from: &Path, to: &Path) {
     assert!(copied.success());
 }
 
-/// The whole run, and half of the cuts behind writes, a quarter of each other kind. Two thirds of each kind, if there are
-/// so many, are cuts in what the stage writes itself; the others are the file system's own care. Each evenly over the run.
+/// The whole run and the first cut, so that any step lies between two cuts, and of the others half behind writes, a
+/// quarter of each other kind. Two thirds of each kind, if there are so many, are cuts in what the stage writes itself; the
+/// others are the file system's own care. Each evenly over the run.
 fn choose(log: &WriteLog, all: &[Cut], count: usize) -> Vec<Cut> {
-    let whole = Cut::after(log.writes.len());
-    let mut chosen = vec![whole.clone()];
+    let first = all.iter().find(|cut| cut.kind() == Kind::Behind);
+    let mut chosen: Vec<Cut> = first.cloned().into_iter().chain([Cut::after(log.writes.len())]).collect();
+    let ends = chosen.clone();
     for (kind, count) in
-        [(Kind::Behind, count - count / 4 * 2 - 1), (Kind::Torn, count / 4), (Kind::Losing, count / 4)]
+        [(Kind::Behind, count - count / 4 * 2 - 2), (Kind::Torn, count / 4), (Kind::Losing, count / 4)]
     {
-        let of_kind = all.iter().filter(|cut| cut.kind() == kind && **cut != whole);
+        let of_kind = all.iter().filter(|cut| cut.kind() == kind && !ends.contains(cut));
         let (own, other): (Vec<&Cut>, Vec<&Cut>) = of_kind.partition(|cut| cut.touches(log, of_the_stage));
         let from_other = (count - own.len().min((count * 2).div_ceil(3))).min(other.len());
         chosen.extend(evenly(&own, count - from_other));
