@@ -240,14 +240,14 @@ fn what_the_guest_says_about_a_compose_file_is_said_on_the_desk_with_its_line() 
             "IMAGE=canary//x\n",
             "HPL06009E",
             "docker-compose.yml: service web: expected an image reference where IMAGE is replaced (line 3)",
-            "name an image of a registry by digest in every service and keep all services in one file",
+            "name an image of a registry by digest",
         ),
         (
             "oci:canary@DIGEST\n",
             "",
             "HPL06009E",
             "docker-compose.yml: service web: expected an image in a registry, not one behind a scheme (line 3)",
-            "name an image of a registry by digest in every service and keep all services in one file",
+            "name an image of a registry by digest",
         ),
         (
             "hello@DIGEST\n    image: canary\n",

@@ -10,7 +10,7 @@
 //! | `HPL05100`–`HPL05199` | contract | refusals: text, envelope, fields |
 //! | `HPL05200`–`HPL05299` | contract | warnings and notices to the author |
 //! | `HPL06100`–`HPL06119` | archive | refusals of the compose or play archive |
-//! | `HPL06120`–`HPL06129` | images | the deadline of the stage `images` |
+//! | `HPL06120`–`HPL06129` | images | the deadline of the stage `images`, and what runs otherwise than it may look |
 //! | `HPL07100`–`HPL07199` | volumes | refusals and warnings by the stage `unlock` |
 //! | `HPL08110`–`HPL08119` | daemon | the workload's containers and their engine |
 //! | `HPL08120`–`HPL08129` | start | the deadline of the stage `start` |

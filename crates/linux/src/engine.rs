@@ -2,19 +2,22 @@
 //!
 //! Follows podman-pull(1) and the compose program's reference. Both are told values of the contract (image names,
 //! the compose folder), so their words go to the journal line by line, and never into an error or onto the
-//! console. They get the engine's socket and nothing else in
-//! their environment; credentials by file name only.
+//! console. They get few variables and no value of the contract in their environment; credentials by file name only.
 
 use std::ffi::OsStr;
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use countersign_crypto::secret::SecretBytes;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
 use super::Linux;
 use super::programs::{self, Program};
 use countersign_ports::error::{Result, SystemError};
-use countersign_ports::guest_os::{Containers, Engine};
+use countersign_ports::guest_os::{ComposeProject, Containers, Engine};
 
 /// How long the engine may take to say what runs.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
@@ -41,27 +44,69 @@ impl Engine for Linux {
         program.arguments([image]).deadline(timeout).on_line(&mut to_journal).run().map(drop)
     }
 
-    fn compose_up(
+    fn compose_model(
         &self,
-        project: &str,
-        folder: &Path,
-        file: &Path,
-        environment: &[(&str, &str)],
+        project: &ComposeProject<'_>,
+        environment: &[(String, String)],
+        bound: usize,
         timeout: Duration,
-    ) -> Result<()> {
-        not_an_option(project)?;
-        let program = Program::new(programs::find("docker-compose")?).silent();
-        environment
+    ) -> Result<SecretBytes> {
+        let failed = |error: io::Error| SystemError::io("read", "the compose program's model", error);
+        // Variables of the contract stand in it: memory, and one buffer of its size.
+        let memory = || io::Result::Ok(File::from(memfd_create("compose-model", MFdFlags::MFD_CLOEXEC)?));
+        let mut model = memory().map_err(failed)?;
+        let program = environment
             .iter()
-            .fold(program, |program, (name, value)| program.variable(name, value))
-            .arguments(["--project-name", project, "--project-directory"])
-            .arguments([folder.as_os_str(), OsStr::new("--file"), file.as_os_str()])
-            .arguments(["up", "--detach", "--no-build", "--pull", "never"])
+            .fold(compose(project)?, |program, (name, value)| program.variable(name, value));
+        program
+            .arguments(["config", "--format", "json"])
+            .deadline(timeout)
+            .output_to(&model)
+            .on_line(&mut to_journal)
+            .run()?;
+        let mut read = || -> io::Result<Vec<u8>> {
+            let size = usize::try_from(model.metadata()?.len()).unwrap_or(usize::MAX);
+            if size > bound {
+                return Err(io::Error::new(
+                    io::ErrorKind::FileTooLarge,
+                    format!("expected at most {bound} bytes"),
+                ));
+            }
+            let mut content = Vec::with_capacity(size);
+            model.rewind()?;
+            (&model).take(bound as u64).read_to_end(&mut content)?;
+            Ok(content)
+        };
+        read().map(SecretBytes::new).map_err(failed)
+    }
+
+    fn compose_up(&self, project: &ComposeProject<'_>, timeout: Duration) -> Result<()> {
+        UP.iter()
+            .fold(compose(project)?, |program, (name, value)| program.variable(name, value))
+            // Nothing that stands in the folder's own file reaches the program's environment.
+            .arguments(["--env-file", "/dev/null", "up", "--detach", "--no-build", "--pull", "never"])
             .deadline(timeout)
             .on_line(&mut to_journal)
             .run()
             .map(drop)
     }
+}
+
+/// What the compose program needs to start containers.
+const UP: [(&str, &str); 4] = [
+    ("DOCKER_HOST", "unix:///run/podman/podman.sock"),
+    ("HOME", "/root"),
+    ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+    ("TMPDIR", TEMPORARY),
+];
+
+/// The compose program, told of a project.
+fn compose<'a>(project: &ComposeProject<'_>) -> Result<Program<'a>> {
+    not_an_option(project.name)?;
+    Ok(Program::new(programs::find("docker-compose")?)
+        .silent()
+        .arguments(["--project-name", project.name, "--project-directory"])
+        .arguments([project.folder.as_os_str(), OsStr::new("--file"), project.file.as_os_str()]))
 }
 
 impl Containers for Linux {
@@ -128,10 +173,12 @@ mod tests {
     fn names_that_look_like_options_are_refused_before_any_program_runs() {
         let machine = Linux::new();
         let file = Path::new("/nowhere");
+        let project = ComposeProject { name: "-f", folder: file, file };
         for error in [
             machine.pull("--tls-verify=false", file, None, Duration::ZERO).unwrap_err(),
             machine.pull("", file, None, Duration::ZERO).unwrap_err(),
-            machine.compose_up("-f", file, file, &[], Duration::ZERO).unwrap_err(),
+            machine.compose_up(&project, Duration::ZERO).unwrap_err(),
+            machine.compose_model(&project, &[], 0, Duration::ZERO).unwrap_err(),
             machine.containers("a b").unwrap_err(),
         ] {
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput);

@@ -9,12 +9,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use countersign_crypto::secret::SecretBytes;
+use serde_json::Value;
 
 use super::Rehearsal;
 use countersign_ports::error::{Result, SystemError};
 use countersign_ports::guest_os::{
-    Answer, ConnectionError, Containers, Engine, GuestFiles, HANDOVER, Https, LogServer, LogTarget, Network,
-    Notes, Post,
+    Answer, ComposeProject, ConnectionError, Containers, Engine, GuestFiles, HANDOVER, Https, LogServer,
+    LogTarget, Network, Notes, Post,
 };
 
 /// Mode of what other programs of the guest OS read.
@@ -143,18 +144,39 @@ impl Engine for Rehearsal {
         self.ask_within(request, timeout).map(drop)
     }
 
-    fn compose_up(
+    /// What the test said, or one service for each image of the plan.
+    fn compose_model(
         &self,
-        project: &str,
-        folder: &Path,
-        file: &Path,
-        _: &[(&str, &str)],
+        project: &ComposeProject<'_>,
+        _: &[(String, String)],
+        _: usize,
         timeout: Duration,
-    ) -> Result<()> {
-        let request = format!("start project {project} in {} from {}", folder.display(), file.display());
-        self.ask_within(request, timeout)?.running = Some(project.to_owned());
+    ) -> Result<SecretBytes> {
+        let request = format!("model of {}", describe(project));
+        let state = self.ask_within(request, timeout)?;
+        let images = || {
+            let plan = state.files.get(Path::new("/run/countersign/plan.json"));
+            let plan: Value =
+                plan.and_then(|(_, plan)| serde_json::from_slice(plan).ok()).unwrap_or_default();
+            let services = plan["images"].as_array().into_iter().flatten().enumerate();
+            let services: serde_json::Map<String, Value> = services
+                .map(|(number, image)| (format!("service{number}"), serde_json::json!({"image": image})))
+                .collect();
+            serde_json::json!({"name": project.name, "services": services}).to_string()
+        };
+        let model = state.model.clone().unwrap_or_else(images);
+        Ok(SecretBytes::copy_from(model.as_bytes()))
+    }
+
+    fn compose_up(&self, project: &ComposeProject<'_>, timeout: Duration) -> Result<()> {
+        let request = format!("start {}", describe(project));
+        self.ask_within(request, timeout)?.running = Some(project.name.to_owned());
         Ok(())
     }
+}
+
+fn describe(project: &ComposeProject<'_>) -> String {
+    format!("project {} in {} from {}", project.name, project.folder.display(), project.file.display())
 }
 
 impl Containers for Rehearsal {

@@ -161,6 +161,7 @@ struct State {
     running: Option<String>,
     /// What a test says that the engine lists.
     containers: Option<String>,
+    model: Option<String>,
     /// Mounts in their order.
     mounts: Vec<Mount>,
 }
@@ -257,6 +258,11 @@ impl Rehearsal {
         self.state().mapped.remove(name);
     }
 
+    /// The compose program prints this model.
+    pub fn prints_model(&self, model: &str) {
+        self.state().model = Some(model.to_owned());
+    }
+
     /// The engine lists these containers, in its JSON.
     pub fn lists_containers(&self, list: &str) {
         self.state().containers = Some(list.to_owned());
@@ -324,6 +330,7 @@ impl Rehearsal {
         state.files.clear();
         state.running = None;
         state.containers = None;
+        state.model = None;
         state.mounts.clear();
     }
 

@@ -195,7 +195,8 @@ fn the_host_stage_reads_what_was_written_and_meets_the_server_of_the_facts() {
         LogTarget { hostname: file("logs"), port: 1, ca: file("a"), certificate: file("b"), key: file("c") };
     machine.send(&target, &[b"6 record".to_vec()], Duration::ZERO).unwrap();
     assert_eq!(machine.records(), ["6 record"]);
-    machine.compose_up("p", Path::new("/f"), Path::new("/f/c.yaml"), &[], Duration::MAX).unwrap();
+    let project = ComposeProject { name: "p", folder: Path::new("/f"), file: Path::new("/f/c.yaml") };
+    machine.compose_up(&project, Duration::MAX).unwrap();
     let listed = |project| String::from_utf8(machine.containers(project).unwrap()).unwrap();
     assert!(listed("p").contains(r#""Names":["p-1"],"State":"running""#));
     assert_eq!(listed("q"), "[]");

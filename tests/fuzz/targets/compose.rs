@@ -1,10 +1,10 @@
-//! A compose file to the images that it runs; anchors, aliases and merge keys are allowed here, so bombs are tried.
+//! A compose file to what it asks for; anchors, aliases and merge keys are allowed here, so bombs are tried.
 //!
 //! Beyond "returns": every image is named by digest; a refusal is one line and shows no image.
 #![no_main]
 
 use countersign_fuzz::CANARY;
-use countersign_plan::workload::compose::{ComposeFault, images};
+use countersign_plan::workload::compose::{ComposeFault, Found, Surroundings, judge};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -14,20 +14,39 @@ fuzz_target!(|input: &[u8]| {
         "EMPTY" => Some(""),
         _ => None,
     };
-    match images(text, &lookup) {
-        Ok(images) => {
-            assert!(!images.is_empty());
-            for image in images {
+    let files = |path: &str| match path {
+        "known.env" => Some(Found::File(b"A=1\n")),
+        "folder" => Some(Found::Folder),
+        _ => None,
+    };
+    match judge(
+        text,
+        &Surroundings {
+            lookup: &lookup,
+            files: &files,
+            profiles: &["active".to_owned()],
+            volumes: &["/mnt/data".to_owned()],
+        },
+    ) {
+        Ok(judged) => {
+            assert!(!judged.images.is_empty());
+            for image in judged.images {
                 let (_, digest) = image.split_once("@sha256:").expect("a digest");
                 assert!(digest.len() == 64 && digest.bytes().all(|digit| digit.is_ascii_hexdigit()));
             }
+            for notice in judged.notices {
+                assert!(!notice.to_string().contains(['\n', '\r', '\u{1b}']));
+            }
         }
-        Err(refusal) => {
-            let shown = refusal.to_string();
-            assert!(!shown.contains(['\n', '\r', '\u{1b}']));
-            // A service, a key or a variable may be named, an image may not.
-            let named = matches!(refusal.fault, ComposeFault::Syntax(_) | ComposeFault::NoServices);
-            assert!(!named || !shown.contains(CANARY));
+        Err(refusals) => {
+            assert!(!refusals.is_empty());
+            for refusal in refusals {
+                let shown = refusal.to_string();
+                assert!(!shown.contains(['\n', '\r', '\u{1b}']));
+                // A service, a key or a variable may be named, an image may not.
+                let named = matches!(refusal.fault, ComposeFault::Syntax(_) | ComposeFault::NoServices);
+                assert!(!named || !shown.contains(CANARY));
+            }
         }
     }
 });

@@ -1,20 +1,26 @@
-//! Stage `images`: every image of the plan is pulled by its digest.
+//! Stage `images`: the compose file becomes its canonical model, which is judged and kept; every image of it is pulled by
+//! its digest.
 //!
-//! The plan holds pinned references only, so the engine itself compares what it receives with the digest. The
-//! compose program later runs without permission to pull, whatever a `pull_policy` says: an image that is not here does not
-//! run. So nothing needs the credentials any more, and whether the images came or not, their file is erased.
+//! The model holds pinned references only, so the engine itself compares what it receives with the digest. The
+//! compose program later runs without permission to pull: an image that is not here does not run. So nothing needs the
+//! credentials any more, and whether the images came or not, their file is erased.
 
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
 use countersign_contract::code::Code;
-use countersign_plan::guest_os::handover::GuestPlan;
-use countersign_ports::guest_os::GuestOs;
+use countersign_plan::guest_os::handover::{COMPOSE_MODEL, GuestPlan, Workload};
+use countersign_plan::workload::canonical::{self, CanonicalRefusal, canonical};
+use countersign_ports::guest_os::{ComposeProject, GuestOs};
 
 use crate::failure::Failure;
+use crate::line::Line;
 use crate::log::{Log, Summary};
 use crate::stage::Stage;
+
+/// The compose program reads a few files; it takes half a second.
+const MODEL_DEADLINE: Duration = Duration::from_secs(60);
 
 /// All images together: large ones over a slow line. The unit ends the stage later, or the cause would be lost.
 pub(super) const DEADLINE: Duration = Duration::from_secs(1800);
@@ -27,14 +33,46 @@ pub(super) fn run<S: GuestOs>(system: &S, log: &mut Log<'_, S>, plan: &GuestPlan
         })?;
         let credentials = Path::new(&registries.credentials);
         let authorities = registries.authorities.as_deref().map(Path::new);
-        let pulled = pull(system, log, &plan.images, credentials, authorities);
+        let pulled = model(system, log, &plan.workload).and_then(|images| {
+            pull(system, log, &images, credentials, authorities)?;
+            Ok(images.len())
+        });
         let erased = system
             .erase_file(credentials)
             .map_err(|error| Failure::machine(Stage::Images, Code::HandoverFailed, error));
         // The first cause is kept.
-        pulled.and(erased)?;
-        Ok(((), Summary::new().with("images", plan.images.len())))
+        let images = pulled?;
+        erased?;
+        Ok(((), Summary::new().with("images", images)))
     })
+}
+
+/// Makes the canonical model, keeps it for the stage `start`, and returns its images.
+fn model<S: GuestOs>(system: &S, log: &mut Log<'_, S>, workload: &Workload) -> Result<Vec<String>, Failure> {
+    let Workload::Compose { project, folder, file, environment, volumes, other_files } = workload else {
+        return Err(super::no_workload(Stage::Images));
+    };
+    let project = ComposeProject { name: project, folder: Path::new(folder), file: Path::new(file) };
+    let model = system
+        .compose_model(&project, environment, canonical::MAX_BYTES, MODEL_DEADLINE)
+        .map_err(|error| Failure::machine(Stage::Images, Code::ComposeRefused, error))?;
+    let judged = canonical(model.expose(), volumes).map_err(|refusal| {
+        let code = match &refusal {
+            CanonicalRefusal::Model => Code::ComposeRefused,
+            CanonicalRefusal::Compose(refusals) => {
+                refusals.first().map_or(Code::ComposeRefused, |refusal| refusal.fault.code())
+            }
+        };
+        Failure::machine(Stage::Images, code, format!("canonical model of the compose file: {refusal}"))
+    })?;
+    // Of a file that names no other, all of this was said with its line.
+    for notice in judged.notices.iter().filter(|_| *other_files) {
+        log.warn(Line::with(notice.notice.code(), &notice.notice));
+    }
+    system
+        .keep_note(COMPOSE_MODEL, judged.text.expose())
+        .map_err(|error| Failure::machine(Stage::Images, Code::HandoverFailed, error))?;
+    Ok(judged.images)
 }
 
 fn pull<S: GuestOs>(

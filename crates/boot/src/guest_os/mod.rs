@@ -135,6 +135,12 @@ fn ended<S: Report + Clock + Notes>(
     result
 }
 
+/// No unit that could ask for this is part of the target that reports a failed boot.
+fn no_workload(stage: Stage) -> Failure {
+    let message = "expected a workload in the plan; this guest only reports a failed boot";
+    Failure::machine(stage, Code::HandoverFailed, message)
+}
+
 fn plan<S: Notes>(system: &S, stage: Stage) -> Result<GuestPlan, Failure> {
     let unreadable = |error: String| Failure::machine(stage, Code::HandoverFailed, error);
     let bytes = system.note(PLAN).map_err(|error| unreadable(error.to_string()))?;

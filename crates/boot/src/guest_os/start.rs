@@ -1,13 +1,12 @@
-//! Stage `start`: the compose project of the contract runs.
+//! Stage `start`: the compose project of the contract runs, from its canonical model and nothing else.
 
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
 use countersign_contract::code::Code;
-use countersign_plan::guest_os::handover::{GuestPlan, Workload};
-use countersign_plan::workload::compose;
-use countersign_ports::guest_os::GuestOs;
+use countersign_plan::guest_os::handover::{COMPOSE_MODEL, FOLDER, GuestPlan, Workload};
+use countersign_ports::guest_os::{ComposeProject, GuestOs};
 
 use crate::failure::Failure;
 use crate::line::Line;
@@ -20,11 +19,12 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(840);
 
 pub(super) fn run<S: GuestOs>(system: &S, log: &mut Log<'_, S>, plan: &GuestPlan) -> Result<(), Failure> {
     log.stage(Stage::Start, |_| {
-        let Workload::Compose { project, folder, file } = &plan.workload else { return Err(nothing()) };
-        let (folder, file) = (Path::new(folder), Path::new(file));
-        system.compose_up(project, folder, file, &compose::PROGRAM, DEADLINE).map_err(|error| match error
-            .kind()
-        {
+        let Workload::Compose { project, folder, .. } = &plan.workload else {
+            return Err(super::no_workload(Stage::Start));
+        };
+        let model = Path::new(FOLDER).join(COMPOSE_MODEL);
+        let judged = ComposeProject { name: project, folder: Path::new(folder), file: &model };
+        system.compose_up(&judged, DEADLINE).map_err(|error| match error.kind() {
             ErrorKind::TimedOut => {
                 let message = format!("expected the project to start within {} s", DEADLINE.as_secs());
                 Failure::machine(Stage::Start, Code::ComposeLate, message)
@@ -35,10 +35,4 @@ pub(super) fn run<S: GuestOs>(system: &S, log: &mut Log<'_, S>, plan: &GuestPlan
     })?;
     log.tell(&Line::of(Code::ServiceSuccess));
     Ok(())
-}
-
-/// No unit that could ask for this is part of the target that reports a failed boot.
-fn nothing() -> Failure {
-    let message = "expected a workload in the plan; this guest only reports a failed boot";
-    Failure::machine(Stage::Start, Code::HandoverFailed, message)
 }

@@ -68,7 +68,7 @@ impl Verified {
                     log.warn(warning);
                 }
             };
-            let (contract, Rendered { mut files, plan }) = judge(workload, env, &signer, guest, warn)
+            let (contract, Rendered { mut files, plan, .. }) = judge(workload, env, &signer, guest, warn)
                 .map_err(|failure| if veiled { unsaid() } else { failure })?;
             if let Some(auditor) = &auditor {
                 let file = auditor.file();
@@ -94,21 +94,23 @@ fn judge(
     env: SectionTree,
     signer: &Signer,
     guest: Guest<'_>,
-    warn: impl FnMut(&Finding),
+    mut warn: impl FnMut(&Finding),
 ) -> Result<(Contract, Rendered), Failure> {
-    let Judgement { contract, unsupported, breaches, rendered } =
+    let Judgement { contract, unsupported, breaches, notices, rendered } =
         Judgement::of(workload, env, Some(signer), guest)
             .map_err(|findings| Failure::refusal_of(Stage::Validate, findings))?;
-    contract.warnings().iter().for_each(warn);
+    contract.warnings().iter().for_each(&mut warn);
     for findings in [unsupported, breaches] {
         if let Some(failure) = Failure::findings(Stage::Validate, findings) {
             return Err(failure);
         }
     }
-    let rendered = rendered.map_err(|refusal| match refusal.finding(&contract) {
-        Some(finding) => Failure::finding(Stage::Validate, finding),
-        None => Failure::machine(Stage::Validate, refusal.code(), refusal),
+    let rendered = rendered.map_err(|refusal| {
+        let findings = refusal.findings(&contract);
+        Failure::findings(Stage::Validate, findings)
+            .unwrap_or_else(|| Failure::machine(Stage::Validate, refusal.code(), refusal))
     })?;
+    notices.iter().for_each(warn);
     Ok((contract, rendered))
 }
 

@@ -186,3 +186,48 @@ fn a_folder_where_the_variables_are_to_lie_is_refused() {
     let contract = contract.with_file(".env/more", "A=1\n");
     ends(&contract, Code::ArchiveDotenv, ".env: expected a file, not a folder");
 }
+
+#[test]
+fn what_runs_otherwise_than_it_looks_and_what_it_reaches_are_warnings_with_their_line() {
+    let compose = format!(
+        "services:\n  web:\n    image: {IMAGE}\n    logging: {{driver: none}}\n    network_mode: host\n    volumes:\n    - /mnt/data:/x\n    - /etc/canary:/y\n"
+    );
+    let boot = boot(&machine(&Contract::good().with_compose(&compose)));
+    assert_eq!(boot.result, Ok(()), "{}", boot.said());
+    let place = "/workload/compose/archive (workload line 3, column 12): compose.yaml: service web";
+    for (code, words) in [
+        ("HPL06121W", ": logging is left out, every line goes to the contract's log server (line 4)"),
+        ("HPL06123W", " reaches the guest's own network (line 5)"),
+        ("HPL06123W", " reaches a path of the guest (line 8)"),
+    ] {
+        boot.assert_warned(&format!("{code} {place}{words}"));
+    }
+    assert!(!boot.said().contains("(line 7)") && !boot.said().contains("canary"), "{}", boot.said());
+}
+
+#[test]
+fn every_refusal_of_a_compose_file_is_said() {
+    let compose = format!("services:\n  web:\n    image: {IMAGE}\n    user: 5\n    volumes: [\"/run:/x\"]\n");
+    let boot = refused(&Contract::good().with_compose(&compose));
+    assert!(boot.sentence().contains("services.web.user: expected text"), "{}", boot.sentence());
+    let words = "compose.yaml: services.web.volumes: expected a data volume or a path of the compose folder";
+    assert!(boot.said().contains("HPL06122E") && boot.said().contains(words), "{}", boot.said());
+}
+
+#[test]
+fn profiles_are_for_the_workload_to_choose() {
+    let compose = format!(
+        "services:\n  web:\n    image: {IMAGE}\n  more:\n    image: {OTHER}\n    profiles: [x]\n    depends_on: [absent]\n"
+    );
+    let good = || Contract::good().with_compose(&compose);
+    let words = "HPL06121W /workload/compose/archive (workload line 3, column 12): compose.yaml: COMPOSE_PROFILES of the env \
+                 section has no effect";
+    // Where the profile is active, its service is judged.
+    let active = "service more: expected absent under services (line 7)";
+    let of_env = good().with("  FROM_ENV:", "  COMPOSE_PROFILES: x\n  FROM_ENV:");
+    let run = boot(&machine(&of_env));
+    assert_eq!(run.result, Ok(()), "{}", run.said());
+    run.assert_warned(words);
+    assert!(!run.file("/sysroot/data1/compose/.env").contains("COMPOSE_PROFILES"));
+    ends(&good().with_file(".env", "COMPOSE_PROFILES=y, x\n"), Code::ComposeRefused, active);
+}

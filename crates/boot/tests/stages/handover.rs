@@ -93,6 +93,17 @@ fn the_plan_names_what_the_guest_os_has_to_do() {
                 "project": "compose",
                 "folder": "/data1/compose",
                 "file": "/data1/compose/compose.yaml",
+                "environment": [
+                    ["COMPOSE_EXPERIMENTAL_GIT_REMOTE", "false"],
+                    ["COMPOSE_EXPERIMENTAL_OCI_REMOTE", "false"],
+                    ["COMPOSE_PARALLEL_LIMIT", "-1"],
+                    ["HOME", "/root"],
+                    ["PATH", "/usr/sbin:/usr/bin:/sbin:/bin"],
+                    ["PWD", "/data1/compose"],
+                    ["TMPDIR", "/var/tmp"],
+                ],
+                "volumes": ["/mnt/data"],
+                "other_files": false,
             }
         },
     });

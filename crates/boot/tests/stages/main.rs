@@ -8,6 +8,7 @@
 mod support;
 
 mod attest;
+mod canonical;
 mod capsule;
 mod codes;
 mod compose;

@@ -17,7 +17,7 @@ fn the_compose_project_starts_and_success_is_said_last() {
     let machine = booted(|_| ());
     let run = verb(&machine, Verb::Start);
     assert_eq!(run.result, Ok(()), "{}", run.said());
-    assert_eq!(run.asked, ["start project compose in /data1/compose from /data1/compose/compose.yaml"]);
+    assert_eq!(run.asked, ["start project compose in /data1/compose from /run/countersign/compose.json"]);
     assert!(run.said().ends_with("HPL10001I: the workload is started\n"), "{}", run.said());
     assert_eq!(run.stage_lines(), ["stage=start state=start", "stage=start state=done project=compose"]);
     let listed = String::from_utf8(machine.containers("compose").unwrap()).unwrap();

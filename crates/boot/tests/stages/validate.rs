@@ -159,7 +159,11 @@ fn a_compose_file_that_cannot_run_is_refused() {
             Code::ComposeRefused,
             "service web: expected an image, without build",
         ),
-        ("include: [a.yaml]\nservices: {}\n", Code::ComposeRefused, "without include"),
+        (
+            "include: [a.yaml]\nservices: {}\n",
+            Code::ComposeRefused,
+            "expected the file a.yaml in the archive",
+        ),
         ("services:\n  web:\n    command: x\n", Code::ComposeRefused, "service web: expected an image"),
         (
             "services:\n  web:\n    image: ${A:?}\n",

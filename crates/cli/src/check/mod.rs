@@ -303,12 +303,13 @@ impl Progress {
                 return (None, None);
             }
         };
-        let Judgement { contract, unsupported, breaches, rendered } = judgement;
+        let Judgement { contract, unsupported, breaches, notices, rendered } = judgement;
         self.add_all(Stage::Validate, contract.warnings());
         self.add_all(Stage::Validate, &unsupported);
         self.add_all(Stage::Validate, &certificates::warnings(&contract, circumstances.now));
         self.add_all(Stage::Validate, &initialize::notices(&contract));
         self.add_all(Stage::Validate, &breaches);
+        self.add_all(Stage::Validate, &notices);
         let guest = self.rendered(&contract, rendered);
         let disks = self.disks(&contract, circumstances.facts.as_ref());
         let plan = match (signer, guest, disks) {
@@ -324,17 +325,21 @@ impl Progress {
         rendered: Result<Rendered, RenderRefusal>,
     ) -> Option<GuestPlan> {
         let refusal = match rendered {
-            Ok(rendered) => return Some(rendered.plan),
+            Ok(rendered) => {
+                if let Some(place) = rendered.is_undecided().then(|| contract.place_of(&archive())).flatten()
+                {
+                    self.skip(&place, OTHER_FILES);
+                }
+                return Some(rendered.plan);
+            }
             Err(refusal) => refusal,
         };
-        match refusal.finding(contract) {
-            Some(finding) => self.add(Stage::Validate, &finding),
-            // What is not supported was said, with its place.
-            None if refusal.code() == Code::UnsupportedField => {}
-            None => {
-                self.add(Stage::Validate, &Finding::with(refusal.code(), root(), refusal.to_string()));
-            }
+        let findings = refusal.findings(contract);
+        // What is not supported was said, with its place.
+        if findings.is_empty() && refusal.code() != Code::UnsupportedField {
+            self.add(Stage::Validate, &Finding::with(refusal.code(), root(), refusal.to_string()));
         }
+        self.add_all(Stage::Validate, &findings);
         None
     }
 
@@ -443,6 +448,13 @@ fn draft_signer(
         (None, Unsigned::Refuse) => Err(SignerRefusal::Contract(Finding::of(Code::UnsignedRefused, place))),
         (None, _) => Ok(Signer::Nobody),
     }
+}
+
+/// Why a compose file that names others is not decided on.
+const OTHER_FILES: &str = "the compose file names others; the guest judges all of them together";
+
+fn archive() -> Pointer {
+    Pointer::section(SectionName::Workload).child("compose").child("archive")
 }
 
 fn root() -> Place {

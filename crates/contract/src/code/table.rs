@@ -272,8 +272,8 @@ codes! {
         remedy "pack the content of the folder, not the folder itself";
     ComposeRefused "HPL06009E" PARSE_COMPOSE_CONTRACT Error
         "the compose file is not one that the guest runs"
-        cause "it is not valid YAML, has no services, uses build or include, or the image of a service is not a valid reference once its variables are replaced"
-        remedy "name an image of a registry by digest in every service and keep all services in one file";
+        cause "it is not valid YAML or not of the form of the compose specification, refers to something that is not there, uses build or include, asks for something that the engine of the guest does not have, or the image of a service is not a valid reference once its variables are replaced"
+        remedy "correct the named line; an image is named by digest, and all services stand in one file";
     ImageNotPinned "HPL06010E" CONTRACT_IMAGE_MISMATCH Error
         "an image is named by tag and no signature rule covers it"
         cause "an image must be pinned by digest, or be covered by an entry under images"
@@ -310,6 +310,18 @@ codes! {
         "the images were not all there in time"
         cause "the registry or the network is slow or has come to a standstill; all images together have 30 minutes"
         remedy "look at the registry and the network between, use smaller images, or a registry nearer to the guest";
+    ComposeNotice "HPL06121W" COMPOSE_NOTICE Warning
+        "the compose file runs otherwise than it may look"
+        cause "the engine of the guest leaves a key out, a variable has no value, or a file is not in the archive"
+        remedy "read what the message says of the named line, and change the line if that is not meant";
+    ReachRefused "HPL06122E" CONTAINER_REACH_REFUSED Error
+        "a container would reach what belongs to the guest itself"
+        cause "a path, a device or an option of the compose file shows the engine, the disks below the volumes, or what countersignd keeps"
+        remedy "mount a data volume or a path of the compose folder instead";
+    ContainerReach "HPL06123W" CONTAINER_REACH Warning
+        "a container reaches into the guest"
+        cause "the compose file gives a service a path of the guest, a device, a namespace or a privilege beyond the usual ones"
+        remedy "remove it, unless the workload needs it";
     PartitioningFailed "HPL07003E" CREATING_PARTITIONS_FAILED Error
         "the partitions of a new volume could not be made"
         cause "the device failed while its partition table was written"

@@ -19,6 +19,7 @@ pub struct Policy {
     refuse_unsigned: bool,
     signing_keys: Option<Vec<String>>,
     signing_key: Place,
+    variables: Vec<String>,
     breaches: Vec<Finding>,
 }
 
@@ -32,6 +33,11 @@ impl Policy {
     /// What the env section sets against the conditions of the workload section, the signature aside.
     pub fn breaches(&self) -> &[Finding] {
         &self.breaches
+    }
+
+    /// Whether the workload section lists a variable among those that the env section may set.
+    pub fn lists_variable(&self, name: &str) -> bool {
+        self.variables.iter().any(|listed| listed == name)
     }
 
     /// What is wrong about the signer: the SHA-256 fingerprint of the signing key, lower-case hexadecimal, or none
@@ -57,8 +63,9 @@ pub(super) fn read(workload: &Reader<'_>, env: &Reader<'_>) -> Policy {
     };
     let list = |name: &str| provider.as_ref().and_then(|policy| policy.texts(name));
     let mut breaches = Vec::new();
-    if let Some(names) = list("env") {
-        environment(env, &names, &mut breaches);
+    let variables = list("env");
+    if let Some(names) = &variables {
+        environment(env, names, &mut breaches);
     }
     if let Some(logging) = env.child("logging") {
         if let Some(servers) = list("log-servers") {
@@ -71,6 +78,7 @@ pub(super) fn read(workload: &Reader<'_>, env: &Reader<'_>) -> Policy {
     Policy {
         refuse_unsigned: refuses(&provider) || refuses(&own(env)),
         signing_keys: list("signing-keys"),
+        variables: variables.unwrap_or_default(),
         signing_key: env.child("signingKey").map_or_else(|| missing(env, "signingKey"), |key| key.place()),
         breaches,
     }

@@ -10,6 +10,8 @@ pub const FOLDER: &str = "/run/countersign";
 
 /// [`GuestPlan`], for every stage of the guest OS.
 pub const PLAN: &str = "plan.json";
+/// The text of [`crate::workload::canonical::Canonical`], which is what is started.
+pub const COMPOSE_MODEL: &str = "compose.json";
 /// [`crate::report::transcript::Transcript`], which each stage adds to.
 pub const TRANSCRIPT: &str = "transcript.json";
 /// Lines of the first cause, where the boot has failed.
@@ -53,7 +55,7 @@ pub struct GuestPlan {
     pub network_config: bool,
     /// The log server.
     pub log: LogServer,
-    /// Images to pull, each once.
+    /// Images that the compose file itself names, each once; what is pulled, the canonical model says.
     pub images: Vec<String>,
     /// How registries are reached; nothing is pulled where this is absent.
     pub registries: Option<Registries>,
@@ -133,5 +135,11 @@ pub enum Workload {
         folder: String,
         /// Path of the compose file.
         file: String,
+        /// What the compose program is started with to read it.
+        environment: Vec<(String, String)>,
+        /// Mount points of the contract's volumes, which containers may have.
+        volumes: Vec<String>,
+        /// Whether the compose file names others, of which nothing was said in the initramfs.
+        other_files: bool,
     },
 }

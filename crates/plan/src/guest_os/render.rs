@@ -21,7 +21,8 @@ use crate::guest_os::handover::{
 };
 use crate::guest_os::network;
 use crate::workload::compose::{
-    self, COMPOSE_FOLDER, COMPOSE_PROJECT, ComposeFault, ComposeRefusal, Environment,
+    self, COMPOSE_FOLDER, COMPOSE_PROJECT, ComposeFault, ComposeNotice, ComposeRefusal, Environment, Found,
+    Judged, Notice, PROFILES, Surroundings,
 };
 use crate::workload::dotenv::DotenvRefusal;
 
@@ -48,6 +49,32 @@ pub struct Rendered {
     pub files: Vec<File>,
     /// `plan.json`, which is among the files as well.
     pub plan: GuestPlan,
+    /// Name of the compose file.
+    compose_file: &'static str,
+    /// What the author of the compose file should know.
+    notices: Vec<ComposeNotice>,
+}
+
+impl Rendered {
+    /// Whether the compose file names others, which are judged in the guest OS.
+    pub fn is_undecided(&self) -> bool {
+        matches!(self.plan.workload, Workload::Compose { other_files: true, .. })
+    }
+
+    /// What the author of the compose file should know, at its field of the contract.
+    pub fn notices(&self, contract: &Contract) -> Vec<Finding> {
+        let Some(place) = contract.place_of(&archive_pointer()) else { return Vec::new() };
+        let finding = |notice: &ComposeNotice| {
+            let message = format!("{}: {notice}", self.compose_file);
+            Finding::new(notice.notice.code(), place.clone(), message, Some(notice.notice.hint().to_owned()))
+        };
+        self.notices.iter().map(finding).collect()
+    }
+}
+
+/// `/workload/compose/archive`.
+fn archive_pointer() -> Pointer {
+    Pointer::section(SectionName::Workload).child("compose").child("archive")
 }
 
 /// Why a contract that is valid cannot run.
@@ -57,12 +84,12 @@ pub enum RenderRefusal {
     #[error("/workload/compose/archive: {0}")]
     Archive(#[from] ArchiveError),
     /// The compose file in it.
-    #[error("{file} in /workload/compose/archive: {refusal}")]
+    #[error("{file} in /workload/compose/archive: {}", first(refusals))]
     Compose {
         /// Its name.
         file: &'static str,
-        /// What is wrong with it.
-        refusal: ComposeRefusal,
+        /// What is wrong with it, at least one.
+        refusals: Vec<ComposeRefusal>,
     },
     /// The archive's own `.env`.
     #[error(".env in /workload/compose/archive: {0}")]
@@ -91,13 +118,9 @@ impl RenderRefusal {
     pub fn code(&self) -> Code {
         match self {
             RenderRefusal::Archive(error) => error.code(),
-            RenderRefusal::Compose { refusal, .. } => match refusal.fault {
-                ComposeFault::NotPinned { .. } => Code::ImageNotPinned,
-                ComposeFault::SeveralDocuments => Code::SeveralDocuments,
-                ComposeFault::DuplicateKey { .. } => Code::DuplicateKey,
-                ComposeFault::Tag => Code::Tag,
-                _ => Code::ComposeRefused,
-            },
+            RenderRefusal::Compose { refusals, .. } => {
+                refusals.first().map_or(Code::ComposeRefused, |refusal| refusal.fault.code())
+            }
             RenderRefusal::Dotenv(_) | RenderRefusal::DotenvFolder => Code::ArchiveDotenv,
             RenderRefusal::NoClientCertificate => Code::MissingClientCertificate,
             RenderRefusal::Unsupported => Code::UnsupportedField,
@@ -105,37 +128,40 @@ impl RenderRefusal {
         }
     }
 
-    /// The refusal at its field of the contract; `None` where it is not about a field.
-    pub fn finding(&self, contract: &Contract) -> Option<Finding> {
-        let (section, path, message) = match self {
-            RenderRefusal::Archive(error) => {
-                (SectionName::Workload, ["compose", "archive"], error.to_string())
+    /// The refusal at its field of the contract, as often as there are reasons; none where it is not about a field.
+    pub fn findings(&self, contract: &Contract) -> Vec<Finding> {
+        let at = |pointer: &Pointer, code: Code, message: String, hint: Option<&'static str>| {
+            let hint = hint.unwrap_or(code.remedy()).to_owned();
+            contract.place_of(pointer).map(|place| Finding::new(code, place, message, Some(hint)))
+        };
+        let archive = archive_pointer();
+        let one = match self {
+            RenderRefusal::Compose { file, refusals } => {
+                let finding = |refusal: &ComposeRefusal| {
+                    let (code, hint) = (refusal.fault.code(), refusal.fault.hint());
+                    at(&archive, code, format!("{file}: {refusal}"), hint)
+                };
+                return refusals.iter().filter_map(finding).collect();
             }
-            RenderRefusal::Compose { file, refusal } => {
-                (SectionName::Workload, ["compose", "archive"], format!("{file}: {refusal}"))
-            }
-            RenderRefusal::Dotenv(refusal) => {
-                (SectionName::Workload, ["compose", "archive"], format!("{DOTENV}: {refusal}"))
-            }
+            RenderRefusal::Archive(error) => at(&archive, self.code(), error.to_string(), None),
+            RenderRefusal::Dotenv(refusal) => at(&archive, self.code(), format!("{DOTENV}: {refusal}"), None),
             RenderRefusal::DotenvFolder => {
                 let message = ".env: expected a file, not a folder";
-                (SectionName::Workload, ["compose", "archive"], message.to_owned())
+                at(&archive, self.code(), message.to_owned(), None)
             }
             RenderRefusal::NoClientCertificate => {
+                let syslog = Pointer::section(SectionName::Env).child("logging").child("syslog");
                 let message = "expected cert and key, the client certificate and its key";
-                (SectionName::Env, ["logging", "syslog"], message.to_owned())
+                at(&syslog, self.code(), message.to_owned(), None)
             }
-            RenderRefusal::Unsupported | RenderRefusal::Library(_) | RenderRefusal::Plan(_) => return None,
+            RenderRefusal::Unsupported | RenderRefusal::Library(_) | RenderRefusal::Plan(_) => None,
         };
-        let pointer = path.iter().fold(Pointer::section(section), |pointer, name| pointer.child(name));
-        let place = contract.place_of(&pointer)?;
-        let hint = match self {
-            RenderRefusal::Compose { refusal, .. } => refusal.fault.hint(),
-            _ => None,
-        };
-        let hint = hint.unwrap_or(self.code().remedy());
-        Some(Finding::new(self.code(), place, message, Some(hint.to_owned())))
+        one.into_iter().collect()
     }
+}
+
+fn first(refusals: &[ComposeRefusal]) -> String {
+    refusals.first().map(ToString::to_string).unwrap_or_default()
 }
 
 /// Renders everything that the guest OS gets.
@@ -148,20 +174,29 @@ pub fn render(contract: &Contract, guest: Guest<'_>) -> Result<Rendered, RenderR
     };
     let archive = Archive::parse(archive)?;
     let environment = environment(contract, &archive)?;
-    let (compose_file, images) = images(&environment, &archive)?;
+    let volumes: Vec<String> = contract.volumes().iter().map(|volume| volume.mount().to_owned()).collect();
+    let (compose_file, Judged { images, mut notices, undecided }) =
+        compose_file(&environment, &archive, &volumes)?;
+    if contract.environment().contains_key(PROFILES) && !may_choose_profiles(contract) {
+        notices.push(ComposeNotice { line: 1, notice: Notice::Profiles });
+    }
     let mut files = Vec::new();
     let log = log_server(contract.logging(), &mut files)?;
     let registries = registries(contract, &mut files)?;
+    let process = environment.process();
     compose_folder(&environment, archive, &mut files);
     files.extend(network::files(guest.network));
     let workload = Workload::Compose {
         project: COMPOSE_PROJECT.to_owned(),
         folder: COMPOSE_FOLDER.to_owned(),
         file: format!("{COMPOSE_FOLDER}/{compose_file}"),
+        environment: process,
+        volumes,
+        other_files: undecided.is_some(),
     };
     let plan = plan(guest, log, images, Some(registries), workload);
     files.push(plan_file(&plan)?);
-    Ok(Rendered { files, plan })
+    Ok(Rendered { files, plan, compose_file, notices })
 }
 
 /// Renders what the guest OS gets after a failed boot: network and log server, nothing of the workload.
@@ -174,7 +209,7 @@ pub fn render_report(logging: &Logging, guest: Guest<'_>) -> Result<Rendered, Re
     files.extend(network::files(guest.network));
     let plan = plan(guest, log, Vec::new(), None, Workload::Nothing);
     files.push(plan_file(&plan)?);
-    Ok(Rendered { files, plan })
+    Ok(Rendered { files, plan, compose_file: "", notices: Vec::new() })
 }
 
 fn plan(
@@ -206,23 +241,52 @@ fn environment(contract: &Contract, archive: &Archive) -> Result<Environment, Re
     if archive.items().any(|(path, item)| path == DOTENV && matches!(item, Item::Folder)) {
         return Err(RenderRefusal::DotenvFolder);
     }
-    Ok(Environment::read(archive.file(DOTENV), contract.environment().into_iter())?)
+    let mut variables = contract.environment();
+    if !may_choose_profiles(contract) {
+        variables.remove(PROFILES);
+    }
+    Ok(Environment::read(archive.file(DOTENV), variables.into_iter())?)
 }
 
-/// The compose file's name and the images it runs.
-fn images(
+/// Whether the contract's profiles count: they say which of the workload's services run, so the workload says it, or that
+/// the deployer may.
+fn may_choose_profiles(contract: &Contract) -> bool {
+    contract.provider_environment_names().any(|name| name == PROFILES)
+        || contract.policy().lists_variable(PROFILES)
+}
+
+/// The compose file's name, and what it asks for.
+fn compose_file(
     environment: &Environment,
     archive: &Archive,
-) -> Result<(&'static str, Vec<String>), RenderRefusal> {
+    volumes: &[String],
+) -> Result<(&'static str, Judged), RenderRefusal> {
     let (file, text) = archive.compose_file()?;
-    let refused = |refusal| RenderRefusal::Compose { file, refusal };
+    let refused = |refusals| RenderRefusal::Compose { file, refusals };
     let text = std::str::from_utf8(text).map_err(|error| {
         let before = &text[..error.valid_up_to()];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        refused(ComposeRefusal { line, fault: ComposeFault::Character })
+        refused(vec![ComposeRefusal { line, fault: ComposeFault::Character }])
     })?;
-    let images = compose::images(text, &|name| environment.get(name)).map_err(refused)?;
-    Ok((file, images))
+    let profiles = environment.profiles();
+    let found = |path: &str| found(archive, path);
+    let around =
+        Surroundings { lookup: &|name| environment.get(name), files: &found, profiles: &profiles, volumes };
+    Ok((file, compose::judge(text, &around).map_err(refused)?))
+}
+
+/// What lies under a path of the compose folder.
+fn found<'a>(archive: &'a Archive, path: &str) -> Option<Found<'a>> {
+    if path == DOTENV {
+        // Made of the contract's variables and the archive's; read before.
+        return Some(Found::File(&[]));
+    }
+    if let Some(content) = archive.file(path) {
+        return Some(Found::File(content));
+    }
+    let below =
+        |item: &str| item.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    archive.items().any(|(item, _)| below(item)).then_some(Found::Folder)
 }
 
 /// The log server, and the files that it is spoken to with.

@@ -17,6 +17,8 @@ pub struct Judgement {
     pub unsupported: Vec<Finding>,
     /// What one section's policy forbids the other, and who had to sign.
     pub breaches: Vec<Finding>,
+    /// What the author of the workload should know.
+    pub notices: Vec<Finding>,
     /// What the guest OS gets.
     pub rendered: Result<Rendered, RenderRefusal>,
 }
@@ -37,6 +39,7 @@ impl Judgement {
         let breach = signer.and_then(|signer| signer.breach(contract.policy()));
         let breaches = breach.into_iter().chain(contract.policy().breaches().iter().cloned()).collect();
         let rendered = render(&contract, guest);
-        Ok(Judgement { contract, unsupported, breaches, rendered })
+        let notices = rendered.as_ref().map(|rendered| rendered.notices(&contract)).unwrap_or_default();
+        Ok(Judgement { contract, unsupported, breaches, notices, rendered })
     }
 }

@@ -34,7 +34,7 @@ pub struct Interpolated {
     pub text: Zeroizing<String>,
     /// The variables that were looked up for it; the first eight.
     pub names: Vec<String>,
-    /// Those of them that are not set.
+    /// Those of them that are not set and stand there without a default or another operator: they are empty.
     pub unset: Vec<String>,
 }
 
@@ -144,7 +144,7 @@ impl<'a> Reader<'_, 'a> {
         let last = last.filter(|last| *last >= begin).ok_or(Fault::Malformed)?;
         let end = balance(&text.as_bytes()[..=last]).unwrap_or(last);
         let operand = &text[begin..end];
-        let value = self.value(name, emit.is_some());
+        let value = self.named(name, emit.is_some());
         let present = value.filter(|value| !filled || !value.is_empty());
         match (symbol, present) {
             ('-', None) | ('+', Some(_)) => {
@@ -167,17 +167,21 @@ impl<'a> Reader<'_, 'a> {
         Ok(end + 1)
     }
 
+    /// The value of a variable alone.
     fn value(&mut self, name: &str, counts: bool) -> Option<&'a str> {
-        let value = (self.lookup)(name);
-        if counts {
-            let missing = value.is_none().then_some(&mut self.unset);
-            for list in std::iter::once(&mut self.names).chain(missing) {
-                if list.len() < MAX_NAMES && !list.iter().any(|known| known == name) {
-                    list.push(name.to_owned());
-                }
-            }
+        let value = self.named(name, counts);
+        if counts && value.is_none() {
+            note(&mut self.unset, name);
         }
         value
+    }
+
+    /// The value of a variable with an operator.
+    fn named(&mut self, name: &str, counts: bool) -> Option<&'a str> {
+        if counts {
+            note(&mut self.names, name);
+        }
+        (self.lookup)(name)
     }
 
     fn emit(&mut self, piece: &str, emit: &mut Emit<'_>) -> Result<(), Fault> {
@@ -186,6 +190,13 @@ impl<'a> Reader<'_, 'a> {
             emit(piece);
         }
         Ok(())
+    }
+}
+
+/// Keeps a name, once.
+fn note(list: &mut Vec<String>, name: &str) {
+    if list.len() < MAX_NAMES && !list.iter().any(|known| known == name) {
+        list.push(name.to_owned());
     }
 }
 

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use countersign_plan::workload::compose::images;
-
 use super::Numbers;
-use super::program::{self, Contract, Program, environment};
+use super::program::{self, Contract, Program, environment, ours};
 
 const DIGEST: &str = "sha256:9fcf739803e0dcce2e2351e797b875fa51049ffd66843242cfae973fd2376e4a";
 
@@ -105,7 +103,7 @@ const CASES: &[Case] = &[
     Case(Refused, "services:\n  a: {extends: b}\n  b: {extends: a}\n", "", &[]),
     Case(Refused, "services:\n  web: {extends: none}\n", "", &[]),
     Case(
-        OnPurpose,
+        Taken,
         "services:\n  base: {image: a@}\n  web: {extends: {file: compose.yaml, service: base}}\n",
         "",
         &[],
@@ -167,7 +165,7 @@ const CASES: &[Case] = &[
     Case(Refused, "services:\n  web:\n    image: a@\n    command: \"\u{7}\"\n", "", &[]),
     // Built in the guest, or brought in.
     Case(OnPurpose, "services:\n  web: {image: a@, build: .}\n", "", &[]),
-    Case(OnPurpose, "services:\n  web: {image: a@}\ninclude: []\n", "", &[]),
+    Case(Taken, "services:\n  web: {image: a@}\ninclude: []\n", "", &[]),
 ];
 
 #[test]
@@ -182,7 +180,7 @@ fn files_have_the_images_that_the_program_starts() {
         let contract: Vec<(&str, &str)> =
             contract.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let environment = environment(dotenv.as_bytes(), &contract).unwrap();
-        let ours = images(&compose, &|name| environment.get(name));
+        let ours = ours(&compose, Some(&environment));
         if ours.is_ok() != (*outcome == Taken) {
             differ.push(format!("{compose}: {ours:?}"));
         }
@@ -286,20 +284,20 @@ fn changed_files_never_start_other_images_than_were_judged() {
     let mut files = BTreeSet::new();
     while files.len() < 200 {
         let file = changed(&mut numbers);
-        if images(&file, &|_| None).is_ok() {
+        if ours(&file, None).is_ok() {
             files.insert(file);
         }
     }
     let mut taken = 0;
     let mut differ = Vec::new();
     for file in files {
-        let ours: BTreeSet<String> = images(&file, &|_| None).unwrap().into_iter().collect();
+        let judged: BTreeSet<String> = ours(&file, None).unwrap().into_iter().collect();
         // What the program does not take does not start.
         let Ok(model) = program.model(&[("compose.yaml", file.as_bytes())], &[]) else { continue };
         taken += 1;
         let theirs: BTreeSet<String> = program::images(&model).into_values().collect();
-        if ours != theirs {
-            differ.push(format!("{file:?}: {ours:?}, {theirs:?}"));
+        if judged != theirs {
+            differ.push(format!("{file:?}: {judged:?}, {theirs:?}"));
         }
     }
     assert!(differ.is_empty(), "{}", differ.join("\n"));

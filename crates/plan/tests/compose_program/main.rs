@@ -10,6 +10,7 @@ mod dotenv;
 mod expressions;
 mod files;
 mod program;
+mod rules;
 
 /// Numbers that look random and are the same in every run.
 struct Numbers(u64);

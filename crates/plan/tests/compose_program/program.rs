@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use countersign_crypto::secret::EnvironmentValue;
-use countersign_plan::workload::compose::{Environment, PROGRAM};
+use countersign_plan::workload::compose::{ComposeRefusal, Environment, Found, Judged, Surroundings, judge};
 use countersign_plan::workload::dotenv::DotenvRefusal;
 use serde_json::Value;
 
@@ -35,10 +35,11 @@ impl Program {
             fs::write(folder.path().join(name), content).unwrap();
         }
         // Any call of the guest's start, but for the verb and the profiles: there every service has to be pinned.
+        let process = environment(b"", set).unwrap().process();
         let output = Command::new(&self.0)
             .env_clear()
             .envs(set.iter().copied())
-            .envs(PROGRAM)
+            .envs(process)
             .args(["--project-name", "compose", "--project-directory"])
             .arg(folder.path())
             .arg("--file")
@@ -75,6 +76,29 @@ pub(crate) fn environment(dotenv: &[u8], contract: Contract<'_>) -> Result<Envir
     let values: Vec<(&str, EnvironmentValue)> =
         contract.iter().map(|(name, value)| (*name, EnvironmentValue::copy_from(value))).collect();
     Environment::read(Some(dotenv), values.iter().map(|(name, value)| (*name, value)))
+}
+
+/// What Countersign makes of a file: its images, or every refusal. Every profile is active.
+pub(crate) fn ours(
+    compose: &str,
+    environment: Option<&Environment>,
+) -> Result<Vec<String>, Vec<ComposeRefusal>> {
+    judged(compose, environment, &[]).map(|judged| judged.images)
+}
+
+/// As [`ours`], with files beside the compose file.
+pub(crate) fn judged(
+    compose: &str,
+    environment: Option<&Environment>,
+    files: &[(&str, &[u8])],
+) -> Result<Judged, Vec<ComposeRefusal>> {
+    let lookup = |name: &str| environment.and_then(|environment| environment.get(name));
+    let found = |path: &str| match path {
+        "compose.yaml" => Some(Found::File(compose.as_bytes())),
+        path => files.iter().find(|(name, _)| *name == path).map(|(_, content)| Found::File(content)),
+    };
+    let around = Surroundings { lookup: &lookup, files: &found, profiles: &["*".to_owned()], volumes: &[] };
+    judge(compose, &around)
 }
 
 /// The image of each service in a model.

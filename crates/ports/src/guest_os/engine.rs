@@ -3,7 +3,20 @@
 use std::path::Path;
 use std::time::Duration;
 
+use countersign_crypto::secret::SecretBytes;
+
 use crate::error::Result;
+
+/// A compose project, as its program is told of it.
+#[derive(Debug, Clone, Copy)]
+pub struct ComposeProject<'p> {
+    /// Its name.
+    pub name: &'p str,
+    /// The folder in which relative paths begin.
+    pub folder: &'p Path,
+    /// The compose file.
+    pub file: &'p Path,
+}
 
 /// The container engine and its compose program.
 pub trait Engine {
@@ -15,17 +28,20 @@ pub trait Engine {
         authorities: Option<&Path>,
         timeout: Duration,
     ) -> Result<()>;
-    /// Starts a compose project whose images are present; nothing is pulled or built. The compose program is started with
-    /// this environment and nothing else; an error of the kind [`std::io::ErrorKind::TimedOut`] where it has not ended
-    /// after `timeout`.
-    fn compose_up(
+    /// What the compose program makes of a project: its canonical model, JSON of at most `bound` bytes. The program is
+    /// started with this environment and the `.env` of the folder, and fetches nothing. An error of the kind
+    /// [`std::io::ErrorKind::TimedOut`] where it has not ended after `timeout`.
+    fn compose_model(
         &self,
-        project: &str,
-        folder: &Path,
-        file: &Path,
-        environment: &[(&str, &str)],
+        project: &ComposeProject<'_>,
+        environment: &[(String, String)],
+        bound: usize,
         timeout: Duration,
-    ) -> Result<()>;
+    ) -> Result<SecretBytes>;
+    /// Starts a compose project whose images are present; nothing is pulled or built, and no variable is replaced but
+    /// those that stand in the file with a default. An error of the kind [`std::io::ErrorKind::TimedOut`] where it has not
+    /// ended after `timeout`.
+    fn compose_up(&self, project: &ComposeProject<'_>, timeout: Duration) -> Result<()>;
 }
 
 /// A look at the containers that the engine has.

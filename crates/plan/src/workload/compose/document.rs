@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use countersign_contract::yaml::{Cause, Event, Source, Style, Tag, Unreadable};
 
+use super::scalar::{self, Scalar};
 use super::{ComposeFault, ComposeRefusal};
 
 /// Nodes of a compose file; it comes from a bounded archive, this bounds the tree.
@@ -17,12 +18,14 @@ const MAX_NODES: usize = 65_536;
 /// Levels of maps and lists, also through aliases.
 const MAX_DEPTH: usize = 64;
 
-/// A node. Places are those of the keys.
+/// A node.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) kind: Kind,
     /// Whether a tag says that it is something else than text, a list or a map.
     pub(super) tagged: bool,
+    /// Where it begins; of an alias, where its anchor does.
+    pub(super) line: usize,
     /// Levels below it, itself included.
     height: usize,
 }
@@ -47,6 +50,13 @@ pub(super) struct Entry {
     pub(super) value: Rc<Node>,
 }
 
+impl Entry {
+    /// What the compose program takes the key for; only text is one.
+    pub(super) fn key_kind(&self) -> Scalar {
+        if self.plain { scalar::plain(&self.key) } else { Scalar::Text }
+    }
+}
+
 impl Node {
     /// The entry of a key.
     pub(super) fn get(&self, key: &str) -> Option<&Entry> {
@@ -61,11 +71,22 @@ impl Node {
         }
     }
 
+    /// The items of a list; none for anything else.
+    pub(super) fn items(&self) -> &[Rc<Node>] {
+        match &self.kind {
+            Kind::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    pub(super) fn is_null(&self) -> bool {
+        matches!(&self.kind, Kind::Scalar(text, true) if scalar::plain(text) == Scalar::Null)
+    }
+
     /// The text of a scalar, unless it is null.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Scalar(text, true) if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL") => None,
-            Kind::Scalar(text, _) => Some(text),
+            Kind::Scalar(text, _) if !self.is_null() => Some(text),
             _ => None,
         }
     }
@@ -74,6 +95,7 @@ impl Node {
 /// A list or map that is still open, with the anchor it will be known by.
 struct Open {
     anchor: usize,
+    line: usize,
     kind: OpenKind,
 }
 
@@ -148,15 +170,15 @@ impl Reader {
             }
             Event::SequenceStart(anchor, tag) => {
                 core_tag(tag, line)?;
-                self.begin(Open { anchor, kind: OpenKind::List(Vec::new()) }, line)
+                self.begin(Open { anchor, line, kind: OpenKind::List(Vec::new()) }, line)
             }
             Event::MappingStart(anchor, tag) => {
                 core_tag(tag, line)?;
                 let kind = OpenKind::Map { entries: Vec::new(), merged: Vec::new(), key: None };
-                self.begin(Open { anchor, kind }, line)
+                self.begin(Open { anchor, line, kind }, line)
             }
             Event::SequenceEnd | Event::MappingEnd => {
-                let Some(Open { anchor, kind }) = self.open.pop() else { return Err(syntax(line)) };
+                let Some(Open { anchor, line, kind }) = self.open.pop() else { return Err(syntax(line)) };
                 let kind = match kind {
                     OpenKind::List(items) => Kind::List(items),
                     OpenKind::Map { entries, merged, .. } => Kind::Map(self.merge(entries, &merged)?),
@@ -191,7 +213,7 @@ impl Reader {
         if below > MAX_DEPTH {
             return Err(syntax(line));
         }
-        let node = Rc::new(Node { kind, tagged, height: below + 1 });
+        let node = Rc::new(Node { kind, tagged, line, height: below + 1 });
         if anchor != 0 {
             self.anchors.insert(anchor, Rc::clone(&node));
         }

@@ -1,8 +1,8 @@
 //! The variables of a compose project: which value `${NAME}` has in the compose file.
 //!
-//! Three things set variables, in this order: what the compose program is started with, the contract, and the
-//! archive's own `.env`. The last two reach the program in one `.env` whose values are already complete
-//! ([`dotenv::render`]), so that what was judged is what is read.
+//! Four things set variables, in this order: what is fixed so that no variable steers the compose program, the contract,
+//! what a shell in the folder would have set, and the archive's own `.env`. The second and the fourth reach the program
+//! in one `.env` whose values are already complete ([`dotenv::render`]), so that what was judged is what is read.
 
 use countersign_crypto::secret::{EnvironmentValue, SecretBytes};
 use zeroize::Zeroizing;
@@ -13,11 +13,19 @@ use crate::workload::dotenv::{self, DotenvRefusal, Variables};
 pub const COMPOSE_FOLDER: &str = "/data1/compose";
 /// The compose project, as HPCR names it: containers are called `compose-<service>-1`.
 pub const COMPOSE_PROJECT: &str = "compose";
+/// The variable whose profiles the compose program makes active, separated by commas.
+pub const PROFILES: &str = "COMPOSE_PROFILES";
 
-/// What the compose program is started with, and nothing else. These names reach the compose file before those of the
-/// contract; `PWD` is what a shell in the folder would say.
-pub const PROGRAM: [(&str, &str); 5] = [
-    ("DOCKER_HOST", "unix:///run/podman/podman.sock"),
+/// Variables by which the compose program would fetch other files, or fail; whatever the contract says, these are their
+/// values. All others of its own have no effect on the model (docker-compose 2.26.1; the test `compose_program` holds it).
+const FIXED: [(&str, &str); 3] = [
+    ("COMPOSE_EXPERIMENTAL_GIT_REMOTE", "false"),
+    ("COMPOSE_EXPERIMENTAL_OCI_REMOTE", "false"),
+    ("COMPOSE_PARALLEL_LIMIT", "-1"),
+];
+
+/// What a shell of root in the folder would have set.
+const SHELL: [(&str, &str); 4] = [
     ("HOME", "/root"),
     ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
     ("PWD", COMPOSE_FOLDER),
@@ -27,12 +35,13 @@ pub const PROGRAM: [(&str, &str); 5] = [
 
 /// The variables of a project.
 pub struct Environment {
-    variables: Variables,
+    contract: Variables,
+    own: Variables,
 }
 
 impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Environment({} variables)", self.variables.len())
+        write!(f, "Environment({} variables)", self.variables().len())
     }
 }
 
@@ -49,13 +58,12 @@ impl Environment {
             (name.to_owned(), Zeroizing::new(value.expose().to_owned()))
         };
         let contract: Variables = contract.map(copied).collect();
-        let outer = |name: &str| of_program(name).or_else(|| contract.get(name).map(|value| value.as_str()));
-        let mut variables = match own {
+        let outer = |name: &str| above(&contract, name);
+        let own = match own {
             Some(own) => dotenv::parse(own, &outer)?,
             None => Variables::new(),
         };
-        variables.extend(contract);
-        Ok(Environment { variables })
+        Ok(Environment { contract, own })
     }
 
     /// The value of a variable in the compose file.
@@ -63,18 +71,39 @@ impl Environment {
         match name {
             // The program sets it itself, whatever else says.
             "COMPOSE_PROJECT_NAME" => Some(COMPOSE_PROJECT),
-            name => of_program(name).or_else(|| self.variables.get(name).map(|value| value.as_str())),
+            name => above(&self.contract, name).or_else(|| self.own.get(name).map(|value| value.as_str())),
         }
+    }
+
+    /// The profiles that are active.
+    pub fn profiles(&self) -> Vec<String> {
+        self.get(PROFILES).unwrap_or_default().split(',').map(|profile| profile.trim().to_owned()).collect()
+    }
+
+    /// What the compose program is started with beside the file; no value of the contract.
+    pub fn process(&self) -> Vec<(String, String)> {
+        let shell = SHELL.iter().filter(|(name, _)| !self.contract.contains_key(*name));
+        FIXED.iter().chain(shell).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
     /// The `.env` of the project.
     pub fn file(&self) -> SecretBytes {
-        dotenv::render(&self.variables)
+        dotenv::render(&self.variables())
+    }
+
+    fn variables(&self) -> Variables {
+        let mut all = self.own.clone();
+        all.extend(self.contract.clone());
+        all
     }
 }
 
-fn of_program(name: &str) -> Option<&'static str> {
-    PROGRAM.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+/// What comes before the archive's own file.
+fn above<'v>(contract: &'v Variables, name: &str) -> Option<&'v str> {
+    let known = |list: &[(&str, &'static str)]| {
+        list.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    };
+    known(&FIXED).or_else(|| contract.get(name).map(|value| value.as_str())).or_else(|| known(&SHELL))
 }
 
 #[cfg(test)]
@@ -82,27 +111,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_program_comes_before_the_contract_and_the_contract_before_the_archive() {
+    fn the_contract_comes_before_the_shell_and_the_shell_before_the_archive() {
         let set = |value| EnvironmentValue::copy_from(value);
-        let (a, home, project) = (set("contract's $A"), set("/contract"), set("other"));
-        let contract = [("A", &a), ("HOME", &home), ("COMPOSE_PROJECT_NAME", &project)];
-        let own = &b"A=own\nB=\"$A, $HOME\"\nC=$PWD\n"[..];
+        let (a, home, project, limit) = (set("contract's $A"), set("/contract"), set("other"), set("canary"));
+        let contract = [
+            ("A", &a),
+            ("HOME", &home),
+            ("COMPOSE_PROJECT_NAME", &project),
+            ("COMPOSE_PARALLEL_LIMIT", &limit),
+        ];
+        let own = &b"A=own\nB=\"$A, $HOME\"\nC=$PWD\nPATH=own\nCOMPOSE_PROFILES=x, y\n"[..];
         let environment = Environment::read(Some(own), contract.into_iter()).unwrap();
         for (name, value) in [
             ("A", Some("contract's $A")),
-            ("B", Some("contract's $A, /root")),
+            ("B", Some("contract's $A, /contract")),
             ("C", Some("/data1/compose")),
-            ("HOME", Some("/root")),
+            ("HOME", Some("/contract")),
+            ("PATH", Some("/usr/sbin:/usr/bin:/sbin:/bin")),
+            ("TMPDIR", Some("/var/tmp")),
             ("COMPOSE_PROJECT_NAME", Some("compose")),
+            ("COMPOSE_PARALLEL_LIMIT", Some("-1")),
+            ("DOCKER_HOST", None),
             ("D", None),
         ] {
             assert_eq!(environment.get(name), value, "{name}");
         }
+        let process = environment.process();
+        let names: Vec<&str> = process.iter().map(|(name, _)| name.as_str()).collect();
+        // What the contract sets stands in the file, and the program prefers its process's.
+        let fixed = FIXED.iter().map(|(name, _)| *name);
+        assert_eq!(names, fixed.chain(["PATH", "PWD", "TMPDIR"]).collect::<Vec<_>>());
+        assert_eq!(environment.profiles(), ["x", "y"]);
         assert_eq!(
             String::from_utf8(environment.file().expose().to_vec()).unwrap(),
-            "A=\"contract's \\$A\"\nB=\"contract's \\$A, /root\"\nC=\"/data1/compose\"\n\
-             COMPOSE_PROJECT_NAME=\"other\"\nHOME=\"/contract\"\n"
+            "A=\"contract's \\$A\"\nB=\"contract's \\$A, /contract\"\nC=\"/data1/compose\"\n\
+             COMPOSE_PARALLEL_LIMIT=\"canary\"\nCOMPOSE_PROFILES=\"x, y\"\nCOMPOSE_PROJECT_NAME=\"other\"\n\
+             HOME=\"/contract\"\nPATH=\"own\"\n"
         );
-        assert_eq!(format!("{environment:?}"), "Environment(5 variables)");
+        assert_eq!(format!("{environment:?}"), "Environment(8 variables)");
     }
 }

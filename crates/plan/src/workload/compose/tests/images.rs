@@ -1,15 +1,14 @@
-use super::*;
+use countersign_contract::yaml::Cause;
 
-const DIGEST: &str = "9fcf739803e0dcce2e2351e797b875fa51049ffd66843242cfae973fd2376e4a";
+use super::*;
 
 fn refusal(line: usize, fault: ComposeFault) -> ComposeRefusal {
     ComposeRefusal { line, fault }
 }
 
+/// The images, or the first refusal.
 fn images_of(text: &str) -> Result<Vec<String>, ComposeRefusal> {
-    images(&text.replace("DIGEST", DIGEST), &|name| {
-        (name == "REGISTRY").then_some("registry.example.org:5000")
-    })
+    judged(text).map(|judged| judged.images).map_err(|mut refusals| refusals.remove(0))
 }
 
 #[test]
@@ -102,7 +101,11 @@ fn every_refusal() {
         ("services:\n  web:\n    image: ${A}/b@sha256:DIGEST\n", 3, variable("A")),
         ("services:\n  web:\n    image: ${A\n", 3, ComposeFault::Malformed { service: service() }),
         ("services:\n  web:\n    extends: web\n", 3, extends()),
-        ("services:\n  web:\n    extends: {file: a.yaml, service: b}\n", 3, extends()),
+        (
+            "services:\n  web:\n    extends: {file: a.yaml, service: b}\n",
+            3,
+            ComposeFault::NoFile { path: "a.yaml".into() },
+        ),
         ("services:\n  web:\n    extends: b\n", 3, extends()),
         ("services:\n  web:\n    image: a\n    image: b\n", 4, twice("image")),
         ("services:\n  web:\n    <<: {a: b}\n    <<: {c: d}\n", 4, twice("<<")),
@@ -122,8 +125,8 @@ fn every_refusal() {
         ("services:\n  web:\n    image: \"a\u{7}\"\n", 3, ComposeFault::Character),
         ("services:\n  5:\n    image: a\n", 2, ComposeFault::ServiceName),
         ("services:\n  a b:\n    image: a\n", 2, ComposeFault::ServiceName),
-        ("# x\ninclude: [other.yaml]\nservices: {}\n", 2, ComposeFault::Include),
-        ("a: b\nservices: {}\n", 2, ComposeFault::NoServices),
+        ("# x\ninclude: [nowhere.yaml]\n", 2, ComposeFault::NoFile { path: "nowhere.yaml".into() }),
+        ("x-a: b\nservices: {}\n", 2, ComposeFault::NoServices),
         ("version: '3'\n", 1, ComposeFault::NoServices),
         ("", 1, ComposeFault::NoServices),
         ("services:\n  web: [\n", 2, ComposeFault::Syntax(Cause::Bracket)),
@@ -140,16 +143,17 @@ fn every_refusal() {
 
 #[test]
 fn numbers_and_dates_are_no_names_without_quotes() {
+    let taken =
+        |name: &str| images_of(&format!("services:\n  {name}:\n    image: a@sha256:DIGEST\n")).is_ok();
     for name in
-        ["1", "1e3", "1_000", "0x1f", "-1", "1.5", ".5", "true", "NULL", "2026-01-31", ".inf", "a/b", ""]
+        ["1", "1e3", "1_000", "0x1f", "-1", "1.5", ".5", "true", "NULL", "2026-01-31", ".inf", "a/b", "''"]
     {
-        assert!(!is_service_name(name, true), "{name}");
+        assert!(!taken(name), "{name}");
     }
-    for name in ["web", "1a", "1.2.3", "0-1", "a_b", "inf", "2026-01-31-x", "e3"] {
-        assert!(is_service_name(name, true), "{name}");
-    }
-    for name in ["1", "true", "2026-01-31"] {
-        assert!(is_service_name(name, false), "{name}");
+    for name in
+        ["web", "1a", "1.2.3", "0-1", "a_b", "inf", "2026-01-31-x", "e3", "'1'", "'true'", "\"2026-01-31\""]
+    {
+        assert!(taken(name), "{name}");
     }
 }
 
@@ -158,10 +162,10 @@ fn what_the_compose_program_reads_is_read() {
     let image = format!("registry.example.org/web@sha256:{DIGEST}");
     for text in [
         "services:\n  web: {\n    image: IMAGE\n  }\n",
-        "services:\n  web: {\nimage: IMAGE\n}\nx: y\n",
+        "services:\n  web: {\nimage: IMAGE\n}\nx-x: y\n",
         "services:\n  web:\n    command: [\n    a,\n    b\n    ]\n    image:\tIMAGE\n",
         "services: {\n\t\"web\": {\n\t\t\"image\": \"IMAGE\"\n\t}\n}\n",
-        "services:\n  web:\n    x: \"a\n    \"\n    image: 'IMAGE'\t# c\n",
+        "services:\n  web:\n    x-x: \"a\n    \"\n    image: 'IMAGE'\t# c\n",
     ] {
         assert_eq!(images_of(&text.replace("IMAGE", &image)), Ok(vec![image.clone()]), "{text}");
     }
