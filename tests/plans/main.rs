@@ -99,8 +99,13 @@ fn every_case_gives_its_plan() {
         let network = fs::read(case.join("network-config")).ok();
         let network = network.map(|bytes| network_config::parse(&bytes).unwrap());
         let identity = Identity { enterprise: 32473, contract: "c0ffee".to_owned(), signer: None };
-        let guest =
-            Guest { version: "0.1.0", hostname: "guest", identity: &identity, network: network.as_ref() };
+        let guest = Guest {
+            version: "0.1.0",
+            hostname: "guest",
+            identity: &identity,
+            network: network.as_ref(),
+            refuse_reach: false,
+        };
         let Rendered { files: rendered, .. } = render(&contract, guest).unwrap();
         let modes: BTreeMap<&str, String> =
             rendered.iter().map(|file| (file.path.as_str(), format!("{:04o}", file.mode))).collect();

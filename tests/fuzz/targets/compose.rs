@@ -4,7 +4,7 @@
 #![no_main]
 
 use countersign_fuzz::CANARY;
-use countersign_plan::workload::compose::{ComposeFault, Found, Surroundings, judge};
+use countersign_plan::workload::compose::{ComposeFault, Found, ReachRule, Surroundings, judge};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -19,15 +19,10 @@ fuzz_target!(|input: &[u8]| {
         "folder" => Some(Found::Folder),
         _ => None,
     };
-    match judge(
-        text,
-        &Surroundings {
-            lookup: &lookup,
-            files: &files,
-            profiles: &["active".to_owned()],
-            volumes: &["/mnt/data".to_owned()],
-        },
-    ) {
+    let reach = ReachRule { volumes: vec!["/mnt/data".to_owned()], refuse: false };
+    let profiles = ["active".to_owned()];
+    let around = Surroundings { lookup: &lookup, files: &files, profiles: &profiles, reach: &reach };
+    match judge(text, &around) {
         Ok(judged) => {
             assert!(!judged.images.is_empty());
             for image in judged.images {
@@ -36,6 +31,9 @@ fuzz_target!(|input: &[u8]| {
             }
             for notice in judged.notices {
                 assert!(!notice.to_string().contains(['\n', '\r', '\u{1b}']));
+            }
+            for way in judged.ways {
+                assert!(!way.written.contains(['\n', '\r', '\u{1b}']));
             }
         }
         Err(refusals) => {

@@ -49,14 +49,14 @@ pub(super) fn run<S: GuestOs>(system: &S, log: &mut Log<'_, S>, plan: &GuestPlan
 
 /// Makes the canonical model, keeps it for the stage `start`, and returns its images.
 fn model<S: GuestOs>(system: &S, log: &mut Log<'_, S>, workload: &Workload) -> Result<Vec<String>, Failure> {
-    let Workload::Compose { project, folder, file, environment, volumes, other_files } = workload else {
+    let Workload::Compose { project, folder, file, environment, reach, other_files } = workload else {
         return Err(super::no_workload(Stage::Images));
     };
     let project = ComposeProject { name: project, folder: Path::new(folder), file: Path::new(file) };
     let model = system
         .compose_model(&project, environment, canonical::MAX_BYTES, MODEL_DEADLINE)
         .map_err(|error| Failure::machine(Stage::Images, Code::ComposeRefused, error))?;
-    let judged = canonical(model.expose(), volumes).map_err(|refusal| {
+    let judged = canonical(model.expose(), reach).map_err(|refusal| {
         let code = match &refusal {
             CanonicalRefusal::Model => Code::ComposeRefused,
             CanonicalRefusal::Compose(refusals) => {

@@ -86,6 +86,8 @@ impl FailureMode {
             hostname: &self.hostname,
             identity: &self.identity,
             network: self.network.as_ref(),
+            // Nothing of the workload runs.
+            refuse_reach: false,
         };
         let start = || -> Result<(), String> {
             let report = render_report(&logging, guest).map_err(|refusal| refusal.to_string())?;

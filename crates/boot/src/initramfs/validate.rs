@@ -9,6 +9,7 @@ use countersign_contract::code::Code;
 use countersign_contract::envelope::SectionTree;
 use countersign_contract::model::{Contract, OnDeviation, Volume};
 use countersign_contract::refusal::Finding;
+use countersign_plan::guest_os::image::Reach;
 use countersign_plan::guest_os::render::{Guest, Rendered};
 use countersign_plan::trust::auditor::Auditor;
 use countersign_plan::trust::judgement::Judgement;
@@ -61,6 +62,7 @@ impl Verified {
                 hostname: &origins.hostname,
                 identity: &identity,
                 network: origins.network.as_ref(),
+                refuse_reach: manifest.reach == Reach::Refuse,
             };
             // A warning names a field, which would tell what an unsigned old token holds.
             let warn = |warning: &Finding| {

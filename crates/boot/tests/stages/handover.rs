@@ -102,7 +102,7 @@ fn the_plan_names_what_the_guest_os_has_to_do() {
                     ["PWD", "/data1/compose"],
                     ["TMPDIR", "/var/tmp"],
                 ],
-                "volumes": ["/mnt/data"],
+                "reach": { "volumes": ["/mnt/data"], "refuse": false },
                 "other_files": false,
             }
         },

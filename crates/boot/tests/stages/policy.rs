@@ -3,8 +3,9 @@
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
 
+use crate::support::contract::IMAGE;
 use crate::support::keys::{certificate_fingerprint, key_fingerprint};
-use crate::support::machine::Boot;
+use crate::support::machine::{Boot, boot_on};
 use crate::support::{Contract, Sealed, boot, machine, refused};
 
 const WARNING: &str = "HPL12108W";
@@ -186,4 +187,25 @@ fn a_condition_that_can_be_taken_out_is_warned_about() {
     boots(&Contract { authenticated: &["env"], ..conditions }).assert_warned(
         "): a condition stands in a section that can be altered; seal the section as countersign-v1",
     );
+}
+
+#[test]
+fn a_container_that_reaches_into_the_guest_is_refused_by_either_section_and_by_the_image() {
+    let compose = |keys: &str| format!("services:\n  web:\n    image: {IMAGE}\n{keys}");
+    let words = "compose.yaml: service web: expected not to reach all devices and privileges, which a policy refuses \
+                 (line 4)";
+    let refuses = |boot: &Boot| {
+        boot.assert_refused(Stage::Validate, Code::ReachRefused);
+        assert!(boot.sentence().contains(words), "{}", boot.sentence());
+    };
+    let privileged = |contract: Contract| contract.with_compose(&compose("    privileged: true\n"));
+    let of_env =
+        Contract::good().with("logging:\n", "countersign:\n  policy:\n    reach: refuse\nlogging:\n");
+    for contract in [with_policy("reach: refuse"), of_env.clone()] {
+        refuses(&refused(&privileged(contract)));
+    }
+    // What is told otherwise is told where nobody refuses it, and what any container may have is not refused.
+    boots(&privileged(with_policy("reach: tell"))).assert_warned("HPL06123W");
+    boots(&of_env.with_compose(&compose("    ports: [\"80:80\"]\n    volumes: [\"/mnt/data:/x\"]\n")));
+    refuses(&boot_on(r#""reach":"refuse""#, &privileged(Contract::good())));
 }

@@ -2,24 +2,14 @@
 
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_rehearsal::Facts;
 
 use crate::support::auditor::sealed_key;
 use crate::support::keys::keys;
-use crate::support::machine::{Boot, DATA, GIB, facts, machine_without_volume, manifest};
-use crate::support::{Contract, Sealed, boot, refused};
+use crate::support::machine::boot_on;
+use crate::support::{Contract, Sealed, refused};
 
 const OLD: &[&str] = &[];
 const NEW: &[&str] = &["workload", "env"];
-
-/// Boots on an image whose manifest says this as well.
-fn on(image: &str, contract: &Contract) -> Boot {
-    let manifest = manifest().replacen('{', &format!("{{{image},"), 1);
-    let facts = Facts { manifest: manifest.into_bytes(), ..facts() };
-    let machine = machine_without_volume(contract, facts);
-    machine.attach(DATA, "data", GIB);
-    boot(&machine)
-}
 
 const ACCEPTS: &str = r#""unsigned":"accept""#;
 
@@ -66,7 +56,7 @@ fn nothing_sealed_is_taken_without_a_signature() {
 #[test]
 fn what_is_readable_as_a_whole_is_accepted_with_the_warning() {
     for contract in [readable(), with_auditor(&keys().base64("auditor.pub"))] {
-        let boot = on(r#""unsigned":"plain""#, &contract);
+        let boot = boot_on(r#""unsigned":"plain""#, &contract);
         assert_eq!(boot.result, Ok(()), "{}", boot.said());
         boot.assert_warned("HPL12100W: the contract is not signed");
         assert!(!boot.said().contains("HPL12116W"), "{}", boot.said());
@@ -94,7 +84,7 @@ fn an_image_may_accept_them_and_says_so_in_warning_transcript_and_record() {
         if contract.signer.is_none() && contract.env.contains("signingKey") {
             continue;
         }
-        let boot = on(ACCEPTS, &contract);
+        let boot = boot_on(ACCEPTS, &contract);
         assert_eq!(boot.result, Ok(()), "{}", boot.said());
         boot.assert_warned("HPL12100W: the contract is not signed");
     }
@@ -103,7 +93,7 @@ fn an_image_may_accept_them_and_says_so_in_warning_transcript_and_record() {
         (Contract::good(), "Contract is signed\n"),
         (Contract::good().unsigned(), "Contract is not signed\n"),
     ] {
-        let boot = on(ACCEPTS, &contract);
+        let boot = boot_on(ACCEPTS, &contract);
         assert_eq!(boot.result, Ok(()), "{}", boot.said());
         boot.assert_warned("HPL12116W: this image accepts sealed contracts without a signature");
         assert!(boot.stage_lines()[1].ends_with(" secure_execution=no unsigned=accept"), "{}", boot.said());
@@ -124,15 +114,15 @@ fn an_image_may_refuse_readable_ones_too() {
         r#""unsigned":"refuse""#,
         r#""unsigned":"plain","refuse_unsigned":true"#,
     ] {
-        let boot = on(image, &readable());
+        let boot = boot_on(image, &readable());
         boot.assert_refused(Stage::Verify, Code::UnsignedRefused);
         assert!(boot.sentence().contains("HPL12102E /env/signingKey (contract line "), "{}", boot.sentence());
         boot.assert_nothing_written();
-        assert_eq!(on(image, &Contract::good()).result, Ok(()));
+        assert_eq!(boot_on(image, &Contract::good()).result, Ok(()));
     }
     for image in [r#""refuse_unsigned":false"#, r#""unsigned":"plain""#] {
-        assert_eq!(on(image, &readable()).result, Ok(()));
-        on(image, &Contract::good().unsigned()).assert_refused(Stage::Verify, Code::SealedUnsigned);
+        assert_eq!(boot_on(image, &readable()).result, Ok(()));
+        boot_on(image, &Contract::good().unsigned()).assert_refused(Stage::Verify, Code::SealedUnsigned);
     }
 }
 
@@ -142,6 +132,6 @@ fn an_image_that_says_two_things_is_incomplete() {
     for image in
         [r#""unsigned":"accept","refuse_unsigned":true"#, r#""unsigned":"yes""#, r#""unsigned":true"#]
     {
-        on(image, &readable()).assert_machine(Stage::Preflight, Code::ImageIncomplete, words);
+        boot_on(image, &readable()).assert_machine(Stage::Preflight, Code::ImageIncomplete, words);
     }
 }

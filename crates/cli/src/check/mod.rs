@@ -35,6 +35,7 @@ use countersign_plan::trust::signer::{self, Signer, SignerRefusal};
 use countersign_plan::volumes::devices::{Wanted, assign};
 use countersign_plan::volumes::facts::{Device, Facts};
 use countersign_plan::volumes::{Action, settle};
+use countersign_plan::workload::compose::Way;
 
 use crate::answer::Answer;
 use crate::arguments::{self, Check, Format, Source};
@@ -295,7 +296,8 @@ impl Progress {
         };
         let identity = Identity::default();
         let version = env!("CARGO_PKG_VERSION");
-        let guest = Guest { version, hostname: "guest", identity: &identity, network: None };
+        let guest =
+            Guest { version, hostname: "guest", identity: &identity, network: None, refuse_reach: false };
         let judgement = match Judgement::of(workload, env, signer, guest) {
             Ok(judgement) => judgement,
             Err(findings) => {
@@ -313,7 +315,9 @@ impl Progress {
         let guest = self.rendered(&contract, rendered);
         let disks = self.disks(&contract, circumstances.facts.as_ref());
         let plan = match (signer, guest, disks) {
-            (Some(signer), Some(guest), Some(disks)) => Some(plan::plan(&contract, signer, &guest, &disks)),
+            (Some(signer), Some((guest, ways)), Some(disks)) => {
+                Some(plan::plan(&contract, signer, &guest, &ways, &disks))
+            }
             _ => None,
         };
         (Some(contract), plan)
@@ -323,14 +327,14 @@ impl Progress {
         &mut self,
         contract: &Contract,
         rendered: Result<Rendered, RenderRefusal>,
-    ) -> Option<GuestPlan> {
+    ) -> Option<(GuestPlan, Vec<Way>)> {
         let refusal = match rendered {
             Ok(rendered) => {
                 if let Some(place) = rendered.is_undecided().then(|| contract.place_of(&archive())).flatten()
                 {
                     self.skip(&place, OTHER_FILES);
                 }
-                return Some(rendered.plan);
+                return Some((rendered.plan, rendered.ways));
             }
             Err(refusal) => refusal,
         };

@@ -6,6 +6,7 @@ use countersign_plan::guest_os::handover::{GuestPlan, Workload};
 use countersign_plan::trust::signer::Signer;
 use countersign_plan::volumes::Action;
 use countersign_plan::volumes::facts::Device;
+use countersign_plan::workload::compose::Way;
 use serde::Serialize;
 
 /// The plan.
@@ -21,8 +22,22 @@ pub(super) struct Plan {
     pub volumes: Vec<VolumePlan>,
     /// What a check of the running guest does that finds a deviation.
     pub on_deviation: &'static str,
+    /// Every way out of a container.
+    pub reach: Vec<WayPlan>,
     /// The compose file, as path in the guest.
     pub compose: String,
+}
+
+/// A way out of a container.
+#[derive(Debug, Serialize)]
+pub(super) struct WayPlan {
+    /// `service NAME`, or where it stands.
+    pub at: String,
+    pub what: &'static str,
+    /// As it is written in the compose file.
+    pub written: String,
+    /// Line of the compose file.
+    pub line: usize,
 }
 
 /// The log server.
@@ -84,6 +99,7 @@ pub(super) fn plan(
     contract: &Contract,
     signer: &Signer,
     guest: &GuestPlan,
+    ways: &[Way],
     disks: &[(Device, Action)],
 ) -> Plan {
     let file = match &guest.workload {
@@ -129,6 +145,15 @@ pub(super) fn plan(
             .map(|(index, entry)| volume(entry, disks.get(index)))
             .collect(),
         on_deviation: contract.on_deviation().as_str(),
+        reach: ways
+            .iter()
+            .map(|Way { line, at, what, written, .. }| WayPlan {
+                at: at.clone(),
+                what,
+                written: written.clone(),
+                line: *line,
+            })
+            .collect(),
         compose: file.to_owned(),
     }
 }

@@ -111,6 +111,9 @@ fn print_plan(out: &mut dyn Write, plan: &Plan) -> Result<()> {
         };
         line("volume", format!("{} at {}, {}: {what}", volume.name, volume.mount, volume.filesystem))?;
     }
+    for way in &plan.reach {
+        line("reach", format!("{}, {}: {} (line {})", way.at, way.what, way.written, way.line))?;
+    }
     line("deviation", plan.on_deviation.to_owned())?;
     line("start", plan.compose.clone())?;
     Ok(())

@@ -17,6 +17,7 @@ use crate::refusal::{Finding, MAX_REPORTED};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     refuse_unsigned: bool,
+    refuse_reach: bool,
     signing_keys: Option<Vec<String>>,
     signing_key: Place,
     variables: Vec<String>,
@@ -28,6 +29,11 @@ impl Policy {
     /// whose signature it takes.
     pub fn refuse_unsigned(&self) -> bool {
         self.refuse_unsigned || self.signing_keys.is_some()
+    }
+
+    /// Whether a container that reaches into the guest is refused: if either section says so.
+    pub fn refuse_reach(&self) -> bool {
+        self.refuse_reach
     }
 
     /// What the env section sets against the conditions of the workload section, the signature aside.
@@ -58,8 +64,10 @@ impl Policy {
 
 pub(super) fn read(workload: &Reader<'_>, env: &Reader<'_>) -> Policy {
     let provider = own(workload);
-    let refuses = |policy: &Option<Reader<'_>>| {
-        policy.as_ref().is_some_and(|policy| policy.text("unsigned") == Some("refuse"))
+    let deployer = own(env);
+    let refuses = |what: &str| {
+        let mut policies = [&provider, &deployer].into_iter().flatten();
+        policies.any(|policy| policy.text(what) == Some("refuse"))
     };
     let list = |name: &str| provider.as_ref().and_then(|policy| policy.texts(name));
     let mut breaches = Vec::new();
@@ -76,7 +84,8 @@ pub(super) fn read(workload: &Reader<'_>, env: &Reader<'_>) -> Policy {
         }
     }
     Policy {
-        refuse_unsigned: refuses(&provider) || refuses(&own(env)),
+        refuse_unsigned: refuses("unsigned"),
+        refuse_reach: refuses("reach"),
         signing_keys: list("signing-keys"),
         variables: variables.unwrap_or_default(),
         signing_key: env.child("signingKey").map_or_else(|| missing(env, "signingKey"), |key| key.place()),

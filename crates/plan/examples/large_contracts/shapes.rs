@@ -26,7 +26,8 @@ pub(crate) fn plan(bytes: &[u8]) -> String {
         Contract::new(&workload, &env)
     };
     let identity = Identity::default();
-    let guest = Guest { version: "1", hostname: "guest", identity: &identity, network: None };
+    let guest =
+        Guest { version: "1", hostname: "guest", identity: &identity, network: None, refuse_reach: false };
     match contract() {
         Ok(contract) => match render(&contract, guest) {
             Ok(_) => "plan".to_owned(),

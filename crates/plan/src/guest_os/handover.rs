@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::workload::compose::ReachRule;
+
 /// Where the handover lies in the guest: memory-backed, 0700.
 pub const FOLDER: &str = "/run/countersign";
 
@@ -137,8 +139,8 @@ pub enum Workload {
         file: String,
         /// What the compose program is started with to read it.
         environment: Vec<(String, String)>,
-        /// Mount points of the contract's volumes, which containers may have.
-        volumes: Vec<String>,
+        /// What containers may reach.
+        reach: ReachRule,
         /// Whether the compose file names others, of which nothing was said in the initramfs.
         other_files: bool,
     },

@@ -27,6 +27,9 @@ pub struct ImageManifest {
     /// The newest date of what the image was built from, seconds since 1970: no clock that is right is behind it.
     #[serde(default)]
     pub built: Option<i64>,
+    /// What becomes of a container that reaches into the guest, whatever the contract says.
+    #[serde(default)]
+    pub reach: Reach,
     /// The builder's private enterprise number, in the structured data of log records (RFC 5424 section 7.2.2).
     #[serde(default = "documentation_number")]
     pub enterprise: u32,
@@ -35,6 +38,17 @@ pub struct ImageManifest {
 /// The number for documentation (RFC 5612): that of a builder who has none.
 const fn documentation_number() -> u32 {
     32473
+}
+
+/// What becomes of a container that reaches into the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reach {
+    /// It is told, and runs. The default.
+    #[default]
+    Tell,
+    /// It is refused.
+    Refuse,
 }
 
 /// Which contracts without a signature an image takes.

@@ -22,7 +22,7 @@ use crate::guest_os::handover::{
 use crate::guest_os::network;
 use crate::workload::compose::{
     self, COMPOSE_FOLDER, COMPOSE_PROJECT, ComposeFault, ComposeNotice, ComposeRefusal, Environment, Found,
-    Judged, Notice, PROFILES, Surroundings,
+    Judged, Notice, PROFILES, ReachRule, Surroundings, Way,
 };
 use crate::workload::dotenv::DotenvRefusal;
 
@@ -40,6 +40,8 @@ pub struct Guest<'g> {
     pub identity: &'g Identity,
     /// `network-config`; without it, DHCP.
     pub network: Option<&'g NetworkConfig>,
+    /// Whether the image refuses containers that reach into the guest.
+    pub refuse_reach: bool,
 }
 
 /// Files and plan of the guest OS.
@@ -53,6 +55,8 @@ pub struct Rendered {
     compose_file: &'static str,
     /// What the author of the compose file should know.
     notices: Vec<ComposeNotice>,
+    /// Every way out of its containers.
+    pub ways: Vec<Way>,
 }
 
 impl Rendered {
@@ -174,9 +178,12 @@ pub fn render(contract: &Contract, guest: Guest<'_>) -> Result<Rendered, RenderR
     };
     let archive = Archive::parse(archive)?;
     let environment = environment(contract, &archive)?;
-    let volumes: Vec<String> = contract.volumes().iter().map(|volume| volume.mount().to_owned()).collect();
-    let (compose_file, Judged { images, mut notices, undecided }) =
-        compose_file(&environment, &archive, &volumes)?;
+    let reach = ReachRule {
+        volumes: contract.volumes().iter().map(|volume| volume.mount().to_owned()).collect(),
+        refuse: guest.refuse_reach || contract.policy().refuse_reach(),
+    };
+    let (compose_file, Judged { images, mut notices, ways, undecided }) =
+        compose_file(&environment, &archive, &reach)?;
     if contract.environment().contains_key(PROFILES) && !may_choose_profiles(contract) {
         notices.push(ComposeNotice { line: 1, notice: Notice::Profiles });
     }
@@ -191,12 +198,12 @@ pub fn render(contract: &Contract, guest: Guest<'_>) -> Result<Rendered, RenderR
         folder: COMPOSE_FOLDER.to_owned(),
         file: format!("{COMPOSE_FOLDER}/{compose_file}"),
         environment: process,
-        volumes,
+        reach,
         other_files: undecided.is_some(),
     };
     let plan = plan(guest, log, images, Some(registries), workload);
     files.push(plan_file(&plan)?);
-    Ok(Rendered { files, plan, compose_file, notices })
+    Ok(Rendered { files, plan, compose_file, notices, ways })
 }
 
 /// Renders what the guest OS gets after a failed boot: network and log server, nothing of the workload.
@@ -209,7 +216,7 @@ pub fn render_report(logging: &Logging, guest: Guest<'_>) -> Result<Rendered, Re
     files.extend(network::files(guest.network));
     let plan = plan(guest, log, Vec::new(), None, Workload::Nothing);
     files.push(plan_file(&plan)?);
-    Ok(Rendered { files, plan, compose_file: "", notices: Vec::new() })
+    Ok(Rendered { files, plan, compose_file: "", notices: Vec::new(), ways: Vec::new() })
 }
 
 fn plan(
@@ -259,7 +266,7 @@ fn may_choose_profiles(contract: &Contract) -> bool {
 fn compose_file(
     environment: &Environment,
     archive: &Archive,
-    volumes: &[String],
+    reach: &ReachRule,
 ) -> Result<(&'static str, Judged), RenderRefusal> {
     let (file, text) = archive.compose_file()?;
     let refused = |refusals| RenderRefusal::Compose { file, refusals };
@@ -271,7 +278,7 @@ fn compose_file(
     let profiles = environment.profiles();
     let found = |path: &str| found(archive, path);
     let around =
-        Surroundings { lookup: &|name| environment.get(name), files: &found, profiles: &profiles, volumes };
+        Surroundings { lookup: &|name| environment.get(name), files: &found, profiles: &profiles, reach };
     Ok((file, compose::judge(text, &around).map_err(refused)?))
 }
 

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter};
 use serde_json::{Map, Value, json};
 
-use super::compose::{self, ComposeNotice, ComposeRefusal, Surroundings};
+use super::compose::{self, ComposeNotice, ComposeRefusal, ReachRule, Surroundings};
 
 /// Bytes of a model: an archive's files may all be in it, as variables of services.
 pub const MAX_BYTES: usize = 4 << 20;
@@ -47,11 +47,11 @@ pub enum CanonicalRefusal {
     Compose(Vec<ComposeRefusal>),
 }
 
-/// Edits and judges a model. `volumes` are the mount points of the contract's volumes.
+/// Edits and judges a model.
 ///
 /// # Errors
 /// [`CanonicalRefusal`].
-pub fn canonical(model: &[u8], volumes: &[String]) -> Result<Canonical, CanonicalRefusal> {
+pub fn canonical(model: &[u8], reach: &ReachRule) -> Result<Canonical, CanonicalRefusal> {
     if model.len() > MAX_BYTES {
         return Err(CanonicalRefusal::Model);
     }
@@ -64,7 +64,7 @@ pub fn canonical(model: &[u8], volumes: &[String]) -> Result<Canonical, Canonica
         lookup: &|_| None,
         files: &|_| Some(compose::Found::Folder),
         profiles: &[],
-        volumes,
+        reach,
     };
     let judged = compose::judge(readable, &around).map_err(CanonicalRefusal::Compose)?;
     Ok(Canonical { text, images: judged.images, notices: judged.notices })
@@ -212,8 +212,12 @@ mod tests {
         serde_json::to_vec(&model).unwrap()
     }
 
+    fn rule(refuse: bool) -> ReachRule {
+        ReachRule { volumes: vec!["/mnt/data".to_owned()], refuse }
+    }
+
     fn edited(keys: Value) -> Value {
-        let canonical = canonical(&model(keys), &["/mnt/data".to_owned()]).unwrap();
+        let canonical = canonical(&model(keys), &rule(false)).unwrap();
         assert_eq!(canonical.images, [IMAGE]);
         let mut model: Value = serde_json::from_slice(canonical.text.expose()).unwrap();
         let web = model["services"]["web"].as_object_mut().unwrap();
@@ -222,7 +226,7 @@ mod tests {
     }
 
     fn refused(keys: Value) -> ComposeFault {
-        match canonical(&model(keys), &[]) {
+        match canonical(&model(keys), &rule(false)) {
             Err(CanonicalRefusal::Compose(mut refusals)) => refusals.remove(0).fault,
             other => panic!("{other:?}"),
         }
@@ -288,10 +292,10 @@ mod tests {
         let mount = json!({"volumes": [{"type": "bind", "source": "/run/countersign", "target": "/x"}]});
         assert!(matches!(refused(mount), ComposeFault::Reach { .. }));
         for bytes in [&b"{"[..], b"[]", b"{}", br#"{"services": []}"#, br#"{"services": {"web": 5}}"#] {
-            assert!(matches!(canonical(bytes, &[]), Err(CanonicalRefusal::Model)));
+            assert!(matches!(canonical(bytes, &rule(false)), Err(CanonicalRefusal::Model)));
         }
         let large = vec![b' '; MAX_BYTES + 1];
-        assert!(matches!(canonical(&large, &[]), Err(CanonicalRefusal::Model)));
+        assert!(matches!(canonical(&large, &rule(false)), Err(CanonicalRefusal::Model)));
     }
 
     #[test]
@@ -300,16 +304,19 @@ mod tests {
             {"type": "bind", "source": "/mnt/data/x", "target": "/x"},
             {"type": "bind", "source": "/data1/compose/x", "target": "/y"},
         ]});
-        let told = canonical(&model(keys), &["/mnt/data".to_owned()]).unwrap().notices;
+        let told = canonical(&model(keys), &rule(false)).unwrap().notices;
         let what = "all devices and privileges";
         let expected = Notice::Reach { at: "service web".to_owned(), what };
         assert_eq!(told.into_iter().map(|notice| notice.notice).collect::<Vec<_>>(), [expected]);
+        let refused = canonical(&model(json!({"privileged": true})), &rule(true)).unwrap_err();
+        let words = "service web: expected not to reach all devices and privileges, which a policy refuses";
+        assert_eq!(refused.to_string(), words);
     }
 
     #[test]
     fn letters_beyond_ascii_are_written_as_yaml_reads_them() {
         let value = "a$$b\"\\\n\t\u{7f}\u{85}\u{e4}\u{2028}\u{1f600}\u{1}";
-        let text = canonical(&model(json!({"environment": {"A": value}})), &[]).unwrap().text;
+        let text = canonical(&model(json!({"environment": {"A": value}})), &rule(false)).unwrap().text;
         let text = std::str::from_utf8(text.expose()).unwrap();
         let expected = r#""A":"a$$b\"\\\n\t\u007f\u0085\u00e4\u2028\U0001f600\u0001""#;
         assert!(text.contains(expected), "{text}");

@@ -34,7 +34,7 @@ use shape::Look;
 
 pub use fault::{ComposeFault, ComposeRefusal};
 pub use notice::{ComposeNotice, Notice};
-pub use reach::is_hyperprotect;
+pub use reach::{ReachRule, Way, is_hyperprotect};
 
 pub use environment::{COMPOSE_FOLDER, COMPOSE_PROJECT, Environment, PROFILES};
 
@@ -56,8 +56,8 @@ pub struct Surroundings<'s, 'a> {
     pub files: &'s dyn Fn(&str) -> Option<Found<'s>>,
     /// Profiles whose services run; `*` is every profile.
     pub profiles: &'s [String],
-    /// Mount points of the contract's volumes.
-    pub volumes: &'s [String],
+    /// What containers may reach.
+    pub reach: &'s ReachRule,
 }
 
 impl std::fmt::Debug for Surroundings<'_, '_> {
@@ -73,6 +73,8 @@ pub struct Judged {
     pub images: Vec<String>,
     /// What its author should know.
     pub notices: Vec<ComposeNotice>,
+    /// Every way out of its containers.
+    pub ways: Vec<Way>,
     /// Where another file is named that belongs to it: what stands there is judged when it has become one model.
     pub undecided: Option<usize>,
 }
@@ -112,7 +114,7 @@ pub fn judge(text: &str, around: &Surroundings<'_, '_>) -> Result<Judged, Vec<Co
     folder::check(&mut look, &file, &services, &running, around, &mut notices);
     engine::check(&mut look, &running, &mut notices);
     engine::check_resources(&mut look, &file);
-    reach::check(&mut look, &file, &running, around, &mut notices);
+    let ways = reach::check(&mut look, &file, &running, around.reach, &mut notices);
     if !look.unset.is_empty() {
         let variables = look.unset.iter().take(MAX_NAMED).map(|name| printable(name)).collect();
         notices.push(ComposeNotice { line: 1, notice: Notice::Unset { variables } });
@@ -124,7 +126,7 @@ pub fn judge(text: &str, around: &Surroundings<'_, '_>) -> Result<Judged, Vec<Co
     refusals.truncate(MAX_REPORTED);
     notices.sort_by_key(|notice| notice.line);
     notices.truncate(MAX_REPORTED);
-    if refusals.is_empty() { Ok(Judged { images, notices, undecided }) } else { Err(refusals) }
+    if refusals.is_empty() { Ok(Judged { images, notices, ways, undecided }) } else { Err(refusals) }
 }
 
 /// Names in one message.

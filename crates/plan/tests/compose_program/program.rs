@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use countersign_crypto::secret::EnvironmentValue;
-use countersign_plan::workload::compose::{ComposeRefusal, Environment, Found, Judged, Surroundings, judge};
+use countersign_plan::workload::compose::{
+    ComposeRefusal, Environment, Found, Judged, ReachRule, Surroundings, judge,
+};
 use countersign_plan::workload::dotenv::DotenvRefusal;
 use serde_json::Value;
 
@@ -30,16 +32,25 @@ impl Program {
 
     /// The model of a folder, or what the program says against it.
     pub(crate) fn model(&self, files: &[(&str, &[u8])], set: Contract<'_>) -> Result<Value, String> {
+        self.started(files, set, &environment(b"", set).unwrap().process())
+    }
+
+    /// The same, started with `process` beside what is `set`.
+    fn started(
+        &self,
+        files: &[(&str, &[u8])],
+        set: Contract<'_>,
+        process: &[(String, String)],
+    ) -> Result<Value, String> {
         let folder = tempfile::tempdir().unwrap();
         for (name, content) in files {
             fs::write(folder.path().join(name), content).unwrap();
         }
         // Any call of the guest's start, but for the verb and the profiles: there every service has to be pinned.
-        let process = environment(b"", set).unwrap().process();
         let output = Command::new(&self.0)
             .env_clear()
             .envs(set.iter().copied())
-            .envs(process)
+            .envs(process.iter().map(|(name, value)| (name, value)))
             .args(["--project-name", "compose", "--project-directory"])
             .arg(folder.path())
             .arg("--file")
@@ -62,11 +73,11 @@ impl Program {
         contract: Contract<'_>,
     ) -> [(&'static str, Result<Value, String>); 2] {
         let author = self.model(&[("compose.yaml", compose.as_bytes()), (".env", dotenv)], contract);
-        let written = match environment(dotenv, contract) {
-            Ok(environment) => environment.file().expose().to_vec(),
-            Err(_) => dotenv.to_vec(),
+        let (written, process) = match environment(dotenv, contract) {
+            Ok(environment) => (environment.file().expose().to_vec(), environment.process()),
+            Err(_) => (dotenv.to_vec(), Vec::new()),
         };
-        let guest = self.model(&[("compose.yaml", compose.as_bytes()), (".env", &written)], &[]);
+        let guest = self.started(&[("compose.yaml", compose.as_bytes()), (".env", &written)], &[], &process);
         [("author", author), ("guest", guest)]
     }
 }
@@ -97,7 +108,8 @@ pub(crate) fn judged(
         "compose.yaml" => Some(Found::File(compose.as_bytes())),
         path => files.iter().find(|(name, _)| *name == path).map(|(_, content)| Found::File(content)),
     };
-    let around = Surroundings { lookup: &lookup, files: &found, profiles: &["*".to_owned()], volumes: &[] };
+    let (profiles, reach) = (["*".to_owned()], ReachRule::default());
+    let around = Surroundings { lookup: &lookup, files: &found, profiles: &profiles, reach: &reach };
     judge(compose, &around)
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use countersign_plan::workload::canonical::canonical;
-use countersign_plan::workload::compose::{ComposeFault, ComposeRefusal};
+use countersign_plan::workload::compose::{ComposeFault, ComposeRefusal, ReachRule};
 use serde_json::Value;
 
 use super::Numbers;
@@ -108,7 +108,7 @@ fn difference(program: &Program, text: &str, taken: &mut usize) -> Option<String
 
 /// The program reads the canonical text as what it had printed, with what was taken out.
 fn reading(program: &Program, text: &str, model: &Value) -> Option<String> {
-    let once = match canonical(&serde_json::to_vec(model).unwrap(), &[]) {
+    let once = match canonical(&serde_json::to_vec(model).unwrap(), &ReachRule::default()) {
         Ok(once) => once,
         Err(refusal) => return Some(format!("{text}: canonical: {refusal:?}\n{model:#}")),
     };
@@ -116,7 +116,7 @@ fn reading(program: &Program, text: &str, model: &Value) -> Option<String> {
         Ok(again) => again,
         Err(refusal) => return Some(format!("{text}: canonical text: {refusal}")),
     };
-    let twice = canonical(&serde_json::to_vec(&again).unwrap(), &[]).unwrap();
+    let twice = canonical(&serde_json::to_vec(&again).unwrap(), &ReachRule::default()).unwrap();
     // Paths of the two folders differ nowhere: they are whole in the first.
     let read = |text: &[u8]| -> BTreeMap<String, Value> { serde_json::from_slice(text).unwrap_or_default() };
     (read(once.text.expose()) != read(twice.text.expose())).then(|| {
@@ -148,7 +148,7 @@ fn every_line_of_a_service_is_taken_or_refused_as_by_the_program() {
 fn files_at_random_are_taken_or_refused_as_by_the_program() {
     let Some(program) = Program::find() else { return };
     let files =
-        std::env::var("COUNTERSIGN_COMPOSE_FILES").ok().and_then(|files| files.parse().ok()).unwrap_or(250);
+        std::env::var("COUNTERSIGN_COMPOSE_FILES").ok().and_then(|files| files.parse().ok()).unwrap_or(500);
     let services: Vec<&str> = SERVICE.lines().collect();
     let mut numbers = Numbers(7);
     let (mut taken, mut differ) = (0, Vec::new());

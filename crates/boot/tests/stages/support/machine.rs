@@ -20,6 +20,15 @@ pub(crate) const GIB: u64 = 1 << 30;
 /// The disk of the volume `data`.
 pub(crate) const DATA: &str = "/dev/vdd";
 
+/// Boots on an image whose manifest says this as well.
+pub(crate) fn boot_on(image: &str, contract: &Contract) -> Boot {
+    let manifest = manifest().replacen('{', &format!("{{{image},"), 1);
+    let facts = Facts { manifest: manifest.into_bytes(), ..facts() };
+    let machine = machine_without_volume(contract, facts);
+    machine.attach(DATA, "data", GIB);
+    boot(&machine)
+}
+
 /// The image's manifest.
 pub(crate) fn manifest() -> String {
     format!(

@@ -88,6 +88,14 @@ pub enum ComposeFault {
         /// What is expected.
         expected: &'static str,
     },
+    /// A way out of a container that the contract or the image refuses.
+    #[error("{at}: expected not to reach {what}, which a policy refuses")]
+    ReachByPolicy {
+        /// Who: `service NAME`, or where it stands.
+        at: String,
+        /// What would be reached.
+        what: &'static str,
+    },
     /// A text twice in a list.
     #[error("{}expected each entry once", before(at))]
     Twice {
@@ -266,7 +274,7 @@ impl ComposeFault {
             ComposeFault::SeveralDocuments => Code::SeveralDocuments,
             ComposeFault::DuplicateKey { .. } => Code::DuplicateKey,
             ComposeFault::Tag => Code::Tag,
-            ComposeFault::Reach { .. } => Code::ReachRefused,
+            ComposeFault::Reach { .. } | ComposeFault::ReachByPolicy { .. } => Code::ReachRefused,
             _ => Code::ComposeRefused,
         }
     }
@@ -302,6 +310,9 @@ impl ComposeFault {
             ComposeFault::Undefined { .. } => Some("add it there, or remove what refers to it"),
             ComposeFault::Inactive { .. } | ComposeFault::NoneActive => {
                 Some("remove the profile, or make it active by COMPOSE_PROFILES in the workload")
+            }
+            ComposeFault::ReachByPolicy { .. } => {
+                Some("remove it, or have the party whose countersign.policy.reach says refuse agree to it")
             }
             ComposeFault::Circle { .. } => Some("remove one of the dependencies"),
             ComposeFault::NoFile { .. } => Some("pack the file into the archive, or correct its path"),

@@ -50,10 +50,10 @@ pub enum Notice {
         what: &'static str,
     },
     /// HPCR's folder, which this version does not fill.
-    #[error("service {service}: /var/hyperprotect is empty in this version")]
+    #[error("{at}: /var/hyperprotect is empty in this version")]
     Hyperprotect {
-        /// Name of the service.
-        service: String,
+        /// Who: `service NAME`, or where it stands.
+        at: String,
     },
     /// Profiles that the deployer may not choose.
     #[error(

@@ -6,11 +6,13 @@
 
 use std::rc::Rc;
 
-use super::document::{Kind, Node};
+use serde::{Deserialize, Serialize};
+
+use super::document::{Entry, Kind, Node};
 use super::relations::Running;
 use super::shape::Look;
 use super::values::{self, Mount};
-use super::{COMPOSE_FOLDER, ComposeFault, ComposeNotice, Notice, Surroundings, path, printable};
+use super::{COMPOSE_FOLDER, ComposeFault, ComposeNotice, Notice, path, printable};
 
 /// Trees that no container gets, nor anything that has one of them in it.
 const CLOSED: [&str; 13] = [
@@ -70,6 +72,10 @@ pub fn is_hyperprotect(path: &str) -> bool {
 enum Place {
     /// No container gets it.
     Closed,
+    /// Lies in a volume of the contract.
+    Volume,
+    /// Lies in the compose folder.
+    Folder,
     /// Any container may have it.
     Free,
     /// HPCR's folder.
@@ -94,11 +100,41 @@ fn place(path: &str, volumes: &[String]) -> Place {
     {
         return Place::Closed;
     }
-    let free = volumes.iter().map(String::as_str).chain(FREE).chain([COMPOSE_FOLDER]);
-    if free.into_iter().any(|free| lies_in(&path, &path::absolute(free))) {
+    if volumes.iter().any(|volume| lies_in(&path, &path::absolute(volume))) {
+        return Place::Volume;
+    }
+    if lies_in(&path, COMPOSE_FOLDER) {
+        return Place::Folder;
+    }
+    if FREE.contains(&path.as_str()) {
         return Place::Free;
     }
     if lies_in(&path, HYPERPROTECT) { Place::Hyperprotect } else { Place::Guest }
+}
+
+/// What containers may reach.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReachRule {
+    /// Mount points of the contract's volumes.
+    pub volumes: Vec<String>,
+    /// Whether what is told otherwise is refused.
+    pub refuse: bool,
+}
+
+/// A way out of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// Line of the compose file, from one.
+    pub line: usize,
+    /// Who: `service NAME`, or where it stands.
+    pub at: String,
+    /// What is reached.
+    pub what: &'static str,
+    /// As it is written there: for its author, not for a console.
+    pub written: String,
+    /// Whether any container may have it.
+    pub free: bool,
 }
 
 /// Looks at the services that run, and at the volumes, secrets and configs of the file.
@@ -106,38 +142,55 @@ pub(super) fn check(
     look: &mut Look<'_, '_>,
     file: &Node,
     running: &[Running<'_>],
-    around: &Surroundings<'_, '_>,
+    rule: &ReachRule,
     notices: &mut Vec<ComposeNotice>,
-) {
+) -> Vec<Way> {
+    let mut ways = Ways { rule, found: Vec::new() };
     for service in running {
-        let mut ways = Ways { service, notices };
-        ways.modes(look);
-        ways.mounts(look, around.volumes);
-        ways.devices(look, around.volumes);
-        ways.rights(look);
+        ways.modes(look, service);
+        ways.mounts(look, service);
+        ways.devices(look, service);
+        ways.rights(look, service);
+        ways.ports(look, service);
     }
-    driver_options(look, file, around.volumes, notices);
-    files(look, file, around.volumes, notices);
+    ways.driver_options(look, file);
+    ways.files(look, file);
+    for Way { line, at, what, .. } in ways.found.iter().filter(|way| !way.free) {
+        if rule.refuse {
+            look.refuse(*line, ComposeFault::ReachByPolicy { at: at.clone(), what });
+        } else {
+            notices.push(ComposeNotice { line: *line, notice: Notice::Reach { at: at.clone(), what } });
+        }
+    }
+    // What is there is told, and that it is empty.
+    for Way { line, at, .. } in ways.found.iter().filter(|way| way.what == RECORD) {
+        notices.push(ComposeNotice { line: *line, notice: Notice::Hyperprotect { at: at.clone() } });
+    }
+    ways.found
 }
 
-/// The ways out of one service.
-struct Ways<'r, 's, 'n> {
-    service: &'r Running<'s>,
-    notices: &'n mut Vec<ComposeNotice>,
+/// What HPCR's folder is.
+const RECORD: &str = "the folder of the record";
+
+/// The ways out that were found.
+struct Ways<'r> {
+    rule: &'r ReachRule,
+    found: Vec<Way>,
 }
 
-impl Ways<'_, '_, '_> {
-    fn at(&self, key: &str) -> String {
-        format!("services.{}.{key}", self.service.name)
-    }
+/// Where something of a service stands.
+fn at(service: &Running<'_>, key: &str) -> String {
+    format!("services.{}.{key}", service.name)
+}
 
-    fn tell(&mut self, line: usize, what: &'static str) {
-        let notice = Notice::Reach { at: format!("service {}", self.service.name), what };
-        self.notices.push(ComposeNotice { line, notice });
+impl Ways<'_> {
+    fn add(&mut self, service: &Running<'_>, node: &Node, line: usize, what: &'static str, free: bool) {
+        let at = format!("service {}", service.name);
+        self.found.push(Way { line, at, what, written: written(node), free });
     }
 
     /// Namespaces of the guest, and all privileges.
-    fn modes(&mut self, look: &mut Look<'_, '_>) {
+    fn modes(&mut self, look: &mut Look<'_, '_>, service: &Running<'_>) {
         for (key, what) in [
             ("network_mode", "the guest's own network"),
             ("pid", "the guest's processes"),
@@ -146,59 +199,73 @@ impl Ways<'_, '_, '_> {
             ("userns_mode", "the guest's user numbers"),
             ("cgroup", "the guest's control groups"),
         ] {
-            let Some(entry) = self.service.get(key) else { continue };
+            let Some(entry) = service.get(key) else { continue };
             let Some(mode) = look.text(&entry.value) else { continue };
             if mode.text.as_str() == "host" {
-                self.tell(entry.line, what);
+                self.add(service, &entry.value, entry.line, what, false);
             } else if mode.text.starts_with("ns:") {
                 let expected = "no namespace by its path";
-                look.refuse(entry.line, ComposeFault::Reach { at: self.at(key), expected });
+                look.refuse(entry.line, ComposeFault::Reach { at: at(service, key), expected });
             }
         }
-        if let Some(entry) = self.service.get("privileged")
+        if let Some(entry) = service.get("privileged")
             && look.text(&entry.value).is_some_and(|text| values::is_yes(&text.text))
         {
-            self.tell(entry.line, "all devices and privileges");
+            self.add(service, &entry.value, entry.line, "all devices and privileges", false);
         }
-        if let Some(entry) = self.service.get("cgroup_parent") {
-            self.tell(entry.line, "another control group");
+        if let Some(entry) = service.get("cgroup_parent") {
+            self.add(service, &entry.value, entry.line, "another control group", false);
         }
     }
 
-    fn mounts(&mut self, look: &mut Look<'_, '_>, volumes: &[String]) {
-        for entry in self.service.all("volumes") {
+    fn mounts(&mut self, look: &mut Look<'_, '_>, service: &Running<'_>) {
+        for entry in service.all("volumes") {
             for item in entry.value.items() {
-                if let Some(source) = bind_source(look, item) {
-                    self.path(look, item.line, "volumes", &source, volumes);
-                }
+                let Some(source) = bind_source(look, item) else { continue };
+                let who = format!("service {}", service.name);
+                self.path(look, who, &at(service, "volumes"), item.line, &source, item);
             }
         }
-        for entry in self.service.all("volumes_from") {
+        for entry in service.all("volumes_from") {
             for item in entry.value.items() {
                 if look.text(item).is_some_and(|from| from.text.starts_with("container:")) {
                     let expected = "a service of this file";
-                    look.refuse(item.line, ComposeFault::Reach { at: self.at("volumes_from"), expected });
+                    let at = at(service, "volumes_from");
+                    look.refuse(item.line, ComposeFault::Reach { at, expected });
+                } else {
+                    self.add(service, item, item.line, "the mounts of another service", true);
                 }
             }
         }
     }
 
-    fn path(&mut self, look: &mut Look<'_, '_>, line: usize, key: &str, source: &str, volumes: &[String]) {
-        match place(source, volumes) {
+    /// A path of the guest, that `who` reaches by what stands at `place`.
+    fn path(
+        &mut self,
+        look: &mut Look<'_, '_>,
+        who: String,
+        place_of: &str,
+        line: usize,
+        source: &str,
+        node: &Node,
+    ) {
+        let (what, free) = match place(source, &self.rule.volumes) {
             Place::Closed => {
-                look.refuse(line, ComposeFault::Reach { at: self.at(key), expected: NO_SUCH_PATH });
+                let fault = ComposeFault::Reach { at: place_of.to_owned(), expected: NO_SUCH_PATH };
+                look.refuse(line, fault);
+                return;
             }
-            Place::Free => {}
-            Place::Hyperprotect => {
-                let notice = Notice::Hyperprotect { service: self.service.name.clone() };
-                self.notices.push(ComposeNotice { line, notice });
-            }
-            Place::Guest => self.tell(line, "a path of the guest"),
-        }
+            Place::Volume => ("a volume of the contract", true),
+            Place::Folder => ("the compose folder", true),
+            Place::Free => ("a file that any container may have", true),
+            Place::Hyperprotect => (RECORD, true),
+            Place::Guest => ("a path of the guest", false),
+        };
+        self.found.push(Way { line, at: who, what, written: written(node), free });
     }
 
-    fn devices(&mut self, look: &mut Look<'_, '_>, volumes: &[String]) {
-        for entry in self.service.all("devices") {
+    fn devices(&mut self, look: &mut Look<'_, '_>, service: &Running<'_>) {
+        for entry in service.all("devices") {
             for item in entry.value.items() {
                 let source = match look.text(item) {
                     Some(read) => read.text.split(':').next().unwrap_or_default().to_owned(),
@@ -207,23 +274,22 @@ impl Ways<'_, '_, '_> {
                         None => continue,
                     },
                 };
-                match place(&source, volumes) {
-                    Place::Closed => {
-                        let expected = "no disk, and no folder of devices";
-                        look.refuse(item.line, ComposeFault::Reach { at: self.at("devices"), expected });
-                    }
-                    _ => self.tell(item.line, "a device"),
+                if place(&source, &self.rule.volumes) == Place::Closed {
+                    let expected = "no disk, and no folder of devices";
+                    look.refuse(item.line, ComposeFault::Reach { at: at(service, "devices"), expected });
+                } else {
+                    self.add(service, item, item.line, "a device", false);
                 }
             }
         }
-        for entry in self.service.all("device_cgroup_rules") {
+        for entry in service.all("device_cgroup_rules") {
             for item in entry.value.items() {
                 let Some(rule) = look.text(item) else { continue };
                 if rule.text.starts_with('c') {
-                    self.tell(item.line, "devices");
+                    self.add(service, item, item.line, "devices", false);
                 } else {
                     let expected = "a rule for character devices, which begins with c";
-                    let at = self.at("device_cgroup_rules");
+                    let at = at(service, "device_cgroup_rules");
                     look.refuse(item.line, ComposeFault::Reach { at, expected });
                 }
             }
@@ -231,32 +297,107 @@ impl Ways<'_, '_, '_> {
     }
 
     /// Capabilities beyond Docker's, security options, kernel parameters.
-    fn rights(&mut self, look: &Look<'_, '_>) {
-        for entry in self.service.all("cap_add") {
+    fn rights(&mut self, look: &Look<'_, '_>, service: &Running<'_>) {
+        for entry in service.all("cap_add") {
             for item in entry.value.items() {
                 let Some(name) = look.text(item) else { continue };
                 let name = name.text.to_ascii_uppercase();
                 if !CAPABILITIES.contains(&name.strip_prefix("CAP_").unwrap_or(&name)) {
-                    self.tell(item.line, "a capability beyond the usual ones");
+                    self.add(service, item, item.line, "a capability beyond the usual ones", false);
                 }
             }
         }
-        for entry in self.service.all("security_opt") {
+        for entry in service.all("security_opt") {
             for item in entry.value.items() {
                 let stricter = look.text(item).is_some_and(|option| {
                     let option = option.text.replace('=', ":");
                     matches!(option.as_str(), "no-new-privileges" | "no-new-privileges:true")
                 });
                 if !stricter {
-                    self.tell(item.line, "a weaker confinement");
+                    self.add(service, item, item.line, "a weaker confinement", false);
                 }
             }
         }
-        if let Some(entry) = self.service.get("sysctls") {
-            self.tell(entry.line, "kernel parameters of its own");
+        if let Some(entry) = service.get("sysctls") {
+            self.add(service, &entry.value, entry.line, "kernel parameters of its own", false);
+        }
+    }
+
+    /// Published ports.
+    fn ports(&mut self, look: &Look<'_, '_>, service: &Running<'_>) {
+        for entry in service.all("ports") {
+            for item in entry.value.items() {
+                if look.text(item).is_some() || item.get("target").is_some() {
+                    self.add(service, item, item.line, "a published port", true);
+                }
+            }
+        }
+    }
+
+    /// Options of volumes by which one is a path, a disk or a share of elsewhere.
+    fn driver_options(&mut self, look: &mut Look<'_, '_>, file: &Node) {
+        let entries = file.get("volumes").map(|section| section.value.entries()).unwrap_or_default();
+        for entry in entries {
+            let Some(options) = entry.value.get("driver_opts") else { continue };
+            if options.value.entries().is_empty() {
+                continue;
+            }
+            let text = |key| {
+                let option = options.value.get(key).and_then(|option| look.text(&option.value));
+                option.map(|read| read.text.to_string()).unwrap_or_default()
+            };
+            let (kind, device) = (text("type"), text("device"));
+            let bind = text("o").split(',').any(|option| matches!(option, "bind" | "rbind"));
+            let at = format!("volumes.{}.driver_opts", printable(&entry.key));
+            match (kind.as_str(), bind) {
+                ("tmpfs", _) => {}
+                ("" | "none" | "bind", true) => {
+                    let who = format!("volume {}", printable(&entry.key));
+                    let node = options.value.get("device").map_or(&options.value, |device| &device.value);
+                    self.path(look, who, &at, options.line, &device, node);
+                }
+                _ => {
+                    let expected = "type tmpfs, or type none with o: bind";
+                    look.refuse(options.line, ComposeFault::Reach { at, expected });
+                }
+            }
+        }
+    }
+
+    /// Secrets and configs that are files of the guest.
+    fn files(&mut self, look: &mut Look<'_, '_>, file: &Node) {
+        for section in ["secrets", "configs"] {
+            let entries = file.get(section).map(|section| section.value.entries()).unwrap_or_default();
+            for entry in entries {
+                let Kind::Map(_) = entry.value.kind else { continue };
+                let Some(named) = entry.value.get("file") else { continue };
+                let Some(read) = look.text(&named.value) else { continue };
+                let at = format!("{section}.{}", printable(&entry.key));
+                self.path(look, at.clone(), &at, named.line, &read.text, &named.value);
+            }
         }
     }
 }
+
+/// What stands in the file, as far as it is a scalar, or a list or map of some.
+fn written(node: &Node) -> String {
+    let scalar = |node: &Node| match &node.kind {
+        Kind::Scalar(text, _) => printable(text),
+        _ => String::new(),
+    };
+    let parts: Vec<String> = match &node.kind {
+        Kind::Scalar(..) => vec![scalar(node)],
+        Kind::List(items) => items.iter().take(MOST_WRITTEN).map(|item| scalar(item)).collect(),
+        Kind::Map(entries) => {
+            let pair = |entry: &Entry| format!("{}={}", printable(&entry.key), scalar(&entry.value));
+            entries.iter().take(MOST_WRITTEN).map(pair).collect()
+        }
+    };
+    parts.join(", ")
+}
+
+/// Items of a list and keys of a map that are shown.
+const MOST_WRITTEN: usize = 8;
 
 /// The path of the guest that a service's mount shows.
 fn bind_source(look: &Look<'_, '_>, item: &Rc<Node>) -> Option<String> {
@@ -266,68 +407,6 @@ fn bind_source(look: &Look<'_, '_>, item: &Rc<Node>) -> Option<String> {
     let text = |key| item.get(key).and_then(|entry| look.text(&entry.value));
     let kind = text("type")?;
     (kind.text.as_str() == "bind").then(|| text("source").map(|source| source.text.to_string())).flatten()
-}
-
-/// Options of volumes by which one is a path, a disk or a share of elsewhere.
-fn driver_options(
-    look: &mut Look<'_, '_>,
-    file: &Node,
-    volumes: &[String],
-    notices: &mut Vec<ComposeNotice>,
-) {
-    let entries = file.get("volumes").map(|section| section.value.entries()).unwrap_or_default();
-    for entry in entries {
-        let Some(options) = entry.value.get("driver_opts") else { continue };
-        if options.value.entries().is_empty() {
-            continue;
-        }
-        let text = |key| {
-            let option = options.value.get(key).and_then(|option| look.text(&option.value));
-            option.map(|read| read.text.to_string()).unwrap_or_default()
-        };
-        let (kind, device) = (text("type"), text("device"));
-        let bind = text("o").split(',').any(|option| matches!(option, "bind" | "rbind"));
-        let at = format!("volumes.{}.driver_opts", printable(&entry.key));
-        let refuse = |expected| look.refuse(options.line, ComposeFault::Reach { at, expected });
-        match (kind.as_str(), bind) {
-            ("tmpfs", _) => {}
-            ("" | "none" | "bind", true) => match place(&device, volumes) {
-                Place::Closed => refuse(NO_SUCH_PATH),
-                Place::Free => {}
-                Place::Hyperprotect | Place::Guest => notices.push(ComposeNotice {
-                    line: options.line,
-                    notice: Notice::Reach {
-                        at: format!("volume {}", printable(&entry.key)),
-                        what: "a path of the guest",
-                    },
-                }),
-            },
-            _ => refuse("type tmpfs, or type none with o: bind"),
-        }
-    }
-}
-
-/// Secrets and configs that are files of the guest.
-fn files(look: &mut Look<'_, '_>, file: &Node, volumes: &[String], notices: &mut Vec<ComposeNotice>) {
-    for section in ["secrets", "configs"] {
-        let entries = file.get(section).map(|section| section.value.entries()).unwrap_or_default();
-        for entry in entries {
-            let Kind::Map(_) = entry.value.kind else { continue };
-            let Some(named) = entry.value.get("file") else { continue };
-            let Some(read) = look.text(&named.value) else { continue };
-            let at = format!("{section}.{}", printable(&entry.key));
-            match place(&read.text, volumes) {
-                Place::Closed => {
-                    look.refuse(named.line, ComposeFault::Reach { at, expected: NO_SUCH_PATH });
-                }
-                Place::Free => {}
-                Place::Hyperprotect | Place::Guest => notices.push(ComposeNotice {
-                    line: named.line,
-                    notice: Notice::Reach { at, what: "a path of the guest" },
-                }),
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -354,11 +433,12 @@ mod tests {
             ("/etc", Place::Guest),
             ("~/x", Place::Guest),
             ("/etc/machine-id", Place::Free),
-            ("./x", Place::Free),
-            ("/mnt/data/x", Place::Free),
+            ("/etc/machine-id/x", Place::Guest),
+            ("./x", Place::Folder),
+            ("/mnt/data/x", Place::Volume),
             ("/mnt", Place::Guest),
             ("/var/hyperprotect/", Place::Hyperprotect),
-            ("/var/hyperprotect/data", Place::Free),
+            ("/var/hyperprotect/data", Place::Volume),
         ] {
             assert_eq!(place(path, &volumes), expected, "{path}");
         }

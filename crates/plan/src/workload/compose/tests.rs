@@ -20,7 +20,7 @@ fn judged(text: &str) -> Result<Judged, Vec<ComposeRefusal>> {
             lookup: &lookup,
             files: &files,
             profiles: &["active".to_owned()],
-            volumes: &["/mnt/data".to_owned()],
+            reach: &ReachRule { volumes: vec!["/mnt/data".to_owned()], refuse: false },
         },
     )
 }
