@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter};
 use serde_json::{Map, Value, json};
 
-use super::compose::{self, ComposeNotice, ComposeRefusal, ReachRule, Surroundings};
+use super::compose::{self, ComposeFault, ComposeNotice, ComposeRefusal, ReachRule, Surroundings};
 
 /// Bytes of a model: an archive's files may all be in it, as variables of services.
 pub const MAX_BYTES: usize = 4 << 20;
@@ -66,7 +66,14 @@ pub fn canonical(model: &[u8], reach: &ReachRule) -> Result<Canonical, Canonical
         profiles: &[],
         reach,
     };
-    let judged = compose::judge(readable, &around).map_err(CanonicalRefusal::Compose)?;
+    let judged = compose::judge(readable, &around).map_err(|refusals| match refusals.first() {
+        // Names in the model may come from a variable. The program never prints what refers to nothing.
+        Some(ComposeRefusal {
+            fault: ComposeFault::Undefined { .. } | ComposeFault::Inactive { .. },
+            ..
+        }) => CanonicalRefusal::Model,
+        _ => CanonicalRefusal::Compose(refusals),
+    })?;
     Ok(Canonical { text, images: judged.images, notices: judged.notices })
 }
 
@@ -199,7 +206,7 @@ impl Formatter for Ascii {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workload::compose::{ComposeFault, Notice};
+    use crate::workload::compose::Notice;
 
     const IMAGE: &str =
         "registry.example.org/web@sha256:9fcf739803e0dcce2e2351e797b875fa51049ffd66843242cfae973fd2376e4a";
@@ -294,6 +301,8 @@ mod tests {
         for bytes in [&b"{"[..], b"[]", b"{}", br#"{"services": []}"#, br#"{"services": {"web": 5}}"#] {
             assert!(matches!(canonical(bytes, &rule(false)), Err(CanonicalRefusal::Model)));
         }
+        let named = json!({"volumes": [{"type": "volume", "source": "canary", "target": "/x"}]});
+        assert!(matches!(canonical(&model(named), &rule(false)), Err(CanonicalRefusal::Model)));
         let large = vec![b' '; MAX_BYTES + 1];
         assert!(matches!(canonical(&large, &rule(false)), Err(CanonicalRefusal::Model)));
     }
