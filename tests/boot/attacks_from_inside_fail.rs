@@ -3,7 +3,8 @@
 //! volume lies on. Nor does the kernel listen to the keys that the host presses on its console. The kernel command line is
 //! the shipped one, and each of its words has its effect. The contract's disk is gone. A container that is called like the
 //! guest's own program and prints one of its lines is known as a container by its record, and so is root's line in the
-//! kernel's log.
+//! kernel's log. A container that comes from another file of the archive and says that its lines go nowhere has Docker's
+//! defaults, and its lines are at the log server.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -73,9 +74,31 @@ fn spy(image: &str) -> String {
         /bin/busybox echo "<6>countersignd: {IMITATED}" >/dev/log-of-the-kernel
         /bin/busybox sleep 1000
     stop_signal: SIGKILL
+  usual:
+    extends: {{file: other.yaml, service: base}}
 "#
     )
 }
+
+/// The other file: a container says what the engine gives to one that asks for nothing.
+fn other(image: &str) -> String {
+    format!(
+        r#"services:
+  base:
+    image: {image}
+    logging: {{driver: none}}
+    entrypoint: ["/bin/busybox", "sh", "-c"]
+    command:
+      - /bin/busybox echo "usual=$$(/bin/busybox grep CapEff /proc/self/status | /bin/busybox cut -f 2)
+        $$(/bin/busybox cat /proc/sys/net/ipv4/ip_unprivileged_port_start)
+        $$(/bin/busybox ip -4 addr show eth0 | /bin/busybox grep -o 'inet [0-9]*.[0-9]*')"; /bin/busybox sleep 1000
+    stop_signal: SIGKILL
+"#
+    )
+}
+
+/// Capabilities of Docker, ports below 1024 for everybody, and Docker's addresses.
+const USUAL: &str = "usual=00000000a80425fb 0 inet 172.18";
 
 /// A line of the guest's own, byte for byte but for the number.
 const IMITATED: &str = "HPL13000I: check 4711: mounts and volumes are being checked";
@@ -91,7 +114,10 @@ fn part(disk: &Path) {
 fn attacks_from_inside_fail() {
     let mut world = world();
     let mut contract = world.contract();
-    contract.archive = compose_with(&world, spy);
+    contract.archive = compose_with(&world, |image| {
+        std::fs::write(world.folder().join("compose/other.yaml"), other(image)).unwrap();
+        spy(image)
+    });
     let delivery = world.delivery();
     let medium = world.deliver("contract", &contract.texts(), &delivery).unwrap();
     let data = world.disk("data", DATA_DISK).unwrap();
@@ -102,6 +128,8 @@ fn attacks_from_inside_fail() {
     guest.wait_for("HPL10001I", BOOT, |event| event.is_message("HPL10001I")).unwrap();
     let listed = |message: &Message| message.app == "compose-spy-1" && message.msg.contains("disks=listed");
     world.syslog.wait_for("the list of a privileged container", BOOT, listed).unwrap();
+    let usual = |message: &Message| message.app == "compose-usual-1" && message.msg.contains(USUAL);
+    world.syslog.wait_for("what any container has", BOOT, usual).unwrap();
     let imitated = |message: &Message| message.app == "countersignd" && message.msg.contains("check 4711");
     let from_container = |message: &Message| imitated(message) && message.facility == "local0";
     world.syslog.wait_for("the imitation", BOOT, from_container).unwrap();
