@@ -22,8 +22,11 @@ use crate::stage::Stage;
 /// The compose program reads a few files; it takes half a second.
 const MODEL_DEADLINE: Duration = Duration::from_secs(60);
 
-/// All images together: large ones over a slow line. The unit ends the stage later, or the cause would be lost.
-pub(super) const DEADLINE: Duration = Duration::from_secs(1800);
+/// All images together: large ones over a slow line.
+const DEADLINE: Duration = Duration::from_secs(1800);
+
+/// Both. The unit ends the stage later, or the cause would be lost.
+pub(super) const PATIENCE: Duration = MODEL_DEADLINE.saturating_add(DEADLINE);
 
 pub(super) fn run<S: GuestOs>(system: &S, log: &mut Log<'_, S>, plan: &GuestPlan) -> Result<(), Failure> {
     log.stage(Stage::Images, |log| {

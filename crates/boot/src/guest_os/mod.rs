@@ -59,7 +59,7 @@ impl Verb {
         match self {
             Verb::Network => network::PATIENCE,
             Verb::Logging => logging::PATIENCE,
-            Verb::Images => images::DEADLINE,
+            Verb::Images => images::PATIENCE,
             Verb::Start => start::DEADLINE,
             Verb::Failure => failure::TIMEOUT,
         }
