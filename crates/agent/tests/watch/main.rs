@@ -16,6 +16,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use countersign_plan::guest_os::handover::Workload;
+use countersign_plan::workload::compose::ReachRule;
 use nix::sys::signal::Signal;
 use world::{CONSOLE, Process, World, Writer, until};
 
@@ -122,8 +124,16 @@ fn records() {
     fs::write("/run/countersign/watch.json", records.to_string()).unwrap();
     let plan = fs::read_to_string("/run/countersign/plan.json").unwrap();
     let mut plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
-    plan["workload"] =
-        serde_json::json!({"compose": {"project": "compose", "folder": "/none", "file": "/none"}});
+    let none = || "/none".to_owned();
+    let workload = Workload::Compose {
+        project: "compose".to_owned(),
+        folder: none(),
+        file: none(),
+        environment: Vec::new(),
+        reach: ReachRule::default(),
+        other_files: false,
+    };
+    plan["workload"] = serde_json::to_value(workload).unwrap();
     fs::write("/run/countersign/plan.json", plan.to_string()).unwrap();
 }
 
