@@ -272,8 +272,8 @@ codes! {
         remedy "pack the content of the folder, not the folder itself";
     ComposeRefused "HPL06009E" PARSE_COMPOSE_CONTRACT Error
         "the compose file is not one that the guest runs"
-        cause "it is not valid YAML or not of the form of the compose specification, refers to something that is not there, uses build or include, asks for something that the engine of the guest does not have, or the image of a service is not a valid reference once its variables are replaced"
-        remedy "correct the named line; an image is named by digest, and all services stand in one file";
+        cause "it is not valid YAML or not of the form of the compose specification, refers to something that is not there, uses build, asks for something that the engine of the guest does not have, or the image of a service is not a valid reference once its variables are replaced"
+        remedy "correct the named line; name every image by digest";
     ImageNotPinned "HPL06010E" CONTRACT_IMAGE_MISMATCH Error
         "an image is named by tag and no signature rule covers it"
         cause "an image must be pinned by digest, or be covered by an entry under images"
