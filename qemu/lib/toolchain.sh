@@ -138,12 +138,28 @@ prepare_s390x() {
   sysroot_s390x >/dev/null
 }
 
+# Cargo goes by the times of files: what another checkout built counts as ours where our files are older. So what was
+# built of the project itself is forgotten when the checkout is another one; dependencies stay. One build at a time, from
+# here to the end of cargo, which inherits the lock.
+take_target_dir() {
+  local checkout
+  checkout=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
+  mkdir -p "$1"
+  exec {TARGET_LOCK}>"$1/.checkout-lock"
+  flock "$TARGET_LOCK"
+  [[ $(cat "$1/checkout" 2>/dev/null) != "$checkout" ]] || return 0
+  find "$1" -path '*/.fingerprint/countersign-*' -prune -exec rm -rf {} +
+  printf '%s\n' "$checkout" >"$1/checkout"
+}
+
 cargo_s390x() {
-  local root
+  local root target_dir
   tools_tree
   root=$(sysroot_s390x)
+  target_dir=${S390X_TARGET_DIR:-$(cache_root)/target-s390x}
   (
-    s390x_environment "$root" "${S390X_TARGET_DIR:-$(cache_root)/target-s390x}"
+    take_target_dir "$target_dir"
+    s390x_environment "$root" "$target_dir"
     RUSTC=$COUNTERSIGN_TOOLS/usr/bin/rustc RUSTDOC=$COUNTERSIGN_TOOLS/usr/bin/rustdoc \
       exec "$COUNTERSIGN_TOOLS/usr/bin/cargo" "$@"
   )
