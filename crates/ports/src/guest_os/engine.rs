@@ -38,8 +38,8 @@ pub trait Engine {
         bound: usize,
         timeout: Duration,
     ) -> Result<SecretBytes>;
-    /// Starts a compose project whose images are present; nothing is pulled or built, and no variable is replaced but
-    /// those that stand in the file with a default. An error of the kind [`std::io::ErrorKind::TimedOut`] where it has not
+    /// Starts a compose project whose images are present; nothing is pulled or built, and the folder's
+    /// variables are not read. An error of the kind [`std::io::ErrorKind::TimedOut`] where it has not
     /// ended after `timeout`.
     fn compose_up(&self, project: &ComposeProject<'_>, timeout: Duration) -> Result<()>;
 }

@@ -5,10 +5,10 @@
 //! guest, and that is judged ([`crate::workload::canonical`]).
 
 use super::document::{Kind, Node};
+use super::reach::bind_source;
 use super::relations::Running;
 use super::services::Services;
 use super::shape::Look;
-use super::values::Mount;
 use super::{ComposeFault, ComposeNotice, Found, Notice, Surroundings, path, printable};
 use crate::workload::dotenv::{self, DotenvFault};
 
@@ -114,19 +114,7 @@ fn mounts(
 ) {
     for entry in service.all("volumes") {
         for item in entry.value.items() {
-            let source = match look.text(item) {
-                Some(read) => match Mount::parse(&read.text) {
-                    Some(mount) if mount.is_path() => mount.source.to_owned(),
-                    _ => continue,
-                },
-                None => {
-                    let text = |key| item.get(key).and_then(|entry| look.text(&entry.value));
-                    match (text("type"), text("source")) {
-                        (Some(kind), Some(source)) if *kind.text == "bind" => source.text.to_string(),
-                        _ => continue,
-                    }
-                }
-            };
+            let Some(source) = bind_source(look, item) else { continue };
             let Some(inside) = path::inside(&source) else { continue };
             if !inside.is_empty() && (around.files)(&inside).is_none() {
                 let notice = Notice::NotInArchive { service: service.name.clone() };

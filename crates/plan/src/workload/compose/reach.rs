@@ -400,7 +400,7 @@ fn written(node: &Node) -> String {
 const MOST_WRITTEN: usize = 8;
 
 /// The path of the guest that a service's mount shows.
-fn bind_source(look: &Look<'_, '_>, item: &Rc<Node>) -> Option<String> {
+pub(super) fn bind_source(look: &Look<'_, '_>, item: &Rc<Node>) -> Option<String> {
     if let Some(read) = look.text(item) {
         return Mount::parse(&read.text).filter(Mount::is_path).map(|mount| mount.source.to_owned());
     }

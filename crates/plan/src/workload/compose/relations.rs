@@ -126,17 +126,16 @@ pub(super) fn check(
         }
         let needed = needed.into_iter().map(|(named, _)| named.name).collect();
         graph.insert(service.entry.key.to_string(), needed);
-        for (key, section) in
-            [("networks", "networks"), ("secrets", "secrets"), ("configs", "configs"), ("volumes", "volumes")]
-        {
+        for section in ["networks", "secrets", "configs", "volumes"] {
             let defined = known(section);
-            for entry in service.all(key) {
-                let used = match key {
+            for entry in service.all(section) {
+                let used = match section {
                     "volumes" => volumes(look, &entry.value),
                     _ => names(look, &entry.value),
                 };
                 for Named { line, name, shown } in used {
-                    if complete && !(defined.contains(&name) || (key == "networks" && name == "default")) {
+                    if complete && !(defined.contains(&name) || (section == "networks" && name == "default"))
+                    {
                         let service = service.name.clone();
                         look.refuse(line, ComposeFault::Undefined { service, name: shown, section });
                     }
