@@ -162,6 +162,7 @@ impl Look {
             let files = self.files();
             assert!(files.ends_with("\nevidence=complete\n"), "{name}: the guest OS was not looked at");
             assert!(!files.contains("\ncore-file="), "{name}: a core file");
+            assert!(files.contains("\npackets=policy drop\n"), "{name}: no packet filter");
             assert!(end == End::Cut || processes.ends_with("\nprocesses=complete\n"), "{name}: {processes}");
         } else {
             assert_eq!(

@@ -23,6 +23,7 @@ mod occupied_disk_stops_at_unlock;
 mod overflow_is_counted;
 mod schema_error_stops_at_validate;
 mod small_scratch_disk_stops_at_root;
+mod the_link_reaches_what_is_published;
 mod unknown_name_stops_at_network;
 mod unsigned_sealed_contract_stops_at_verify;
 mod wrong_image_key_stops_at_unseal;

@@ -189,6 +189,7 @@ impl Lab {
             initramfs: built("COUNTERSIGN_VOLUME_LAB"),
             command_line: vec!["rdinit=/lab/init".into()],
             drives,
+            link: None,
         };
         self.guests += 1;
         let logs = Logs::new(work().join("logs"), format!("{}-{}", self.name, self.guests));

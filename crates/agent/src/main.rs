@@ -17,6 +17,7 @@ countersignd: opens the contract of a Secure Execution guest.
 
 As process 1 of the initramfs it takes no argument and boots the guest. In the guest OS its units call
 
+    countersignd filter     load the packet filter
     countersignd network    wait for an address and the log server's name
     countersignd logging    send the first record to the log server
     countersignd forward    send the journal to the log server until power-off

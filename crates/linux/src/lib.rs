@@ -27,6 +27,7 @@ mod luks;
 mod luks_header;
 mod mapper;
 mod network;
+mod packet_filter;
 mod partition_table;
 #[cfg(test)]
 mod pki;

@@ -15,7 +15,7 @@ use super::Rehearsal;
 use countersign_ports::error::{Result, SystemError};
 use countersign_ports::guest_os::{
     Answer, ComposeProject, ConnectionError, Containers, Engine, GuestFiles, HANDOVER, Https, LogServer,
-    LogTarget, Network, Notes, Post,
+    LogTarget, Network, Notes, PacketFilter, Post,
 };
 
 /// Mode of what other programs of the guest OS read.
@@ -47,6 +47,12 @@ impl GuestFiles for Rehearsal {
     fn erase_file(&self, path: &Path) -> Result<()> {
         self.ask(format!("erase {}", path.display()))?.files.remove(path);
         Ok(())
+    }
+}
+
+impl PacketFilter for Rehearsal {
+    fn load_filter(&self, rules: &str) -> Result<()> {
+        self.ask(format!("load {} lines of packet filter", rules.lines().count())).map(drop)
     }
 }
 

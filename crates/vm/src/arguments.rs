@@ -23,6 +23,8 @@ pub struct Run {
     pub command_line: Vec<String>,
     /// Disks, in the order in which the guest sees them.
     pub drives: Vec<Drive>,
+    /// Folder of the sockets of a second link, [`crate::lab::neighbour::Neighbour::link`].
+    pub link: Option<PathBuf>,
 }
 
 /// A raw disk image.
@@ -99,6 +101,9 @@ pub fn arguments(profile: &Profile, run: &Run, monitor: &Path) -> Result<Vec<Str
     all.extend(boot(profile, run)?);
     all.extend(random(profile.rng.as_deref()));
     all.extend(network(profile.network.as_ref()));
+    if let Some(folder) = &run.link {
+        all.extend(link(folder)?);
+    }
     for (index, drive) in run.drives.iter().enumerate() {
         all.extend(disk(index, drive)?);
     }
@@ -170,6 +175,24 @@ pub fn network(network: Option<&Network>) -> Vec<String> {
         "-device",
         &format!("{},netdev=net0,iommu_platform=off", network.device),
     ])
+}
+
+/// A second network device, whose frames are datagrams between two sockets of this folder.
+///
+/// # Errors
+/// [`Error::Format`] for a path that is not UTF-8.
+pub fn link(folder: &Path) -> Result<Vec<String>> {
+    let [guest, neighbour] =
+        ["guest", "neighbour"].map(|name| folder.join(name)).map(|path| option_value(&path));
+    Ok(words(&[
+        "-netdev",
+        &format!(
+            "dgram,id=net1,local.type=unix,local.path={},remote.type=unix,remote.path={}",
+            guest?, neighbour?
+        ),
+        "-device",
+        "virtio-net-ccw,netdev=net1,mac=52:54:00:12:34:57,iommu_platform=off",
+    ]))
 }
 
 /// One raw disk.
@@ -280,6 +303,7 @@ mod tests {
             initramfs: "/i".into(),
             command_line: vec!["extra=1".into()],
             drives: Vec::new(),
+            link: None,
         };
         assert_eq!(
             boot(&profile(), &run).unwrap(),

@@ -11,6 +11,7 @@ pub mod http;
 pub mod image;
 pub mod keys;
 pub mod material;
+pub mod neighbour;
 mod recorder;
 pub mod registry;
 pub mod syslog;

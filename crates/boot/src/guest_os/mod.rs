@@ -6,6 +6,7 @@
 mod capsule;
 mod delivery;
 mod failure;
+mod filter;
 mod forward;
 mod images;
 mod log_router;
@@ -29,6 +30,8 @@ use crate::stage::Stage;
 /// A verb of `countersignd` in the guest OS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
+    /// The packet filter, which comes before the stage `network`.
+    Filter,
     /// Stage `network`.
     Network,
     /// Stage `logging`.
@@ -45,6 +48,7 @@ impl Verb {
     /// The verb of a command line.
     pub fn find(name: &str) -> Option<Verb> {
         match name {
+            "filter" => Some(Verb::Filter),
             "network" => Some(Verb::Network),
             "logging" => Some(Verb::Logging),
             "images" => Some(Verb::Images),
@@ -57,6 +61,7 @@ impl Verb {
     /// The longest that it waits for others. Its unit has to end it later: what systemd ends cannot say why.
     pub fn patience(self) -> Duration {
         match self {
+            Verb::Filter => filter::PATIENCE,
             Verb::Network => network::PATIENCE,
             Verb::Logging => logging::PATIENCE,
             Verb::Images => images::PATIENCE,
@@ -68,7 +73,7 @@ impl Verb {
     /// The stage whose exit code a failure has.
     fn stage(self) -> Stage {
         match self {
-            Verb::Network => Stage::Network,
+            Verb::Filter | Verb::Network => Stage::Network,
             Verb::Logging | Verb::Failure => Stage::Logging,
             Verb::Images => Stage::Images,
             Verb::Start => Stage::Start,
@@ -83,6 +88,7 @@ impl Verb {
 pub fn run<S: GuestOs>(system: &S, verb: Verb) -> Result<(), Failure> {
     let mut log = Log::new(system);
     let result = plan(system, verb.stage()).and_then(|plan| match verb {
+        Verb::Filter => filter::run(system, &log),
         Verb::Network => network::run(system, &mut log, &plan),
         Verb::Logging => logging::run(system, &mut log, &plan),
         Verb::Images => images::run(system, &mut log, &plan),

@@ -36,6 +36,34 @@ fn an_address_a_resolver_and_the_log_servers_name() {
 }
 
 #[test]
+fn the_packet_filter_is_loaded_or_the_boot_ends() {
+    let machine = booted(|_| ());
+    let run = verb(&machine, Verb::Filter);
+    assert_eq!(run.result, Ok(()), "{}", run.said());
+    let [load] = &run.asked[..] else { panic!("{:?}", run.asked) };
+    assert!(load.starts_with("load ") && load.ends_with(" lines of packet filter"), "{load}");
+    assert_eq!(run.stage_lines(), Vec::<&str>::new());
+    machine.fails("load ", io::ErrorKind::Other);
+    verb(&machine, Verb::Filter).assert_verb_failed(
+        Stage::Network,
+        Code::PacketFilterFailed,
+        "packet filter",
+    );
+}
+
+/// systemd-networkd, which brings the interfaces up, is Debian's unit with a file of ours.
+#[test]
+fn no_interface_comes_up_without_the_packet_filter() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../");
+    let read = |path: &str| std::fs::read_to_string(folder.join(path)).unwrap();
+    let networkd = read("qemu/guest/tree/usr/lib/systemd/system/systemd-networkd.service.d/countersign.conf");
+    for line in ["Requires=countersign-filter.service", "After=countersign-filter.service"] {
+        assert!(networkd.lines().any(|found| found == line), "{line}");
+    }
+    assert!(read("systemd/countersign-filter.service").contains("\nOnFailure=countersign-failure.service\n"));
+}
+
+#[test]
 fn no_address_in_two_minutes_ends_the_boot() {
     let machine = booted(|facts| facts.addresses = Vec::new());
     let before = machine.uptime();

@@ -62,7 +62,7 @@ fn unit(name: &str) -> String {
 
 #[test]
 fn every_stage_gives_up_before_its_unit_does() {
-    for name in ["network", "logging", "images", "start", "failure"] {
+    for name in ["filter", "network", "logging", "images", "start", "failure"] {
         let unit = unit(name);
         assert!(unit.contains(&format!("ExecStart=/usr/lib/countersign/countersignd {name}\n")), "{name}");
         let settings: Vec<&str> =

@@ -710,4 +710,8 @@ codes! {
         "the guest got no address in time"
         cause "no DHCP server answers, or the network device is missing"
         remedy "check the guest's network device and the DHCP server";
+    PacketFilterFailed "HPL14100E" PACKET_FILTER_FAILED Error
+        "the packet filter is not loaded, so no interface comes up"
+        cause "nft does not run, or the kernel refuses the rules"
+        remedy "build the image again with the packages that belong to this version";
 }

@@ -29,7 +29,8 @@ const LOCAL0: u8 = 16;
 /// The program of the guest's own lines.
 const PROGRAM: &[u8] = b"/usr/lib/countersign/countersignd";
 /// Its units.
-const UNITS: [&str; 7] = [
+const UNITS: [&str; 8] = [
+    "countersign-filter.service",
     "countersign-network.service",
     "countersign-logging.service",
     "countersign-forward.service",

@@ -2,6 +2,7 @@
 
 pub mod credentials;
 pub mod file;
+pub mod filter;
 pub mod handover;
 pub mod image;
 pub mod network;

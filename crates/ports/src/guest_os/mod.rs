@@ -13,18 +13,18 @@ pub use engine::{ComposeProject, Containers, Engine};
 pub use files::{GuestFiles, HANDOVER, Notes};
 pub use forwarder::{Arrival, Ending, Forwarder, Reading};
 pub use log_server::{Answer, Https, LogServer, LogTarget, Post};
-pub use network::Network;
+pub use network::{Network, PacketFilter};
 
 use crate::{Clock, Disks, Mounts, Report, Tables};
 
 /// Everything that the stages of the guest OS need of it. There is no way to load a module or to open a volume.
 pub trait GuestOs:
-    Report + Clock + Notes + GuestFiles + Network + LogServer + Https + Engine + Containers
+    Report + Clock + Notes + GuestFiles + PacketFilter + Network + LogServer + Https + Engine + Containers
 {
 }
 
 impl<T> GuestOs for T where
-    T: Report + Clock + Notes + GuestFiles + Network + LogServer + Https + Engine + Containers
+    T: Report + Clock + Notes + GuestFiles + PacketFilter + Network + LogServer + Https + Engine + Containers
 {
 }
 

@@ -5,6 +5,12 @@ use std::time::Duration;
 
 use crate::error::Result;
 
+/// The packet filter of the kernel.
+pub trait PacketFilter {
+    /// Loads these rules, all of them or none; `rules` in the language of nft(8).
+    fn load_filter(&self, rules: &str) -> Result<()>;
+}
+
 /// The network, configured by systemd-networkd.
 pub trait Network {
     /// Waits until an interface other than loopback has an address with a route, or `timeout` has passed; the

@@ -89,6 +89,7 @@ fn unbootable(folder: &Path) -> (Profile, Run) {
         initramfs: file("initramfs"),
         command_line: Vec::new(),
         drives: vec![arguments::Drive::writable(file("data"), "data")],
+        link: None,
     };
     (Profile { memory_mib: 512, ..Profile::named("default").unwrap() }, run)
 }

@@ -220,7 +220,8 @@ impl World {
             Drive::read_only(&medium.image, "cidata"),
         ];
         drives.extend(data.map(|path| Drive::writable(path, VOLUME)));
-        Ok(Run { kernel: self.artifacts.kernel.clone(), initramfs, command_line: Vec::new(), drives })
+        let kernel = self.artifacts.kernel.clone();
+        Ok(Run { kernel, initramfs, command_line: Vec::new(), drives, link: None })
     }
 
     fn plant(&mut self) -> Result<()> {
