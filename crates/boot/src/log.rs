@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use countersign_contract::code::Code;
-use countersign_plan::report::transcript::{StageRecord, Warning};
+use countersign_plan::report::transcript::{ImageRecord, StageRecord, Warning};
 use countersign_ports::{Clock, Priority, Report};
 
 use crate::failure::Failure;
@@ -39,6 +39,7 @@ pub struct Log<'s, S> {
     system: &'s S,
     stages: Vec<StageRecord>,
     warnings: Vec<Warning>,
+    images: Vec<ImageRecord>,
 }
 
 /// The stage that this process is in, for a panic: a number of [`Stage::ALL`].
@@ -56,7 +57,7 @@ pub fn panicked<S: Report + Clock>(system: &S, place: &str) {
 impl<'s, S: Report + Clock> Log<'s, S> {
     /// An empty log that writes to `system`.
     pub fn new(system: &'s S) -> Log<'s, S> {
-        Log { system, stages: Vec::new(), warnings: Vec::new() }
+        Log { system, stages: Vec::new(), warnings: Vec::new(), images: Vec::new() }
     }
 
     /// Runs a stage between its two lines.
@@ -113,6 +114,16 @@ impl<'s, S: Report + Clock> Log<'s, S> {
         for line in failure.report() {
             self.tell(&line);
         }
+    }
+
+    /// Remembers the images that the engine has.
+    pub(crate) fn images(&mut self, images: Vec<ImageRecord>) {
+        self.images = images;
+    }
+
+    /// The images that the engine has, as far as this process knows.
+    pub fn pulled(&self) -> &[ImageRecord] {
+        &self.images
     }
 
     /// Forgets what was recorded elsewhere.

@@ -118,6 +118,7 @@ impl Contract {
         let registry_authorities = credentials::authorities(&env, &mut refusals);
         warn_overridden(&workload, &env, "env", Code::EnvironmentOverridden, &mut warnings);
         warn_overridden(&workload, &env, "auths", Code::CredentialsOverridden, &mut warnings);
+        warn_of_authorities(&workload, &env, &mut warnings);
         let signing_key = env.text("signingKey").map(str::to_owned);
         if let (Some(text), Some(value)) = (&signing_key, env.child("signingKey"))
             && let Err(error) = countersign_crypto::signature::SigningKey::parse(text)
@@ -178,6 +179,11 @@ impl Contract {
     /// Credentials by registry: both sections', the workload's where both have one.
     pub fn registry_credentials(&self) -> BTreeMap<&str, &Credentials> {
         overlay(&self.env.credentials, &self.workload.credentials)
+    }
+
+    /// Registries with credentials of the workload section, as it names them.
+    pub fn provider_registries(&self) -> impl Iterator<Item = &str> {
+        self.workload.credentials.keys().map(String::as_str)
     }
 
     /// Certificates of authorities that registries may have.
@@ -288,6 +294,22 @@ fn warn_overridden(
     let wins: BTreeSet<&str> = workload.children(key).map(|(name, _)| name).collect();
     for (_, value) in env.children(key).filter(|(name, _)| wins.contains(name)).take(MAX_REPORTED) {
         warnings.push(Finding::with(code, value.place(), "the workload section sets it too and wins"));
+    }
+}
+
+/// A warning where authorities of the env section vouch for registries that get the workload section's credentials, and
+/// the workload does not say for which. Whoever named the authority can answer as such a registry.
+fn warn_of_authorities(workload: &Reader<'_>, env: &Reader<'_>, warnings: &mut Vec<Finding>) {
+    let says = workload
+        .child("countersign")
+        .and_then(|own| own.child("policy"))
+        .is_some_and(|policy| policy.child("registries").is_some());
+    if says || workload.children("auths").next().is_none() {
+        return;
+    }
+    if let Some(authorities) = env.child("cacerts").filter(|list| list.items().next().is_some()) {
+        let message = "these authorities vouch for registries that get credentials of the workload section";
+        warnings.push(Finding::with(Code::AuthorityOfDeployer, authorities.place(), message));
     }
 }
 

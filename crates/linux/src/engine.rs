@@ -1,14 +1,14 @@
-//! The container engine and its compose program, run as external programs.
+//! The container engine, by its interface, and its compose program, run as an external program.
 //!
-//! Follows podman-pull(1) and the compose program's reference. Both are told values of the contract (image names,
-//! the compose folder), so their words go to the journal line by line, and never into an error or onto the
-//! console. They get few variables and no value of the contract in their environment; credentials by file name only.
+//! Follows the libpod interface of podman 5.4 and the compose program's reference. Both are told values of the contract
+//! (image names, the compose folder), so the program's words go to the journal line by line, and never into an error or
+//! onto the console. It gets few variables and no value of the contract in its environment.
+
+mod interface;
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::io::{self, Read, Seek};
 use std::time::Duration;
 
 use countersign_crypto::secret::SecretBytes;
@@ -17,31 +17,39 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use super::Linux;
 use super::programs::{self, Program};
 use countersign_ports::error::{Result, SystemError};
-use countersign_ports::guest_os::{ComposeProject, Containers, Engine};
+use countersign_ports::guest_os::{ComposeProject, Containers, Engine, EngineAnswer};
 
 /// How long the engine may take to say what runs.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Bytes of its answer; a container takes less than 2 KiB of it.
-const ANSWER_BOUND: u64 = 1 << 20;
+/// Who is asked, in errors.
+const ENGINE: &str = "the container engine";
 
-/// Where the engine keeps temporary files of a pull: on encrypted scratch space, not in memory.
+/// How often the engine asks a registry again that is not reached, closes the connection or answers with an error of its
+/// own (5xx), and not one that refuses; with a delay of zero it waits 1, 2, 4 … seconds in between.
+const RETRIES: u32 = 5;
+const RETRY_DELAY: &str = "0s";
+
+/// Where the compose program keeps temporary files: on encrypted scratch space, not in memory.
 const TEMPORARY: &str = "/var/tmp";
 
 impl Engine for Linux {
     fn pull(
         &self,
         image: &str,
-        credentials: &Path,
-        authorities: Option<&Path>,
+        credentials: Option<&SecretBytes>,
         timeout: Duration,
-    ) -> Result<()> {
-        not_an_option(image)?;
-        let mut program = podman()?.arguments(["pull", "--quiet", "--authfile"]).arguments([credentials]);
-        if let Some(authorities) = authorities {
-            program = program.arguments(["--cert-dir"]).arguments([authorities]);
-        }
-        program.arguments([image]).deadline(timeout).on_line(&mut to_journal).run().map(drop)
+    ) -> Result<EngineAnswer> {
+        let image = encoded(image)?;
+        let target = format!(
+            "images/pull?reference={image}&quiet=true&policy=always&retry={RETRIES}&retrydelay={RETRY_DELAY}"
+        );
+        self.ask_engine("POST", &target, credentials, timeout)
+    }
+
+    fn image(&self, image: &str) -> Result<EngineAnswer> {
+        let image = encoded(image)?;
+        self.ask_engine("GET", &format!("images/{image}/json"), None, ANSWER_DEADLINE)
     }
 
     fn compose_model(
@@ -111,44 +119,46 @@ fn compose<'a>(project: &ComposeProject<'_>) -> Result<Program<'a>> {
 
 impl Containers for Linux {
     fn containers(&self, project: &str) -> Result<Vec<u8>> {
+        // It goes into an address unquoted.
+        if !project.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
+            let reason = io::Error::new(io::ErrorKind::InvalidInput, "expected a project's name");
+            return Err(SystemError::io("ask", ENGINE, reason));
+        }
+        let target = format!(
+            "containers/json?all=true&filters=\
+             %7B%22label%22%3A%5B%22com.docker.compose.project%3D{project}%22%5D%7D"
+        );
+        let answer = self.ask_engine("GET", &target, None, ANSWER_DEADLINE)?;
+        if answer.status == 200 {
+            return Ok(answer.body);
+        }
+        let reason = io::Error::new(io::ErrorKind::InvalidData, "expected a list of containers");
+        Err(SystemError::io("ask", ENGINE, reason))
+    }
+}
+
+impl Linux {
+    fn ask_engine(
+        &self,
+        method: &str,
+        target: &str,
+        credentials: Option<&SecretBytes>,
+        timeout: Duration,
+    ) -> Result<EngineAnswer> {
         let socket = self.paths.run.join("podman/podman.sock");
-        containers(&socket, project)
-            .map_err(|e| SystemError::io("ask the engine at", socket.display().to_string(), e))
+        interface::ask(&socket, method, target, credentials, timeout)
+            .map_err(|error| SystemError::io("ask", ENGINE, error))
     }
 }
 
-/// One request on the engine's socket. HTTP/1.0, so that the answer ends with the connection and has no chunks.
-fn containers(socket: &Path, project: &str) -> io::Result<Vec<u8>> {
-    // It goes into an address unquoted.
-    if !project.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected a project's name"));
+/// An image's name as part of an address.
+fn encoded(image: &str) -> Result<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:@/[]".contains(&byte);
+    if image.is_empty() || !image.bytes().all(plain) {
+        let reason = io::Error::new(io::ErrorKind::InvalidInput, "expected the name of an image");
+        return Err(SystemError::io("ask", ENGINE, reason));
     }
-    let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(ANSWER_DEADLINE))?;
-    stream.set_write_timeout(Some(ANSWER_DEADLINE))?;
-    write!(
-        stream,
-        "GET /v4.0.0/libpod/containers/json?all=true&filters=\
-         %7B%22label%22%3A%5B%22com.docker.compose.project%3D{project}%22%5D%7D HTTP/1.0\r\nHost: engine\r\n\r\n"
-    )?;
-    let mut answer = Vec::new();
-    stream.take(ANSWER_BOUND + 1).read_to_end(&mut answer)?;
-    let malformed = || io::Error::new(io::ErrorKind::InvalidData, "expected a list of at most 1 MiB");
-    if answer.len() as u64 > ANSWER_BOUND {
-        return Err(malformed());
-    }
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").ok_or_else(malformed)?;
-    let good = answer.split(|byte| *byte == b' ').nth(1) == Some(b"200");
-    if good { Ok(answer.split_off(end + 4)) } else { Err(malformed()) }
-}
-
-/// The engine with the few variables that it cannot do without.
-fn podman<'a>() -> Result<Program<'a>> {
-    Ok(Program::new(programs::find("podman")?)
-        .variable("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .variable("HOME", "/root")
-        .variable("TMPDIR", TEMPORARY)
-        .silent())
+    Ok(image.replace('[', "%5B").replace(']', "%5D"))
 }
 
 /// The unit's standard output: the journal, which only the owner of the contract reads.
@@ -167,6 +177,8 @@ fn not_an_option(value: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -175,8 +187,11 @@ mod tests {
         let file = Path::new("/nowhere");
         let project = ComposeProject { name: "-f", folder: file, file };
         for error in [
-            machine.pull("--tls-verify=false", file, None, Duration::ZERO).unwrap_err(),
-            machine.pull("", file, None, Duration::ZERO).unwrap_err(),
+            machine.pull("a b", None, Duration::ZERO).unwrap_err(),
+            machine.pull("a?tlsVerify=false", None, Duration::ZERO).unwrap_err(),
+            machine.pull("a&tlsVerify=false", None, Duration::ZERO).unwrap_err(),
+            machine.pull("", None, Duration::ZERO).unwrap_err(),
+            machine.image("a\r\nb").unwrap_err(),
             machine.compose_up(&project, Duration::ZERO).unwrap_err(),
             machine.compose_model(&project, &[], 0, Duration::ZERO).unwrap_err(),
             machine.containers("a b").unwrap_err(),
@@ -186,40 +201,78 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_list_is_what_the_engine_answers_after_its_head() {
+    /// An engine that answers one request so; what it was asked.
+    fn served<T>(answer: Vec<u8>, ask: impl FnOnce(&Linux) -> T) -> (T, String) {
+        use std::io::Write;
         use std::os::unix::net::UnixListener;
         let run = tempfile::tempdir().unwrap();
         std::fs::create_dir(run.path().join("podman")).unwrap();
-        let listener = UnixListener::bind(run.path().join("podman/podman.sock")).unwrap();
+        let socket = run.path().join("podman/podman.sock");
         let machine = Linux::with_paths(super::super::Paths { run: run.path().into(), ..Default::default() });
-        let served = |answer: Vec<u8>| {
-            std::thread::scope(|scope| {
-                let engine = scope.spawn(|| {
-                    let (mut stream, _) = listener.accept().unwrap();
-                    let mut request = Vec::new();
-                    while !request.ends_with(b"\r\n\r\n") {
-                        let mut byte = [0];
-                        stream.read_exact(&mut byte).unwrap();
-                        request.push(byte[0]);
-                    }
-                    // Whoever has read enough hangs up.
-                    let _ = stream.write_all(&answer);
-                    String::from_utf8(request).unwrap()
-                });
-                (machine.containers("compose"), engine.join().unwrap())
-            })
-        };
-        let (list, request) = served(b"HTTP/1.0 200 OK\r\nServer: x\r\n\r\n[]".to_vec());
-        assert_eq!(list.unwrap(), b"[]");
+        std::thread::scope(|scope| {
+            // It comes up while somebody already asks.
+            let engine = scope.spawn(move || {
+                let (mut stream, _) = UnixListener::bind(socket).unwrap().accept().unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    stream.read_exact(&mut byte).unwrap();
+                    request.push(byte[0]);
+                }
+                // Whoever has read enough hangs up.
+                let _ = stream.write_all(&answer);
+                String::from_utf8(request).unwrap()
+            });
+            (ask(&machine), engine.join().unwrap())
+        })
+    }
+
+    #[test]
+    fn the_list_is_what_the_engine_answers_after_its_head() {
+        let list = |answer: &[u8]| served(answer.to_vec(), |machine| machine.containers("compose"));
+        let (answer, request) = list(b"HTTP/1.0 200 OK\r\nServer: x\r\n\r\n[]");
+        assert_eq!(answer.unwrap(), b"[]");
         let address = "/v4.0.0/libpod/containers/json?all=true&filters=";
         let label = "%7B%22label%22%3A%5B%22com.docker.compose.project%3Dcompose%22%5D%7D";
         assert!(request.starts_with(&format!("GET {address}{label} HTTP/1.0\r\n")), "{request}");
-        for answer in ["HTTP/1.0 500 Error\r\n\r\n[]", "HTTP/1.0 200 OK\r\n", ""] {
-            assert_eq!(served(answer.into()).0.unwrap_err().kind(), io::ErrorKind::InvalidData, "{answer}");
+        for answer in ["HTTP/1.0 500 Error\r\n\r\n[]", "HTTP/1.0 200 OK\r\n", "", "x"] {
+            let error = list(answer.as_bytes()).0.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{answer}");
         }
         let mut long = b"HTTP/1.0 200 OK\r\n\r\n".to_vec();
         long.resize(2 << 20, b' ');
-        assert_eq!(served(long).0.unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(list(&long).0.unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn a_pull_is_a_request_with_the_credentials_in_a_header() {
+        let image = "[2001:db8::1]:5000/web@sha256:00";
+        let credentials = SecretBytes::copy_from(b"eyJ9");
+        let pull = |credentials: Option<&SecretBytes>| {
+            served(b"HTTP/1.0 200 OK\r\n\r\n{\"id\":\"1\"}".to_vec(), |machine| {
+                machine.pull(image, credentials, Duration::from_secs(60))
+            })
+        };
+        let (answer, request) = pull(Some(&credentials));
+        assert_eq!(answer.unwrap(), EngineAnswer { status: 200, body: b"{\"id\":\"1\"}".to_vec() });
+        assert_eq!(
+            request,
+            "POST /v4.0.0/libpod/images/pull?reference=%5B2001:db8::1%5D:5000/web@sha256:00&quiet=true\
+             &policy=always&retry=5&retrydelay=0s HTTP/1.0\r\nHost: engine\r\nContent-Length: 0\r\n\
+             X-Registry-Auth: eyJ9\r\n\r\n"
+        );
+        assert!(!pull(None).1.contains("X-Registry-Auth"));
+    }
+
+    #[test]
+    fn an_engine_that_does_not_come_or_does_not_answer_is_waited_for_in_vain() {
+        use std::os::unix::net::UnixListener;
+        let run = tempfile::tempdir().unwrap();
+        std::fs::create_dir(run.path().join("podman")).unwrap();
+        let machine = Linux::with_paths(super::super::Paths { run: run.path().into(), ..Default::default() });
+        let pull = || machine.pull("web", None, Duration::from_millis(50)).unwrap_err().kind();
+        assert_eq!(pull(), io::ErrorKind::TimedOut);
+        let _silent = UnixListener::bind(run.path().join("podman/podman.sock")).unwrap();
+        assert_eq!(pull(), io::ErrorKind::TimedOut);
     }
 }

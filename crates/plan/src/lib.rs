@@ -10,6 +10,7 @@
 pub mod dates;
 pub mod forwarding;
 pub mod guest_os;
+pub mod images;
 pub mod luks2;
 pub mod report;
 pub mod trust;

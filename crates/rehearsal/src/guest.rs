@@ -14,9 +14,12 @@ use serde_json::Value;
 use super::Rehearsal;
 use countersign_ports::error::{Result, SystemError};
 use countersign_ports::guest_os::{
-    Answer, ComposeProject, ConnectionError, Containers, Engine, GuestFiles, HANDOVER, Https, LogServer,
-    LogTarget, Network, Notes, PacketFilter, Post,
+    Answer, ComposeProject, ConnectionError, Containers, Engine, EngineAnswer, GuestFiles, HANDOVER, Https,
+    LogServer, LogTarget, Network, Notes, PacketFilter, Post,
 };
+
+/// Of every image.
+const ID: &str = "1111111111111111111111111111111111111111111111111111111111111111";
 
 /// Mode of what other programs of the guest OS read.
 const READABLE: u32 = 0o644;
@@ -41,6 +44,7 @@ impl GuestFiles for Rehearsal {
     fn replace_file(&self, path: &Path, content: &[u8]) -> Result<()> {
         let mut state = self.ask(format!("replace {}", path.display()))?;
         state.files.insert(path.to_owned(), (READABLE, content.to_vec()));
+        state.replaced.push((path.to_owned(), content.to_vec()));
         Ok(())
     }
 
@@ -140,14 +144,24 @@ impl Engine for Rehearsal {
     fn pull(
         &self,
         image: &str,
-        credentials: &Path,
-        authorities: Option<&Path>,
+        credentials: Option<&SecretBytes>,
         timeout: Duration,
-    ) -> Result<()> {
-        let authorities = authorities.map(|path| format!(" authorities={}", path.display()));
-        let credentials = credentials.display();
-        let request = format!("pull {image} credentials={credentials}{}", authorities.unwrap_or_default());
-        self.ask_within(request, timeout).map(drop)
+    ) -> Result<EngineAnswer> {
+        let with = if credentials.is_some() { "with" } else { "without" };
+        drop(self.ask_within(format!("pull {image} {with} credentials"), timeout)?);
+        let refused = self.state().refused_pull.clone();
+        let body = refused.map_or_else(
+            || serde_json::json!({"id": ID, "images": [ID]}),
+            |reason| serde_json::json!({"error": reason}),
+        );
+        Ok(EngineAnswer { status: 200, body: body.to_string().into_bytes() })
+    }
+
+    /// An index, of which the engine has the manifest of its own platform.
+    fn image(&self, image: &str) -> Result<EngineAnswer> {
+        drop(self.look(format!("image {image}"))?);
+        let body = serde_json::json!({"Id": ID, "Digest": format!("sha256:{ID}"), "RepoDigests": [image]});
+        Ok(EngineAnswer { status: 200, body: body.to_string().into_bytes() })
     }
 
     /// What the test said, or one service for each image of the plan.

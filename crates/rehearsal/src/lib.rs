@@ -162,6 +162,9 @@ struct State {
     /// What a test says that the engine lists.
     containers: Option<String>,
     model: Option<String>,
+    refused_pull: Option<String>,
+    /// What the guest OS wrote into files, in its order.
+    replaced: Vec<(PathBuf, Vec<u8>)>,
     /// Mounts in their order.
     mounts: Vec<Mount>,
 }
@@ -263,6 +266,11 @@ impl Rehearsal {
         self.state().model = Some(model.to_owned());
     }
 
+    /// The engine does not get an image, and says so with these words.
+    pub fn refuses_pull(&self, reason: &str) {
+        self.state().refused_pull = Some(reason.to_owned());
+    }
+
     /// The engine lists these containers, in its JSON.
     pub fn lists_containers(&self, list: &str) {
         self.state().containers = Some(list.to_owned());
@@ -357,6 +365,13 @@ impl Rehearsal {
     /// The files that were written.
     pub fn files(&self) -> BTreeMap<PathBuf, Written> {
         self.state().files.clone()
+    }
+
+    /// Every content that the guest OS gave a file, in its order.
+    pub fn replaced(&self, path: &Path) -> Vec<Vec<u8>> {
+        let state = self.state();
+        let of = state.replaced.iter().filter(|(other, _)| other == path);
+        of.map(|(_, content)| content.clone()).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

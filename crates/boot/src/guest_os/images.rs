@@ -1,17 +1,26 @@
 //! Stage `images`: the compose file becomes its canonical model, which is judged and kept; every image of it is pulled by
 //! its digest.
 //!
-//! The model holds pinned references only, so the engine itself compares what it receives with the digest. The
-//! compose program later runs without permission to pull: an image that is not here does not run. So nothing needs the
-//! credentials any more, and whether the images came or not, their file is erased.
+//! The engine pulls, and asks its policy file what it may: the images of the model by their digests, which it compares with
+//! what it receives. Afterwards it may copy nothing any more, and the compose program runs without permission to pull: an
+//! image that is not here does not run. So nothing needs the credentials any more, and whether the images came or not, their
+//! file is erased.
 
 use std::io::ErrorKind;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use countersign_contract::code::Code;
-use countersign_plan::guest_os::handover::{COMPOSE_MODEL, GuestPlan, Workload};
+use countersign_crypto::secret::SecretBytes;
+use countersign_plan::guest_os::handover::{COMPOSE_MODEL, GuestPlan, Registries, Workload};
+use countersign_plan::images::name::ImageName;
+use countersign_plan::images::{answers, authorities, credentials, policy};
+use countersign_plan::report::transcript::ImageRecord;
 use countersign_plan::workload::canonical::{self, CanonicalRefusal, canonical};
+use countersign_ports::Priority;
+use countersign_ports::error::SystemError;
 use countersign_ports::guest_os::{ComposeProject, GuestOs};
 
 use crate::failure::Failure;
@@ -28,26 +37,33 @@ const DEADLINE: Duration = Duration::from_secs(1800);
 /// Both. The unit ends the stage later, or the cause would be lost.
 pub(super) const PATIENCE: Duration = MODEL_DEADLINE.saturating_add(DEADLINE);
 
+/// Images that are pulled side by side.
+const LANES: usize = 4;
+
 pub(super) fn run<S: GuestOs>(system: &S, log: &mut Log<'_, S>, plan: &GuestPlan) -> Result<(), Failure> {
     log.stage(Stage::Images, |log| {
         let registries = plan.registries.as_ref().ok_or_else(|| {
             let message = "expected registries in the plan; this guest only reports a failed boot";
             Failure::machine(Stage::Images, Code::HandoverFailed, message)
         })?;
-        let credentials = Path::new(&registries.credentials);
-        let authorities = registries.authorities.as_deref().map(Path::new);
         let pulled = model(system, log, &plan.workload).and_then(|images| {
-            pull(system, log, &images, credentials, authorities)?;
-            Ok(images.len())
+            let images = names(&images)?;
+            allow(system, registries, &images)?;
+            pull(system, log, registries, &images)
         });
-        let erased = system
-            .erase_file(credentials)
-            .map_err(|error| Failure::machine(Stage::Images, Code::HandoverFailed, error));
+        let closed = system.replace_file(Path::new(policy::FILE), policy::nothing().as_bytes());
+        let erased = system.erase_file(Path::new(&registries.credentials));
         // The first cause is kept.
         let images = pulled?;
-        erased?;
-        Ok(((), Summary::new().with("images", images)))
+        closed.and(erased).map_err(handover_failed)?;
+        let summary = Summary::new().with("images", images.len());
+        log.images(images);
+        Ok(((), summary))
     })
+}
+
+fn handover_failed(error: SystemError) -> Failure {
+    Failure::machine(Stage::Images, Code::HandoverFailed, error)
 }
 
 /// Makes the canonical model, keeps it for the stage `start`, and returns its images.
@@ -72,38 +88,143 @@ fn model<S: GuestOs>(system: &S, log: &mut Log<'_, S>, workload: &Workload) -> R
     for notice in judged.notices.iter().filter(|_| *other_files) {
         log.warn(Line::with(notice.notice.code(), &notice.notice));
     }
-    system
-        .keep_note(COMPOSE_MODEL, judged.text.expose())
-        .map_err(|error| Failure::machine(Stage::Images, Code::HandoverFailed, error))?;
+    system.keep_note(COMPOSE_MODEL, judged.text.expose()).map_err(handover_failed)?;
     Ok(judged.images)
 }
 
+/// By the names that the engine keeps them under, each once.
+fn names(images: &[String]) -> Result<Vec<ImageName>, Failure> {
+    let mut names = Vec::with_capacity(images.len());
+    for image in images {
+        let name = ImageName::parse(image).ok_or_else(|| {
+            // The model was judged by the same grammar.
+            let message = "expected images with a digest in the canonical model";
+            Failure::machine(Stage::Images, Code::BootInternal, message)
+        })?;
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// Lets the engine copy these images, and believe the contract's authorities where they count.
+fn allow<S: GuestOs>(system: &S, registries: &Registries, images: &[ImageName]) -> Result<(), Failure> {
+    if let Some(own) = &registries.authorities {
+        let text = system.read_file(Path::new(&own.file)).map_err(handover_failed)?;
+        for file in authorities::files(images, &own.not_for) {
+            system.replace_file(Path::new(&file), &text).map_err(handover_failed)?;
+        }
+    }
+    system.replace_file(Path::new(policy::FILE), policy::these(images).as_bytes()).map_err(handover_failed)
+}
+
+/// Pulls all images, some side by side, and asks the engine what it has then.
 fn pull<S: GuestOs>(
     system: &S,
     log: &Log<'_, S>,
-    images: &[String],
-    credentials: &Path,
-    authorities: Option<&Path>,
-) -> Result<(), Failure> {
+    registries: &Registries,
+    images: &[ImageName],
+) -> Result<Vec<ImageRecord>, Failure> {
+    let file = system.read_file(Path::new(&registries.credentials)).map_err(handover_failed)?;
+    let file = SecretBytes::new(file);
+    log.say(&format!("pulling {} image{}", images.len(), if images.len() == 1 { "" } else { "s" }));
     let deadline = system.uptime() + DEADLINE;
-    for (index, image) in images.iter().enumerate() {
-        let (number, all) = (index + 1, images.len());
-        let left = deadline.saturating_sub(system.uptime());
-        if left.is_zero() {
-            return Err(late(number, all));
+    let next = AtomicUsize::new(0);
+    let lane = || {
+        let mut done = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(image) = images.get(number) else { return Ok(done) };
+            match one(system, file.expose(), image, deadline.saturating_sub(system.uptime())) {
+                Ok(record) => done.push((number, record)),
+                Err(trouble) => {
+                    // Nobody begins another: the boot ends.
+                    next.store(images.len(), Ordering::Relaxed);
+                    return Err((number, trouble));
+                }
+            }
         }
-        log.say(&format!("pulling image {number} of {all}"));
-        system.pull(image, credentials, authorities, left).map_err(|error| match error.kind() {
-            ErrorKind::TimedOut => late(number, all),
-            _ => Failure::machine(Stage::Images, Code::ImagePullFailed, error),
-        })?;
+    };
+    let lanes: Vec<_> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..LANES.min(images.len())).map(|_| scope.spawn(lane)).collect();
+        let own = lane();
+        let others = others.into_iter().map(|lane| lane.join());
+        // A panic of a lane is one of the stage.
+        [Ok(own)]
+            .into_iter()
+            .chain(others)
+            .map(|lane| lane.unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    });
+    let mut records = Vec::with_capacity(images.len());
+    let mut troubles = Vec::new();
+    for lane in lanes {
+        match lane {
+            Ok(done) => records.extend(done),
+            Err(trouble) => troubles.push(trouble),
+        }
     }
-    Ok(())
+    // The first in the order of the model, whichever was noticed first.
+    if let Some((number, trouble)) = troubles.into_iter().min_by_key(|(number, _)| *number) {
+        return Err(trouble.told(log, number + 1, images.len()));
+    }
+    records.sort_by_key(|(number, _)| *number);
+    Ok(records.into_iter().map(|(_, record)| record).collect())
 }
 
-/// The deadline passed before this image was there.
-fn late(number: usize, all: usize) -> Failure {
-    let message =
-        format!("expected {all} images within {} s, image {number} was not there", DEADLINE.as_secs());
-    Failure::machine(Stage::Images, Code::ImagesLate, message)
+/// Why an image is not there.
+enum Trouble {
+    /// The deadline of all passed.
+    Late,
+    /// The engine cannot be asked.
+    Unasked(SystemError),
+    /// The engine has not got it, and says why; the image's name is in it.
+    Refused(String),
+    /// The engine has something else.
+    Other(&'static str),
+}
+
+fn one<S: GuestOs>(
+    system: &S,
+    file: &[u8],
+    image: &ImageName,
+    left: Duration,
+) -> Result<ImageRecord, Trouble> {
+    if left.is_zero() {
+        return Err(Trouble::Late);
+    }
+    let credentials = credentials::header(file, image)
+        .map_err(|_| Trouble::Other("expected the credentials of this version"))?;
+    let name = image.pinned();
+    let answer = system.pull(&name, credentials.as_ref(), left).map_err(|error| match error.kind() {
+        ErrorKind::TimedOut => Trouble::Late,
+        _ => Trouble::Unasked(error),
+    })?;
+    answers::pulled(answer.status, &answer.body).map_err(Trouble::Refused)?;
+    let answer = system.image(&name).map_err(Trouble::Unasked)?;
+    answers::inspected(answer.status, &answer.body, image).map_err(Trouble::Other)
+}
+
+impl Trouble {
+    fn told<S: GuestOs>(self, log: &Log<'_, S>, number: usize, all: usize) -> Failure {
+        let failed = |message: String| Failure::machine(Stage::Images, Code::ImagePullFailed, message);
+        match self {
+            Trouble::Late => {
+                let message = format!(
+                    "expected {all} images within {} s, image {number} was not there",
+                    DEADLINE.as_secs()
+                );
+                Failure::machine(Stage::Images, Code::ImagesLate, message)
+            }
+            Trouble::Unasked(error) => failed(format!("image {number} of {all}: {error}")),
+            Trouble::Refused(why) => {
+                // Names of the contract stand in it: for the owner alone.
+                let line = Line::words(Priority::Warning, format_args!("image {number} of {all}: {why}"));
+                log.tell(&line.on_console(format_args!("image {number} of {all} was not pulled")));
+                failed(format!("image {number} of {all}: expected it from its registry"))
+            }
+            Trouble::Other(expected) => failed(format!("image {number} of {all}: {expected}")),
+        }
+    }
 }

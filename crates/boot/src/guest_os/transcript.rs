@@ -26,6 +26,7 @@ pub(super) fn add<S: Report + Clock + Notes>(system: &S, log: &Log<'_, S>, failu
         if !transcript.add(log.stages(), log.warnings(), failure) {
             return Ok(());
         }
+        transcript.images.extend_from_slice(log.pulled());
         let bytes = serde_json::to_vec_pretty(&transcript).map_err(|error| error.to_string())?;
         system.keep_note(TRANSCRIPT, &bytes).map_err(|error| error.to_string())
     };

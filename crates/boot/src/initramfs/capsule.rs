@@ -33,6 +33,7 @@ impl Capsule {
             version: self.version.clone(),
             stages: log.stages().to_vec(),
             warnings: log.warnings().to_vec(),
+            images: Vec::new(),
             failure: Some(failure.record(millis(system.uptime()))),
             record: String::new(),
         };

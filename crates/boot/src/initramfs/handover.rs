@@ -41,6 +41,7 @@ impl Rooted {
                 version: carried.manifest.version.clone(),
                 stages,
                 warnings: log.warnings().to_vec(),
+                images: Vec::new(),
                 failure: None,
                 record: carried.record.clone(),
             };

@@ -21,10 +21,11 @@ fn the_files_of_the_handover_have_their_modes_and_content() {
         ("/run/countersign/logging/client-key.pem", 0o600),
         ("/run/countersign/logging/client.pem", 0o644),
         ("/run/countersign/plan.json", 0o600),
-        ("/run/countersign/registry/authorities/ca.crt", 0o644),
-        ("/run/countersign/registry/config.json", 0o600),
+        ("/run/countersign/registry/ca.pem", 0o644),
+        ("/run/countersign/registry/credentials.json", 0o600),
         ("/run/countersign/transcript.json", 0o600),
         ("/run/countersign/watch.json", 0o600),
+        ("/run/countersign-engine/policy.json", 0o644),
         ("/run/systemd/network/10-ethernet.network", 0o644),
         ("/sysroot/data1/compose/.env", 0o600),
         ("/sysroot/data1/compose/compose.yaml", 0o644),
@@ -35,7 +36,7 @@ fn the_files_of_the_handover_have_their_modes_and_content() {
         ("/run/countersign/logging/ca.pem", "ca.crt"),
         ("/run/countersign/logging/client.pem", "client.crt"),
         ("/run/countersign/logging/client-key.pem", "client.key"),
-        ("/run/countersign/registry/authorities/ca.crt", "registry.crt"),
+        ("/run/countersign/registry/ca.pem", "registry.crt"),
     ] {
         assert_eq!(boot.file(path), keys().pem(name), "{path}");
     }
@@ -85,8 +86,8 @@ fn the_plan_names_what_the_guest_os_has_to_do() {
         },
         "images": [IMAGE],
         "registries": {
-            "credentials": "/run/countersign/registry/config.json",
-            "authorities": "/run/countersign/registry/authorities",
+            "credentials": "/run/countersign/registry/credentials.json",
+            "authorities": { "file": "/run/countersign/registry/ca.pem", "not_for": [] },
         },
         "workload": {
             "compose": {
@@ -142,7 +143,7 @@ fn the_transcript_tells_stages_and_warnings() {
         .iter()
         .map(|line| &line["text"].as_str().unwrap()[..9])
         .collect();
-    assert_eq!(warnings, ["HPL11104W", "HPL11113W", "HPL12100W", "HPL07128W"]);
+    assert_eq!(warnings, ["HPL11104W", "HPL11113W", "HPL12100W", "HPL12117W", "HPL07128W"]);
     assert!(boot.files.contains_key(Path::new("/run/countersign/transcript.json")));
 }
 

@@ -98,10 +98,12 @@ make directory /run/countersign/logging mode=0755
 write /run/countersign/logging/client.pem mode=0644
 make directory /run/countersign/logging mode=0755
 write /run/countersign/logging/client-key.pem mode=0600
+make directory /run/countersign-engine mode=0755
+write /run/countersign-engine/policy.json mode=0644
 make directory /run/countersign/registry mode=0755
-write /run/countersign/registry/config.json mode=0600
-make directory /run/countersign/registry/authorities mode=0755
-write /run/countersign/registry/authorities/ca.crt mode=0644
+write /run/countersign/registry/credentials.json mode=0600
+make directory /run/countersign/registry mode=0755
+write /run/countersign/registry/ca.pem mode=0644
 make directory /sysroot/data1/compose mode=0755
 write /sysroot/data1/compose/compose.yaml mode=0644
 make directory /sysroot/data1/compose/site mode=0755
@@ -138,7 +140,7 @@ fn a_good_contract_goes_from_preflight_to_handover() {
         "stage=validate state=done volumes=1 images=1",
         "stage=unlock state=done volumes=1",
         "stage=root state=done verity=yes scratch=authenticated",
-        "stage=handover state=done files=10",
+        "stage=handover state=done files=11",
     ] {
         assert!(lines.iter().any(|found| found == line), "{line} in {lines:#?}");
     }

@@ -634,6 +634,10 @@ codes! {
         "this image accepts sealed contracts without a signature"
         cause "its image.json says unsigned: accept: whoever holds a sealed section can add one of their own, and can alter an old token"
         remedy "sign contracts, and build the image without unsigned: accept";
+    AuthorityOfDeployer "HPL12117W" REGISTRY_AUTHORITY_OF_DEPLOYER Warning
+        "authorities of the env section vouch for registries that get the workload's credentials"
+        cause "env.cacerts count for every registry, and the workload section has credentials: who wrote the env can answer as the registry and read them"
+        remedy "list the registries that such an authority is meant for in workload.countersign.policy.registries, or none";
     CheckStarted "HPL13000I" VERIFY_DISK_ENCRYPTION Info
         "checking the encryption of all volumes"
         cause "an hour has passed, the guest has started, or somebody asked for it"

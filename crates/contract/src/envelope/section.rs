@@ -194,7 +194,7 @@ impl SectionTree {
 
     /// The place of the policy, if it sets conditions on what others write.
     pub fn policy_place(&self) -> Option<Place> {
-        let conditions = ["signing-keys", "env", "log-servers", "log-authorities", "reach"];
+        let conditions = ["signing-keys", "env", "log-servers", "log-authorities", "reach", "registries"];
         self.policy(|policy| conditions.iter().any(|name| policy.get(name).is_some()))
     }
 

@@ -21,6 +21,7 @@ pub struct Policy {
     signing_keys: Option<Vec<String>>,
     signing_key: Place,
     variables: Vec<String>,
+    registries: Option<Vec<String>>,
     breaches: Vec<Finding>,
 }
 
@@ -44,6 +45,12 @@ impl Policy {
     /// Whether the workload section lists a variable among those that the env section may set.
     pub fn lists_variable(&self, name: &str) -> bool {
         self.variables.iter().any(|listed| listed == name)
+    }
+
+    /// Registries with credentials of the workload section for which authorities of the env section count; all of them
+    /// where there is no list.
+    pub fn registries(&self) -> Option<&[String]> {
+        self.registries.as_deref()
     }
 
     /// What is wrong about the signer: the SHA-256 fingerprint of the signing key, lower-case hexadecimal, or none
@@ -88,6 +95,7 @@ pub(super) fn read(workload: &Reader<'_>, env: &Reader<'_>) -> Policy {
         refuse_reach: refuses("reach"),
         signing_keys: list("signing-keys"),
         variables: variables.unwrap_or_default(),
+        registries: list("registries"),
         signing_key: env.child("signingKey").map_or_else(|| missing(env, "signingKey"), |key| key.place()),
         breaches,
     }

@@ -117,10 +117,20 @@ pub struct Iam {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Registries {
-    /// Path of the credentials file, in the engines' common `auth.json` form.
+    /// Path of the file that [`crate::images::credentials`] made.
     pub credentials: String,
-    /// Folder with the private registry's authority, where the contract names one.
-    pub authorities: Option<String>,
+    /// Authorities that the contract names, beside those of the guest OS.
+    pub authorities: Option<Authorities>,
+}
+
+/// Authorities that the contract names for registries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Authorities {
+    /// Path of the PEM file with all of them.
+    pub file: String,
+    /// Registries for which they do not count.
+    pub not_for: Vec<String>,
 }
 
 /// What is started.

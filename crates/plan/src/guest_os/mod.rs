@@ -1,6 +1,5 @@
 //! The guest OS: the image that it comes from, the files that it gets, the plan that its stages carry out.
 
-pub mod credentials;
 pub mod file;
 pub mod filter;
 pub mod handover;

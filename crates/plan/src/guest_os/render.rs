@@ -3,6 +3,8 @@
 //! Rendered before anything is opened or written, so that a contract whose workload cannot run is refused while
 //! nothing has happened yet.
 
+use std::collections::BTreeSet;
+
 use countersign_contract::archive::{Archive, ArchiveError, Item};
 use countersign_contract::cidata::network_config::NetworkConfig;
 use countersign_contract::code::Code;
@@ -14,12 +16,14 @@ use countersign_crypto::certificate::Certificate;
 use countersign_crypto::private_key::PrivateKey;
 use countersign_crypto::secret::SecretBytes;
 
-use crate::guest_os::credentials::auth_json;
 use crate::guest_os::file::File;
 use crate::guest_os::handover::{
-    FOLDER, GuestPlan, Iam, Identity, LogServer, LogService, PLAN, PUBLIC_AUTHORITIES, Registries, Workload,
+    Authorities, FOLDER, GuestPlan, Iam, Identity, LogServer, LogService, PLAN, PUBLIC_AUTHORITIES,
+    Registries, Workload,
 };
 use crate::guest_os::network;
+use crate::images::authorities::registry_of_entry;
+use crate::images::{credentials, policy};
 use crate::workload::compose::{
     self, COMPOSE_FOLDER, COMPOSE_PROJECT, ComposeFault, ComposeNotice, ComposeRefusal, Environment, Found,
     Judged, Notice, PROFILES, ReachRule, Surroundings, Way,
@@ -351,24 +355,35 @@ fn log_router(router: &LogRouter, files: &mut Vec<File>) -> Result<LogServer, Li
     })
 }
 
-/// Credentials, and the private registry's authority where there is one.
+/// Credentials, and the authorities of private registries where there are any. Until the images are known the engine may
+/// copy none.
 fn registries(contract: &Contract, files: &mut Vec<File>) -> Result<Registries, RenderRefusal> {
-    let credentials = format!("{FOLDER}/registry/config.json");
+    files.push(public(policy::FILE.to_owned(), &policy::nothing()));
+    let path = format!("{FOLDER}/registry/credentials.json");
     let all = contract.registry_credentials();
     let entries = all.iter().map(|(registry, entry)| (*registry, entry.username(), entry.password()));
-    files.push(secret(credentials.clone(), auth_json(entries)));
+    files.push(secret(path.clone(), credentials::file(entries)));
     let mut authorities = String::new();
     for authority in contract.registry_authorities() {
         authorities.push_str(&pem(authority.certificates())?);
     }
-    let authorities = if authorities.is_empty() {
-        None
-    } else {
-        let folder = format!("{FOLDER}/registry/authorities");
-        files.push(public(format!("{folder}/ca.crt"), &authorities));
-        Some(folder)
-    };
-    Ok(Registries { credentials, authorities })
+    let authorities = (!authorities.is_empty()).then(|| {
+        let file = format!("{FOLDER}/registry/ca.pem");
+        files.push(public(file.clone(), &authorities));
+        Authorities { file, not_for: not_for(contract) }
+    });
+    Ok(Registries { credentials: path, authorities })
+}
+
+/// Registries for which authorities of the env section do not count: those with credentials of the workload section that
+/// its policy does not list.
+fn not_for(contract: &Contract) -> Vec<String> {
+    let Some(listed) = contract.policy().registries() else { return Vec::new() };
+    let registries: BTreeSet<&str> = contract.provider_registries().map(registry_of_entry).collect();
+    let others = registries
+        .into_iter()
+        .filter(|registry| !listed.iter().any(|listed| listed.eq_ignore_ascii_case(registry)));
+    others.map(str::to_owned).collect()
 }
 
 /// The files of the archive, with the contract's variables joined to its `.env`.

@@ -114,6 +114,7 @@ mod tests {
             version: "1".into(),
             stages: vec![stage; 10],
             warnings: vec![warning; warnings],
+            images: Vec::new(),
             failure: Some(failure),
             record: String::new(),
         }

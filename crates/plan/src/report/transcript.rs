@@ -21,6 +21,9 @@ pub struct Transcript {
     pub stages: Vec<StageRecord>,
     /// Warnings, in their order.
     pub warnings: Vec<Warning>,
+    /// The images that the engine has for the workload, as it says after the pull.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<ImageRecord>,
     /// The first cause, where the boot failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureRecord>,
@@ -50,6 +53,18 @@ pub struct Warning {
     pub at_ms: u64,
     /// The line, with its code.
     pub text: String,
+}
+
+/// An image that the engine has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageRecord {
+    /// Its whole name, with the digest that the workload asks for.
+    pub reference: String,
+    /// Digest of the manifest, of this platform's where the reference has that of an index.
+    pub manifest: String,
+    /// Digest of its configuration, by which the engine tells images apart.
+    pub config: String,
 }
 
 /// Why a boot ended.
@@ -100,6 +115,7 @@ mod tests {
             version: "1".into(),
             stages: Vec::new(),
             warnings: Vec::new(),
+            images: Vec::new(),
             failure: None,
             record: String::new(),
         };

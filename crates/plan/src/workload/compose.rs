@@ -20,7 +20,6 @@ mod keys;
 mod notice;
 mod path;
 mod reach;
-mod reference;
 mod relations;
 mod scalar;
 mod services;

@@ -18,16 +18,24 @@ pub struct ComposeProject<'p> {
     pub file: &'p Path,
 }
 
+/// What the engine's interface answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineAnswer {
+    /// Status of HTTP.
+    pub status: u16,
+    /// JSON, at most 1 MiB.
+    pub body: Vec<u8>,
+}
+
 /// The container engine and its compose program.
 pub trait Engine {
-    /// Pulls one image; an error of the kind [`std::io::ErrorKind::TimedOut`] where it is not there after `timeout`.
-    fn pull(
-        &self,
-        image: &str,
-        credentials: &Path,
-        authorities: Option<&Path>,
-        timeout: Duration,
-    ) -> Result<()>;
+    /// Has the engine pull one image; `credentials` are the value of the header `X-Registry-Auth`. A registry that is not
+    /// reached, or that is in trouble, is asked again by the engine. An error of the kind
+    /// [`std::io::ErrorKind::TimedOut`] where there is no answer after `timeout`; the engine gives the pull up then.
+    fn pull(&self, image: &str, credentials: Option<&SecretBytes>, timeout: Duration)
+    -> Result<EngineAnswer>;
+    /// What the engine has under this name.
+    fn image(&self, image: &str) -> Result<EngineAnswer>;
     /// What the compose program makes of a project: its canonical model, JSON of at most `bound` bytes. The program is
     /// started with this environment and the `.env` of the folder, and fetches nothing. An error of the kind
     /// [`std::io::ErrorKind::TimedOut`] where it has not ended after `timeout`.

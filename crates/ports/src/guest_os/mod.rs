@@ -9,7 +9,7 @@ mod network;
 
 pub use alarm::{Alarm, Wake};
 pub use countersign_crypto::tls::ConnectionError;
-pub use engine::{ComposeProject, Containers, Engine};
+pub use engine::{ComposeProject, Containers, Engine, EngineAnswer};
 pub use files::{GuestFiles, HANDOVER, Notes};
 pub use forwarder::{Arrival, Ending, Forwarder, Reading};
 pub use log_server::{Answer, Https, LogServer, LogTarget, Post};
@@ -19,12 +19,22 @@ use crate::{Clock, Disks, Mounts, Report, Tables};
 
 /// Everything that the stages of the guest OS need of it. There is no way to load a module or to open a volume.
 pub trait GuestOs:
-    Report + Clock + Notes + GuestFiles + PacketFilter + Network + LogServer + Https + Engine + Containers
+    Report + Clock + Notes + GuestFiles + PacketFilter + Network + LogServer + Https + Engine + Containers + Sync
 {
 }
 
 impl<T> GuestOs for T where
-    T: Report + Clock + Notes + GuestFiles + PacketFilter + Network + LogServer + Https + Engine + Containers
+    T: Report
+        + Clock
+        + Notes
+        + GuestFiles
+        + PacketFilter
+        + Network
+        + LogServer
+        + Https
+        + Engine
+        + Containers
+        + Sync
 {
 }
 

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::document::{Entry, Kind, Node};
-use super::reference;
 use super::scalar::Scalar;
 use super::{ComposeFault, ComposeRefusal, printable};
+use crate::images::reference;
 use crate::workload::interpolate::{Fault, interpolate};
 
 /// Longest image reference after interpolation; a name, a tag and a digest are shorter.

@@ -1,1 +1,1 @@
-/run/countersign/certs.d
+/run/countersign-engine/certs.d

@@ -30,7 +30,7 @@ const SCHEMES: [&str; 10] = [
 
 /// What a text is, taken as an image reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A reference with a SHA-256.
     Pinned,
     /// A reference without a digest, or with a malformed one.
@@ -42,7 +42,7 @@ pub(super) enum Kind {
 }
 
 /// Judges a text.
-pub(super) fn kind(text: &str) -> Kind {
+pub(crate) fn kind(text: &str) -> Kind {
     let scheme = text.split_once(':').is_some_and(|(scheme, _)| SCHEMES.contains(&scheme));
     if scheme || text.contains("://") {
         return Kind::Scheme;
@@ -76,14 +76,14 @@ fn is_name(name: &str) -> bool {
     }
     let is_path = |path: &str| path.split('/').all(is_component);
     match name.split_once('/') {
-        // As the program tells a host from the first part of a path.
-        Some((first, path))
-            if first.contains(['.', ':']) || first == "localhost" || first != first.to_lowercase() =>
-        {
-            is_host(first) && is_path(path)
-        }
+        Some((first, path)) if is_registry(first) => is_host(first) && is_path(path),
         _ => is_path(name),
     }
+}
+
+/// Whether the first part of a name with several is a registry's, as the program tells one from a path.
+pub(crate) fn is_registry(first: &str) -> bool {
+    first.contains(['.', ':']) || first == "localhost" || first != first.to_lowercase()
 }
 
 /// `a`, `a-b.c:5000`, `[::1]:5000`.

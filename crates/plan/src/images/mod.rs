@@ -1,0 +1,8 @@
+//! The images of a workload: what they are called, what the engine may copy, what it says of them.
+
+pub mod answers;
+pub mod authorities;
+pub mod credentials;
+pub mod name;
+pub mod policy;
+pub(crate) mod reference;
