@@ -50,6 +50,7 @@ python3-jsonschema                       # judges manifests and bills of materia
 python3-yaml                             # libyaml, beside which our reading of yaml is held
 libarchive-tools                         # bsdtar: a second reader of contract disks
 iproute2                                 # network namespaces for tests of broken connections
+nftables                                 # the packet filter of the guest, loaded in a network of its own
 systemd                                  # journalctl; the unpacked journald stands in its place
 curl                                     # a client of services on loopback
 END

@@ -4,7 +4,7 @@
 //! the shipped one, and each of its words has its effect. The contract's disk is gone. A container that is called like the
 //! guest's own program and prints one of its lines is known as a container by its record, and so is root's line in the
 //! kernel's log. A container that comes from another file of the archive and says that its lines go nowhere has Docker's
-//! defaults, and its lines are at the log server.
+//! defaults, and its lines are at the log server; another waits until it is healthy.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -66,6 +66,7 @@ fn spy(image: &str) -> String {
     image: {image}
     container_name: countersignd
     privileged: true
+    depends_on: {{usual: {{condition: service_healthy}}}}
     entrypoint: ["/bin/busybox", "sh", "-c"]
     command:
       - |
@@ -87,6 +88,7 @@ fn other(image: &str) -> String {
   base:
     image: {image}
     logging: {{driver: none}}
+    healthcheck: {{test: [CMD, /bin/busybox, "true"], interval: 2s}}
     entrypoint: ["/bin/busybox", "sh", "-c"]
     command:
       - /bin/busybox echo "usual=$$(/bin/busybox grep CapEff /proc/self/status | /bin/busybox cut -f 2)
