@@ -34,6 +34,7 @@ pub mod signature;
 mod text_form;
 pub mod tls;
 pub mod token;
+mod token_parts;
 pub mod volume_key;
 
 pub use error::LibraryError;

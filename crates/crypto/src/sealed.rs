@@ -30,8 +30,9 @@ use crate::LibraryError;
 use crate::digest::sha256;
 use crate::image_key::ImageKey;
 use crate::secret::SectionText;
-use crate::text_form::{from_base64, is_line_break, to_base64};
-use crate::token::{Recipient, Unopened};
+use crate::text_form::to_base64;
+use crate::token::{PartFault, Recipient, Unopened};
+use crate::token_parts;
 use openssl::md::Md;
 use openssl::pkey_ctx::{PkeyCtx, PkeyCtxRef};
 use openssl::rsa::Padding;
@@ -73,15 +74,18 @@ pub enum SealedTokenShape {
     /// It starts otherwise.
     #[error("expected a token that starts with {PREFIX}.")]
     Prefix,
-    /// Not three parts.
-    #[error("expected a token of three parts separated by dots")]
-    Parts,
+    /// Not three parts, but as many.
+    #[error("expected a token of three parts separated by dots, found {0}")]
+    Parts(usize),
     /// The wrapped content key is not base64.
-    #[error("expected base64 as the second part of the token")]
-    Wrapped,
+    #[error("expected base64 as the second part of the token, the sealed key{0}")]
+    Wrapped(PartFault),
     /// The box is not base64, or shorter than nonce and tag.
-    #[error("expected base64 of at least 28 bytes as the third part of the token")]
-    Box,
+    #[error("expected base64 of at least 28 bytes as the third part of the token, the sealed text{0}")]
+    Box(PartFault),
+    /// Neither is there.
+    #[error("expected base64 as the second and the third part of the token: both are empty")]
+    Empty,
 }
 
 /// A sealed token, taken apart.
@@ -114,16 +118,16 @@ impl SealedToken {
     /// [`SealedTokenShape`] names the part that is wrong.
     pub fn parse(text: &str) -> Result<Self, SealedTokenShape> {
         let rest = after_prefix(text.trim()).ok_or(SealedTokenShape::Prefix)?;
-        let (wrapped, sealed) = rest.split_once('.').ok_or(SealedTokenShape::Parts)?;
-        // Line breaks mean nothing, so a part of line breaks alone is as empty as one of nothing.
-        let empty = |part: &str| part.bytes().all(is_line_break);
-        if empty(wrapped) || empty(sealed) || sealed.contains('.') {
-            return Err(SealedTokenShape::Parts);
-        }
-        let wrapped = from_base64(wrapped, is_line_break).ok_or(SealedTokenShape::Wrapped)?;
-        let sealed = from_base64(sealed, is_line_break).ok_or(SealedTokenShape::Box)?;
-        let (nonce, rest) = sealed.split_first_chunk().ok_or(SealedTokenShape::Box)?;
-        let (ciphertext, tag) = rest.split_last_chunk().ok_or(SealedTokenShape::Box)?;
+        let (wrapped, sealed) = token_parts::halves(rest).map_err(SealedTokenShape::Parts)?;
+        let (wrapped, sealed) = match (token_parts::bytes(wrapped), token_parts::bytes(sealed)) {
+            (Ok(wrapped), Ok(sealed)) => (wrapped, sealed),
+            (Err(PartFault::Empty), Err(PartFault::Empty)) => return Err(SealedTokenShape::Empty),
+            (Err(fault), _) => return Err(SealedTokenShape::Wrapped(fault)),
+            (_, Err(fault)) => return Err(SealedTokenShape::Box(fault)),
+        };
+        let short = SealedTokenShape::Box(PartFault::Form);
+        let (nonce, rest) = sealed.split_first_chunk().ok_or(short)?;
+        let (ciphertext, tag) = rest.split_last_chunk().ok_or(short)?;
         Ok(Self { wrapped: wrapped.to_vec(), nonce: *nonce, ciphertext: ciphertext.to_vec(), tag: *tag })
     }
 
@@ -232,13 +236,18 @@ mod tests {
         assert_eq!(shape(&format!(" countersign-v1.QQ==.{fits}\n")), None);
         assert_eq!(shape(&format!("countersign-v2.QQ==.{fits}")), Some(SealedTokenShape::Prefix));
         assert_eq!(shape(&format!("contract-basic.QQ==.{fits}")), Some(SealedTokenShape::Prefix));
-        assert_eq!(shape("countersign-v1.QQ=="), Some(SealedTokenShape::Parts));
-        assert_eq!(shape("countersign-v1..QQ=="), Some(SealedTokenShape::Parts));
-        assert_eq!(shape(&format!("countersign-v1.QQ==.{fits}.QQ==")), Some(SealedTokenShape::Parts));
-        assert_eq!(shape(&format!("countersign-v1.Q Q==.{fits}")), Some(SealedTokenShape::Wrapped));
-        assert_eq!(shape(&format!("countersign-v1.\r.{fits}")), Some(SealedTokenShape::Parts));
-        assert_eq!(shape("countersign-v1.QQ==.*"), Some(SealedTokenShape::Box));
-        assert_eq!(shape(&format!("countersign-v1.QQ==.{}", "A".repeat(36))), Some(SealedTokenShape::Box));
+        let wrapped = |fault| Some(SealedTokenShape::Wrapped(fault));
+        let sealed = |fault| Some(SealedTokenShape::Box(fault));
+        assert_eq!(shape("countersign-v1.QQ=="), Some(SealedTokenShape::Parts(2)));
+        assert_eq!(shape(&format!("countersign-v1.QQ==.{fits}.QQ==")), Some(SealedTokenShape::Parts(4)));
+        assert_eq!(shape("countersign-v1..QQ=="), wrapped(PartFault::Empty));
+        assert_eq!(shape(&format!("countersign-v1.\r.{fits}")), wrapped(PartFault::Empty));
+        assert_eq!(shape(&format!("countersign-v1.Q Q==.{fits}")), wrapped(PartFault::WhiteSpace));
+        assert_eq!(shape(&format!("countersign-v1.*.{fits}")), wrapped(PartFault::Form));
+        assert_eq!(shape("countersign-v1.QQ==."), sealed(PartFault::Empty));
+        assert_eq!(shape("countersign-v1.QQ==.*"), sealed(PartFault::Form));
+        assert_eq!(shape(&format!("countersign-v1.QQ==.{}", "A".repeat(36))), sealed(PartFault::Form));
+        assert_eq!(shape("countersign-v1.."), Some(SealedTokenShape::Empty));
     }
 
     #[test]

@@ -16,7 +16,9 @@ use crate::image_key::ImageKey;
 use crate::openssl_enc;
 use crate::secret::SectionText;
 use crate::signature::{PublicKeyError, PublicKeyForm};
-use crate::text_form::{from_base64, is_line_break, to_base64};
+use crate::text_form::to_base64;
+use crate::token_parts;
+pub use crate::token_parts::PartFault;
 use openssl::pkey::{PKey, PKeyRef, Public};
 use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::Padding;
@@ -52,15 +54,18 @@ pub enum TokenShape {
     /// Neither of the known prefixes.
     #[error("expected a token that starts with hyper-protect-basic. or contract-basic.")]
     Prefix,
-    /// Not three parts.
-    #[error("expected a token of three parts separated by dots")]
-    Parts,
+    /// Not three parts, but as many.
+    #[error("expected a token of three parts separated by dots, found {0}")]
+    Parts(usize),
     /// The sealed passphrase is not base64.
-    #[error("expected base64 as the second part of the token")]
-    Passphrase,
+    #[error("expected base64 as the second part of the token, the sealed passphrase{0}")]
+    Passphrase(PartFault),
     /// The sealed text is not base64.
-    #[error("expected base64 as the third part of the token")]
-    Body,
+    #[error("expected base64 as the third part of the token, the sealed text{0}")]
+    Body(PartFault),
+    /// Neither is there.
+    #[error("expected base64 as the second and the third part of the token: both are empty")]
+    Empty,
 }
 
 /// The token does not open, for whatever reason: another image's key, an altered token, a text
@@ -99,21 +104,20 @@ impl Token {
     /// ```
     /// use countersign_crypto::token::{Token, TokenShape};
     ///
-    /// assert_eq!(Token::parse("hyper-protect-basic.AAAA").err(), Some(TokenShape::Parts));
+    /// assert_eq!(Token::parse("hyper-protect-basic.AAAA").err(), Some(TokenShape::Parts(2)));
     /// ```
     ///
     /// # Errors
     /// [`TokenShape`] names the part that is wrong.
     pub fn parse(text: &str) -> Result<Self, TokenShape> {
         let rest = after_prefix(text.trim()).ok_or(TokenShape::Prefix)?;
-        let (passphrase, body) = rest.split_once('.').ok_or(TokenShape::Parts)?;
-        // Line breaks mean nothing, so a part of line breaks alone is as empty as one of nothing.
-        let empty = |part: &str| part.bytes().all(is_line_break);
-        if empty(passphrase) || empty(body) || body.contains('.') {
-            return Err(TokenShape::Parts);
-        }
-        let mut passphrase = from_base64(passphrase, is_line_break).ok_or(TokenShape::Passphrase)?;
-        let mut body = from_base64(body, is_line_break).ok_or(TokenShape::Body)?;
+        let (passphrase, body) = token_parts::halves(rest).map_err(TokenShape::Parts)?;
+        let (mut passphrase, mut body) = match (token_parts::bytes(passphrase), token_parts::bytes(body)) {
+            (Ok(passphrase), Ok(body)) => (passphrase, body),
+            (Err(PartFault::Empty), Err(PartFault::Empty)) => return Err(TokenShape::Empty),
+            (Err(fault), _) => return Err(TokenShape::Passphrase(fault)),
+            (_, Err(fault)) => return Err(TokenShape::Body(fault)),
+        };
         Ok(Self { passphrase: std::mem::take(&mut passphrase), body: std::mem::take(&mut body) })
     }
 
@@ -225,20 +229,31 @@ mod tests {
 
     #[test]
     fn shape() {
-        let shape = |text| Token::parse(text).err();
+        let shape = |text: &str| Token::parse(text).err();
         assert_eq!(shape("hyper-protect-basic.QQ==.QQ=="), None);
         assert_eq!(shape("contract-basic.QQ==.QQ=="), None);
         assert_eq!(shape(" contract-basic.Q\nQ==.QQ\r\n==\n"), None);
         assert_eq!(shape("hyper-protect-advanced.QQ==.QQ=="), Some(TokenShape::Prefix));
         assert_eq!(shape("QQ==.QQ=="), Some(TokenShape::Prefix));
-        assert_eq!(shape("hyper-protect-basic.QQ=="), Some(TokenShape::Parts));
-        assert_eq!(shape("hyper-protect-basic..QQ=="), Some(TokenShape::Parts));
-        assert_eq!(shape("hyper-protect-basic.QQ==."), Some(TokenShape::Parts));
-        assert_eq!(shape("hyper-protect-basic.\r.QQ=="), Some(TokenShape::Parts));
-        assert_eq!(shape("contract-basic.\r\n.QQ=="), Some(TokenShape::Parts));
-        assert_eq!(shape("hyper-protect-basic.QQ==.QQ==.QQ=="), Some(TokenShape::Parts));
-        assert_eq!(shape("hyper-protect-basic.Q Q==.QQ=="), Some(TokenShape::Passphrase));
-        assert_eq!(shape("hyper-protect-basic.QQ==.QQ"), Some(TokenShape::Body));
-        assert_eq!(shape("hyper-protect-basic.QQ==.Q-_="), Some(TokenShape::Body));
+        assert_eq!(shape("hyper-protect-basic."), Some(TokenShape::Parts(2)));
+        assert_eq!(shape("hyper-protect-basic.QQ=="), Some(TokenShape::Parts(2)));
+        assert_eq!(shape("hyper-protect-basic.QQ==.QQ==.QQ=="), Some(TokenShape::Parts(4)));
+        assert_eq!(shape("hyper-protect-basic..."), Some(TokenShape::Parts(4)));
+        for empty in ["", "\r", "\r\n", " "] {
+            for prefix in Prefix::ALL.map(Prefix::as_str) {
+                let passphrase = TokenShape::Passphrase(PartFault::Empty);
+                assert_eq!(shape(&format!("{prefix}.{empty}.QQ==")), Some(passphrase), "{empty:?}");
+                let body = TokenShape::Body(PartFault::Empty);
+                assert_eq!(shape(&format!("{prefix}.QQ==.{empty}")), Some(body), "{empty:?}");
+                assert_eq!(shape(&format!("{prefix}.{empty}.{empty}")), Some(TokenShape::Empty), "{empty:?}");
+            }
+        }
+        let blank = TokenShape::Passphrase(PartFault::WhiteSpace);
+        assert_eq!(shape("hyper-protect-basic.Q Q==.QQ=="), Some(blank));
+        assert_eq!(shape("hyper-protect-basic. QQ==.QQ=="), Some(blank));
+        let body = |fault| Some(TokenShape::Body(fault));
+        assert_eq!(shape("hyper-protect-basic.QQ==.Q\tQ=="), body(PartFault::WhiteSpace));
+        assert_eq!(shape("hyper-protect-basic.QQ==.QQ"), body(PartFault::Form));
+        assert_eq!(shape("hyper-protect-basic.QQ==.Q-_="), body(PartFault::Form));
     }
 }

@@ -201,7 +201,7 @@ fn every_truncation_is_refused() {
                 unopened += 1;
             }
             Err(shape) => assert!(
-                matches!(shape, TokenShape::Prefix | TokenShape::Parts | TokenShape::Body),
+                matches!(shape, TokenShape::Prefix | TokenShape::Parts(_) | TokenShape::Body(_)),
                 "{len}: {shape:?}"
             ),
         }
