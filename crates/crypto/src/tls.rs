@@ -25,6 +25,9 @@ pub enum ConnectionError {
     /// The server does not take our certificate.
     #[error("expected the log server to accept the client certificate in the contract")]
     ClientRefused,
+    /// The server wants a certificate, and we have none.
+    #[error("expected the log server to take a guest without client certificate, as the contract has none")]
+    ClientUnnamed,
     /// The client's own files do not fit together.
     #[error("expected a client certificate and its private key")]
     ClientFiles,

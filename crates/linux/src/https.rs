@@ -33,7 +33,7 @@ impl Https for Linux {
         };
         exchange().map_err(|error| match error {
             // We have no certificate that it could refuse: it wants something else.
-            ConnectionError::ClientRefused => ConnectionError::Protocol,
+            ConnectionError::ClientUnnamed => ConnectionError::Protocol,
             error => error,
         })
     }

@@ -1,7 +1,7 @@
 //! Who the log server is, and single records to it.
 //!
-//! RFC 5425 (syslog over TLS, both sides authenticated) whose frames come as they are sent. The forwarder
-//! of the journal begins its conversations here too.
+//! RFC 5425 (syslog over TLS) whose frames come as they are sent: the server is always authenticated, the guest where
+//! its contract gives a client certificate. The forwarder of the journal begins its conversations here too.
 //!
 //! A server of TLS 1.3 looks at the client's certificate after the client believes the handshake done. So each
 //! conversation is closed from this side and read to the server's end: a refusal arrives there as an alert.
@@ -14,7 +14,7 @@ use openssl::error::ErrorStack;
 use openssl::ssl::{SslContext, SslFiletype};
 
 use super::{Linux, tls};
-use countersign_ports::guest_os::{ConnectionError, LogServer, LogTarget};
+use countersign_ports::guest_os::{ClientFiles, ConnectionError, LogServer, LogTarget};
 
 pub(super) use conversation::Conversation;
 
@@ -32,6 +32,7 @@ impl LogServer for Linux {
             .and_then(|()| conversation.finish(deadline, Some(PATIENCE)));
         sent.map(drop).map_err(|error| match error {
             // A server that hangs up on the first record does not want us, whatever it leaves unsaid.
+            ConnectionError::HungUp if target.client.is_none() => ConnectionError::ClientUnnamed,
             ConnectionError::HungUp => ConnectionError::ClientRefused,
             error => error,
         })
@@ -47,13 +48,15 @@ pub(super) fn connect(target: &LogTarget, deadline: Instant) -> Result<Conversat
 
 fn context(target: &LogTarget) -> Result<SslContext> {
     let mut builder = tls::context(&target.ca)?;
-    let client = || -> std::result::Result<SslContext, ErrorStack> {
-        builder.set_certificate_chain_file(&target.certificate)?;
-        builder.set_private_key_file(&target.key, SslFiletype::PEM)?;
-        builder.check_private_key()?;
-        Ok(builder.build())
+    let mut show = |client: &ClientFiles| -> std::result::Result<(), ErrorStack> {
+        builder.set_certificate_chain_file(&client.certificate)?;
+        builder.set_private_key_file(&client.key, SslFiletype::PEM)?;
+        builder.check_private_key()
     };
-    client().map_err(|_| ConnectionError::ClientFiles)
+    if let Some(client) = &target.client {
+        show(client).map_err(|_| ConnectionError::ClientFiles)?;
+    }
+    Ok(builder.build())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use countersign_ports::guest_os::LogTarget;
+use countersign_ports::guest_os::{ClientFiles, LogTarget};
 
 fn openssl(folder: &Path, arguments: &str) {
     let output =
@@ -68,8 +68,7 @@ impl Pki {
             hostname: hostname.into(),
             port,
             ca: file("ca.pem"),
-            certificate: file("client.pem"),
-            key: file("client.key"),
+            client: Some(ClientFiles { certificate: file("client.pem"), key: file("client.key") }),
         }
     }
 

@@ -169,13 +169,17 @@ pub(super) fn refusal(ssl: &SslRef, error: &openssl::ssl::Error) -> ConnectionEr
     }
     // An alert of the peer is 1000 plus its number in RFC 8446 section 6.
     let knows_us = ssl.peer_certificate().is_some();
+    let unwanted = match ssl.certificate() {
+        Some(_) => ConnectionError::ClientRefused,
+        None => ConnectionError::ClientUnnamed,
+    };
     for reason in reasons(error) {
         match reason - 1000 {
             // About our certificate: bad, unsupported, revoked, expired, unknown, of an unknown authority, without
             // access, not matching its signature, required.
-            41..=46 | 48 | 49 | 51 | 116 => return ConnectionError::ClientRefused,
+            41..=46 | 48 | 49 | 51 | 116 => return unwanted,
             // Handshake failure: about our certificate only once the server has shown its own.
-            40 if knows_us => return ConnectionError::ClientRefused,
+            40 if knows_us => return unwanted,
             _ => {}
         }
     }

@@ -14,8 +14,8 @@ use serde_json::Value;
 use super::Rehearsal;
 use countersign_ports::error::{Result, SystemError};
 use countersign_ports::guest_os::{
-    Answer, ComposeProject, ConnectionError, Containers, Engine, EngineAnswer, GuestFiles, HANDOVER, Https,
-    LogServer, LogTarget, Network, Notes, PacketFilter, Post,
+    Answer, ClientFiles, ComposeProject, ConnectionError, Containers, Engine, EngineAnswer, GuestFiles,
+    HANDOVER, Https, LogServer, LogTarget, Network, Notes, PacketFilter, Post,
 };
 
 /// Of every image.
@@ -98,11 +98,12 @@ impl LogServer for Rehearsal {
         frames: &[Vec<u8>],
         _: Duration,
     ) -> std::result::Result<(), ConnectionError> {
-        let LogTarget { hostname, port, ca, certificate, key } = target;
-        let request = format!(
-            "send {} records to {hostname}:{port} ca={ca} certificate={certificate} key={key}",
-            frames.len()
-        );
+        let LogTarget { hostname, port, ca, client } = target;
+        let client = match client {
+            Some(ClientFiles { certificate, key }) => format!("certificate={certificate} key={key}"),
+            None => "without certificate".to_owned(),
+        };
+        let request = format!("send {} records to {hostname}:{port} ca={ca} {client}", frames.len());
         let mut state = self.ask(request).map_err(|_| ConnectionError::Unreachable)?;
         let now = state.facts.uptime;
         if let Some((_, answer)) = state.later_log_server.take_if(|(from, _)| *from <= now) {

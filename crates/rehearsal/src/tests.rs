@@ -191,8 +191,7 @@ fn the_host_stage_reads_what_was_written_and_meets_the_server_of_the_facts() {
     assert_eq!(machine.read_file(Path::new("/run/x")).unwrap(), b"two");
     assert_eq!(machine.read_file(Path::new("/run/y")).unwrap_err().kind(), io::ErrorKind::NotFound);
     let file = |name: &str| name.to_owned();
-    let target =
-        LogTarget { hostname: file("logs"), port: 1, ca: file("a"), certificate: file("b"), key: file("c") };
+    let target = LogTarget { hostname: file("logs"), port: 1, ca: file("a"), client: None };
     machine.send(&target, &[b"6 record".to_vec()], Duration::ZERO).unwrap();
     assert_eq!(machine.records(), ["6 record"]);
     let project = ComposeProject { name: "p", folder: Path::new("/f"), file: Path::new("/f/c.yaml") };
@@ -207,7 +206,7 @@ fn a_server_that_refuses_takes_nothing_and_a_network_without_address_takes_time(
     let facts = Facts { log_server: Err(ConnectionError::Weak), addresses: Vec::new(), ..Facts::default() };
     let machine = Rehearsal::new(facts);
     let file = String::new;
-    let target = LogTarget { hostname: file(), port: 1, ca: file(), certificate: file(), key: file() };
+    let target = LogTarget { hostname: file(), port: 1, ca: file(), client: None };
     assert_eq!(machine.send(&target, &[Vec::new()], Duration::ZERO), Err(ConnectionError::Weak));
     assert!(machine.records().is_empty());
     let before = machine.uptime();

@@ -217,7 +217,7 @@ impl World {
         let file = |name| self.keys.path(name).display().to_string();
         self.plan_log(serde_json::json!({
             "hostname": "localhost", "port": port, "ca": file("ca.pem"),
-            "service": {"syslog": {"certificate": file("client.pem"), "key": file("client.key")}},
+            "service": {"syslog": {"client": {"certificate": file("client.pem"), "key": file("client.key")}}},
         }));
     }
 

@@ -9,19 +9,21 @@ use countersign_plan::forwarding::singles::Batch;
 use countersign_plan::forwarding::syslog;
 use countersign_plan::forwarding::trouble::Trouble;
 use countersign_plan::guest_os::handover::{GuestPlan, LogService};
-use countersign_ports::guest_os::{GuestOs, LogTarget};
+use countersign_ports::guest_os::{ClientFiles, GuestOs, LogTarget};
 
 use super::log_router::LogRouter;
 
 /// The syslog server of a plan; none where the log goes elsewhere.
 pub(super) fn syslog_server(plan: &GuestPlan) -> Option<LogTarget> {
     match &plan.log.service {
-        LogService::Syslog { certificate, key } => Some(LogTarget {
+        LogService::Syslog { client } => Some(LogTarget {
             hostname: plan.log.hostname.clone(),
             port: plan.log.port,
             ca: plan.log.ca.clone(),
-            certificate: certificate.clone(),
-            key: key.clone(),
+            client: client.as_ref().map(|client| ClientFiles {
+                certificate: client.certificate.clone(),
+                key: client.key.clone(),
+            }),
         }),
         LogService::LogRouter { .. } => None,
     }

@@ -79,8 +79,10 @@ fn the_plan_names_what_the_guest_os_has_to_do() {
             "ca": "/run/countersign/logging/ca.pem",
             "service": {
                 "syslog": {
-                    "certificate": "/run/countersign/logging/client.pem",
-                    "key": "/run/countersign/logging/client-key.pem",
+                    "client": {
+                        "certificate": "/run/countersign/logging/client.pem",
+                        "key": "/run/countersign/logging/client-key.pem",
+                    }
                 }
             },
         },

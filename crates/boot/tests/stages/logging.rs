@@ -8,8 +8,9 @@ use countersign_contract::code::Code;
 use countersign_ports::Clock;
 use countersign_ports::guest_os::ConnectionError;
 
+use crate::support::Contract;
 use crate::support::canaries::assert_silent;
-use crate::support::guest_os::{booted, own_text, verb};
+use crate::support::guest_os::{booted, booted_with, own_text, verb};
 
 #[test]
 fn the_first_record_goes_out_with_the_client_files_of_the_contract() {
@@ -31,6 +32,20 @@ fn the_first_record_goes_out_with_the_client_files_of_the_contract() {
 }
 
 #[test]
+fn the_first_record_goes_out_without_a_client_certificate_where_the_contract_has_none() {
+    let machine = booted_with(&Contract::good().without_client_certificate(), |_| ());
+    let run = verb(&machine, Verb::Logging);
+    assert_eq!(run.result, Ok(()), "{}", run.said());
+    assert_eq!(
+        run.asked,
+        ["send 1 records to logs.example.org:6514 ca=/run/countersign/logging/ca.pem without certificate"]
+    );
+    assert_eq!(own_text(&machine.records()[0]), "authentication probe");
+    assert!(run.said().contains("HPL01010I: "), "{}", run.said());
+    assert_silent(&run);
+}
+
+#[test]
 fn each_answer_of_the_server_has_its_code_and_starts_nothing() {
     for (error, code) in [
         (ConnectionError::NameResolution, Code::NetworkFailed),
@@ -40,6 +55,7 @@ fn each_answer_of_the_server_has_its_code_and_starts_nothing() {
         (ConnectionError::NotValidNow, Code::LogServerDates),
         (ConnectionError::Weak, Code::LogServerWeak),
         (ConnectionError::ClientRefused, Code::LogClientRefused),
+        (ConnectionError::ClientUnnamed, Code::LogClientRefused),
         (ConnectionError::ClientFiles, Code::LogClientUnusable),
         (ConnectionError::HungUp, Code::LogClientRefused),
         (ConnectionError::Silent, Code::LogServerProtocol),

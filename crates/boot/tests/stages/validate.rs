@@ -6,6 +6,7 @@ use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
 
 use crate::support::contract::{IMAGE, PASSWORD};
+use crate::support::guest_os::booted_with;
 use crate::support::keys::run;
 use crate::support::{Contract, Sealed, boot, machine, refused};
 
@@ -139,11 +140,17 @@ fn the_log_clients_certificates_and_key_are_read() {
         boot.assert_refused(Stage::Validate, code);
         assert!(boot.sentence().contains(&format!("{pointer} (env line ")), "{}", boot.sentence());
     }
-    // Neither: HPCR sends without, this guest does not.
-    let neither = Contract::good().with("    cert: @client.crt@\n", "").with("    key: @client.key@\n", "");
-    let words = "expected cert and key";
-    ends(&neither, "env", "hostname:", 5, "/env/logging/syslog", Code::MissingClientCertificate, words);
-    refused(&neither).assert_warned("HPL05205W /env/logging/syslog (env line ");
+}
+
+#[test]
+fn without_a_client_certificate_the_guest_boots_with_a_warning_and_hands_none_over() {
+    let machine = booted_with(&Contract::good().without_client_certificate(), |_| ());
+    let lines: Vec<String> = machine.lines().into_iter().map(|(_, line)| line).collect();
+    let lines = lines.join("\n");
+    assert!(lines.contains("HPL05205W /env/logging/syslog (env line "), "{lines}");
+    let files: Vec<String> = machine.files().keys().map(|path| path.display().to_string()).collect();
+    let logging: Vec<&String> = files.iter().filter(|path| path.contains("/logging/")).collect();
+    assert_eq!(logging, ["/run/countersign/logging/ca.pem"]);
 }
 
 #[test]

@@ -123,12 +123,49 @@ fn old_protocol_versions_are_refused() {
 fn client_files_that_do_not_fit_together_are_found_before_any_connection() {
     let pki = Pki::new();
     let mut target = pki.target("localhost", 1);
-    target.key = pki.path("server.key").to_str().unwrap().into();
-    assert_eq!(send(&target), Err(ConnectionError::ClientFiles));
-    target.key = pki.path("absent").to_str().unwrap().into();
-    assert_eq!(send(&target), Err(ConnectionError::ClientFiles));
-    target.ca = target.key.clone();
+    for key in ["server.key", "absent"] {
+        let key = pki.path(key).to_str().unwrap().to_owned();
+        target.client = target.client.map(|client| ClientFiles { key, ..client });
+        assert_eq!(send(&target), Err(ConnectionError::ClientFiles));
+    }
+    target.ca = pki.path("absent").to_str().unwrap().into();
     assert_eq!(send(&target), Err(ConnectionError::Untrusted));
+}
+
+/// A target for which the contract has no client certificate.
+fn without_certificate(pki: &Pki, hostname: &str, port: u16) -> LogTarget {
+    LogTarget { client: None, ..pki.target(hostname, port) }
+}
+
+#[test]
+fn a_server_that_asks_for_no_certificate_takes_a_record_without_one_in_either_version() {
+    let pki = Pki::new();
+    for (options, hostname) in [("-tls1_2", "localhost"), ("-tls1_3", "127.0.0.1")] {
+        let server = pki.server(options);
+        assert_eq!(send(&without_certificate(&pki, hostname, server.port)), Ok(()), "{options}");
+        let heard = server.heard();
+        assert!(heard.contains(&format!("{} {RECORD}", RECORD.len())), "{heard}");
+    }
+}
+
+#[test]
+fn a_server_that_demands_a_certificate_is_told_from_one_that_refuses_it() {
+    let pki = Pki::new();
+    for options in ["-tls1_2", "-tls1_3"] {
+        let server = asking(&pki, options);
+        let answer = send(&without_certificate(&pki, "localhost", server.port));
+        assert_eq!(answer, Err(ConnectionError::ClientUnnamed), "{options}");
+    }
+}
+
+#[test]
+fn without_a_client_certificate_the_server_still_has_to_show_its_own() {
+    let pki = Pki::new();
+    pki.issue("server", "other", "subjectAltName=DNS:localhost", "-days 2");
+    let server = pki.server("");
+    let answer = send(&without_certificate(&pki, "localhost", server.port));
+    assert_eq!(answer, Err(ConnectionError::Untrusted));
+    assert!(!server.heard().contains("authentication probe"));
 }
 
 #[test]
@@ -262,6 +299,22 @@ fn rsyslogd_takes_a_record() {
     let Some(server) = Rsyslog::start(&pki, r#"StreamDriver.AuthMode="x509/certvalid""#) else { return };
     assert_eq!(send(&pki.target("localhost", server.port)), Ok(()));
     assert_eq!(server.received().trim_end(), RECORD);
+}
+
+#[test]
+fn rsyslogd_that_takes_records_from_anybody_takes_one_without_certificate() {
+    let pki = Pki::new();
+    let Some(server) = Rsyslog::start(&pki, r#"StreamDriver.AuthMode="anon""#) else { return };
+    assert_eq!(send(&without_certificate(&pki, "localhost", server.port)), Ok(()));
+    assert_eq!(server.received().trim_end(), RECORD);
+}
+
+#[test]
+fn rsyslogd_that_demands_a_certificate_takes_no_record_without_one() {
+    let pki = Pki::new();
+    let Some(server) = Rsyslog::start(&pki, r#"StreamDriver.AuthMode="x509/certvalid""#) else { return };
+    let answer = send(&without_certificate(&pki, "localhost", server.port));
+    assert_eq!(answer, Err(ConnectionError::ClientUnnamed));
 }
 
 #[test]

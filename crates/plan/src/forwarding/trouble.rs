@@ -40,7 +40,9 @@ impl Trouble {
                 ConnectionError::NameMismatch => Code::LogServerName,
                 ConnectionError::NotValidNow => Code::LogServerDates,
                 ConnectionError::Weak => Code::LogServerWeak,
-                ConnectionError::ClientRefused | ConnectionError::HungUp => Code::LogClientRefused,
+                ConnectionError::ClientRefused | ConnectionError::ClientUnnamed | ConnectionError::HungUp => {
+                    Code::LogClientRefused
+                }
                 ConnectionError::ClientFiles => Code::LogClientUnusable,
                 ConnectionError::Protocol | ConnectionError::Silent => Code::LogServerProtocol,
             },
@@ -104,9 +106,10 @@ impl fmt::Display for Trouble {
                 ConnectionError::NameMismatch => "expected a certificate of iam with its host name",
                 ConnectionError::NotValidNow => "expected a certificate of iam that is valid now",
                 ConnectionError::Weak => "expected a certificate of iam signed with sha-256 or stronger",
-                ConnectionError::ClientRefused | ConnectionError::ClientFiles | ConnectionError::Protocol => {
-                    "expected a tls 1.2 or newer conversation with iam"
-                }
+                ConnectionError::ClientRefused
+                | ConnectionError::ClientUnnamed
+                | ConnectionError::ClientFiles
+                | ConnectionError::Protocol => "expected a tls 1.2 or newer conversation with iam",
             },
             Trouble::IamLater(_) => "expected iam to give a token now",
             Trouble::IamDenied => "expected iam to give a token for the api key in the contract",

@@ -83,12 +83,10 @@ pub struct LogServer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum LogService {
-    /// Syslog over mutually authenticated TLS.
+    /// Syslog over TLS.
     Syslog {
-        /// Path of the client's PEM certificate.
-        certificate: String,
-        /// Path of the client's PEM key.
-        key: String,
+        /// What the guest shows for itself; none where the contract gives no client certificate.
+        client: Option<LogClient>,
     },
     /// IBM Cloud Logs, over HTTPS with tokens.
     LogRouter {
@@ -99,6 +97,16 @@ pub enum LogService {
         /// Marks on every record.
         tags: Vec<String>,
     },
+}
+
+/// What the guest shows for itself to a syslog server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogClient {
+    /// Path of its PEM certificate.
+    pub certificate: String,
+    /// Path of its PEM key.
+    pub key: String,
 }
 
 /// Who gives tokens for an API key.

@@ -13,12 +13,12 @@ use countersign_contract::place::{Pointer, SectionName};
 use countersign_contract::refusal::Finding;
 use countersign_crypto::LibraryError;
 use countersign_crypto::certificate::Certificate;
-use countersign_crypto::private_key::PrivateKey;
+use countersign_crypto::private_key::{PrivateKey, PrivateKeyError};
 use countersign_crypto::secret::SecretBytes;
 
 use crate::guest_os::file::File;
 use crate::guest_os::handover::{
-    Authorities, FOLDER, GuestPlan, Iam, Identity, LogServer, LogService, PLAN, PUBLIC_AUTHORITIES,
+    Authorities, FOLDER, GuestPlan, Iam, Identity, LogClient, LogServer, LogService, PLAN, PUBLIC_AUTHORITIES,
     Registries, Workload,
 };
 use crate::guest_os::network;
@@ -105,11 +105,9 @@ pub enum RenderRefusal {
     /// A folder in the archive where the project's variables are to lie.
     #[error(".env in /workload/compose/archive: expected a file, not a folder")]
     DotenvFolder,
-    /// No client certificate: without one there is no mutual TLS.
-    #[error(
-        "/env/logging/syslog: expected cert and key, the client certificate for the log server and its key"
-    )]
-    NoClientCertificate,
+    /// The key of the client certificate, which was read when the contract was made, is not read a second time.
+    #[error("/env/logging/syslog/key: {0}")]
+    ClientKey(#[from] PrivateKeyError),
     /// A kind of workload or logging that the guest does not act on; `validate` refused it before.
     #[error("expected a compose workload, and a syslog server or a log router")]
     Unsupported,
@@ -130,7 +128,7 @@ impl RenderRefusal {
                 refusals.first().map_or(Code::ComposeRefused, |refusal| refusal.fault.code())
             }
             RenderRefusal::Dotenv(_) | RenderRefusal::DotenvFolder => Code::ArchiveDotenv,
-            RenderRefusal::NoClientCertificate => Code::MissingClientCertificate,
+            RenderRefusal::ClientKey(_) => Code::UnknownPrivateKeyType,
             RenderRefusal::Unsupported => Code::UnsupportedField,
             RenderRefusal::Library(_) | RenderRefusal::Plan(_) => Code::BootInternal,
         }
@@ -157,10 +155,9 @@ impl RenderRefusal {
                 let message = ".env: expected a file, not a folder";
                 at(&archive, self.code(), message.to_owned(), None)
             }
-            RenderRefusal::NoClientCertificate => {
+            RenderRefusal::ClientKey(error) => {
                 let syslog = Pointer::section(SectionName::Env).child("logging").child("syslog");
-                let message = "expected cert and key, the client certificate and its key";
-                at(&syslog, self.code(), message.to_owned(), None)
+                at(&syslog.child("key"), self.code(), error.to_string(), None)
             }
             RenderRefusal::Unsupported | RenderRefusal::Library(_) | RenderRefusal::Plan(_) => None,
         };
@@ -213,7 +210,7 @@ pub fn render(contract: &Contract, guest: Guest<'_>) -> Result<Rendered, RenderR
 /// Renders what the guest OS gets after a failed boot: network and log server, nothing of the workload.
 ///
 /// # Errors
-/// [`RenderRefusal::NoClientCertificate`], [`RenderRefusal::Unsupported`], or OpenSSL's.
+/// [`RenderRefusal::ClientKey`], [`RenderRefusal::Unsupported`], or OpenSSL's.
 pub fn render_report(logging: &Logging, guest: Guest<'_>) -> Result<Rendered, RenderRefusal> {
     let mut files = Vec::new();
     let log = log_server(logging, &mut files)?;
@@ -314,19 +311,22 @@ fn log_file(name: &str) -> String {
 }
 
 fn syslog_server(syslog: &Syslog, files: &mut Vec<File>) -> Result<LogServer, RenderRefusal> {
-    let key = syslog.client_key().ok_or(RenderRefusal::NoClientCertificate)?;
-    // It was read once already when the contract was made.
-    let key = PrivateKey::parse(key.expose()).map_err(|_| RenderRefusal::NoClientCertificate)?;
-    let (ca, certificate, key_path) =
-        (log_file("ca.pem"), log_file("client.pem"), log_file("client-key.pem"));
+    let ca = log_file("ca.pem");
     files.push(public(ca.clone(), &pem(syslog.server().authorities())?));
-    files.push(public(certificate.clone(), &pem(syslog.client_certificates())?));
-    files.push(secret(key_path.clone(), key.to_pem()?));
+    let client = match syslog.client_key() {
+        None => None,
+        Some(text) => {
+            let client = LogClient { certificate: log_file("client.pem"), key: log_file("client-key.pem") };
+            files.push(public(client.certificate.clone(), &pem(syslog.client_certificates())?));
+            files.push(secret(client.key.clone(), PrivateKey::parse(text.expose())?.to_pem()?));
+            Some(client)
+        }
+    };
     Ok(LogServer {
         hostname: syslog.server().hostname().to_owned(),
         port: syslog.server().port(),
         ca,
-        service: LogService::Syslog { certificate, key: key_path },
+        service: LogService::Syslog { client },
     })
 }
 

@@ -14,16 +14,23 @@ pub struct LogTarget {
     pub port: u16,
     /// PEM file with the accepted authorities.
     pub ca: String,
-    /// PEM file with the client's certificate.
+    /// What the guest shows for itself; without it, no certificate.
+    pub client: Option<ClientFiles>,
+}
+
+/// The files with which the guest shows who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientFiles {
+    /// PEM file with its certificate.
     pub certificate: String,
-    /// PEM file with the client's private key.
+    /// PEM file with its private key.
     pub key: String,
 }
 
 /// The log server.
 pub trait LogServer {
-    /// Sends records (RFC 5424 messages in frames of RFC 5425) over mutually authenticated TLS, then closes and
-    /// waits for the server's end of the conversation, so that a refused client certificate is seen.
+    /// Sends records (RFC 5424 messages in frames of RFC 5425) over TLS, then closes and waits for the server's end
+    /// of the conversation, so that a client certificate which is refused, or missed, is seen.
     fn send(
         &self,
         target: &LogTarget,

@@ -12,7 +12,7 @@ pub use countersign_crypto::tls::ConnectionError;
 pub use engine::{ComposeProject, Containers, Engine, EngineAnswer};
 pub use files::{GuestFiles, HANDOVER, Notes};
 pub use forwarder::{Arrival, Ending, Forwarder, Reading};
-pub use log_server::{Answer, Https, LogServer, LogTarget, Post};
+pub use log_server::{Answer, ClientFiles, Https, LogServer, LogTarget, Post};
 pub use network::{Network, PacketFilter};
 
 use crate::{Clock, Disks, Mounts, Report, Tables};

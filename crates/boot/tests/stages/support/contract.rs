@@ -119,6 +119,11 @@ volumes:
         }
     }
 
+    /// The syslog server gets no certificate of the guest.
+    pub(crate) fn without_client_certificate(self) -> Contract {
+        self.with("    cert: @client.crt@\n", "").with("    key: @client.key@\n", "")
+    }
+
     /// With IBM Cloud Logs instead of a syslog server.
     pub(crate) fn with_log_router(mut self) -> Contract {
         let begin = self.env.find("  syslog:").unwrap();
