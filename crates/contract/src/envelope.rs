@@ -9,12 +9,13 @@
 
 mod section;
 
-use countersign_crypto::section_token::{SectionToken, looks_like_token};
+use countersign_crypto::section_token::{SectionToken, lacks_prefix, looks_like_token};
 
 use crate::code::Code;
 use crate::nearest::nearest;
 use crate::place::{Mark, Origin, Place, Pointer, SectionName, Text};
-use crate::refusal::{Finding, MAX_REPORTED, Refusal};
+use crate::refusal::{Finding, MAX_REPORTED, Refusal, Slip};
+use crate::schema;
 use crate::yaml::{self, Entry, Value};
 
 pub use section::{Form, Section, SectionTree};
@@ -63,11 +64,8 @@ impl Envelope {
             .filter(|entry| !KEYS.contains(&entry.key.as_str()))
             .map(|entry| (entry.key.to_string(), entry.key_mark))
             .collect();
-        let warnings = unknown
-            .iter()
-            .take(MAX_REPORTED)
-            .map(|(key, mark)| unknown_key(place(Pointer::root().child(key), *mark), key, &KEYS))
-            .collect();
+        let warnings = unknown_keys(&unknown);
+        let emptied = emptied(&value);
         let signed = value.get(SIGNATURE).is_some();
         let signature = signature_of(&value);
         let attestation_public_key = AttestationKey::of(&value);
@@ -78,6 +76,9 @@ impl Envelope {
                 let place = place(Pointer::section(name), whole);
                 return Err(Refusal::SectionMissing { place, name, found });
             };
+            if let Some(misplaced) = emptied.iter().find(|(emptied, _)| *emptied == name) {
+                return Err(misplaced.1.clone());
+            }
             let section = Section::of(name, entry, source)?;
             if signed && section.form() == Form::Map {
                 return Err(Refusal::SignedMap(section.place().clone()));
@@ -202,6 +203,57 @@ pub(crate) fn unknown_key(place: Place, key: &str, known: &[&str]) -> Finding {
     Finding::new(Code::UnknownKey, place, "unknown key, ignored", Some(hint))
 }
 
+/// The warnings about keys of the top level that are not known. HPCR lets them pass, so do we.
+fn unknown_keys(unknown: &[(String, Mark)]) -> Vec<Finding> {
+    if unknown.is_empty() {
+        return Vec::new();
+    }
+    let sections = [SectionName::Workload, SectionName::Env].map(|name| (name, schema::fields(name)));
+    let warning = |(key, mark): &(String, Mark)| {
+        let place = Place { text: Text::Contract, pointer: Pointer::root().child(key), mark: Some(*mark) };
+        let mut finding = unknown_key(place, key, &KEYS);
+        let homes: Vec<&str> = sections
+            .iter()
+            .filter(|(_, fields)| fields.contains(key))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        if !homes.is_empty() {
+            finding.hint = Some(format!(
+                "{key} is a field of {}: indent it deeper, below its section",
+                homes.join(" and ")
+            ));
+        }
+        finding
+    };
+    unknown.iter().take(MAX_REPORTED).map(warning).collect()
+}
+
+/// Sections in which nothing stands, because their fields stand beside them.
+fn emptied(map: &Value) -> Vec<(SectionName, Refusal)> {
+    let mut found = Vec::new();
+    for name in [SectionName::Workload, SectionName::Env] {
+        let mut behind = map.entries().iter().skip_while(|entry| *entry.key != name.as_str());
+        let Some(_) = behind.next().filter(|section| section.value.is_blank()) else { continue };
+        let beside: Vec<&Entry> =
+            behind.take_while(|entry| !KEYS.contains(&entry.key.as_str())).take(MAX_REPORTED).collect();
+        let fields = if beside.is_empty() { Vec::new() } else { schema::fields(name) };
+        let own: Vec<&Entry> = beside.into_iter().filter(|entry| fields.contains(&*entry.key)).collect();
+        if let Some(first) = own.first() {
+            let refusal = Refusal::Misplaced {
+                place: Place {
+                    text: Text::Contract,
+                    pointer: Pointer::root().child(&first.key),
+                    mark: Some(first.key_mark),
+                },
+                fields: own.iter().map(|entry| entry.key.to_string()).collect(),
+                slip: Slip::Beside { home: name.as_str().to_owned(), directly: true },
+            };
+            found.push((name, refusal));
+        }
+    }
+    found
+}
+
 /// Removes an entry from a map and returns it.
 fn take(map: &mut Value, key: &str) -> Option<Entry> {
     let yaml::Data::Map(entries) = &mut map.data else { return None };
@@ -232,7 +284,8 @@ fn text_of(map: &Value, key: &str) -> Result<Option<(String, Place)>, Refusal> {
 
 /// The token that a string is, if it begins as one.
 fn token_of(text: &str, place: &Place) -> Result<Option<SectionToken>, Refusal> {
-    if !looks_like_token(text) {
+    // What has the parts of a token is neither a section nor a key.
+    if !looks_like_token(text) && !lacks_prefix(text) {
         return Ok(None);
     }
     SectionToken::parse(text).map(Some).map_err(|shape| Refusal::TokenForm(place.clone(), shape))

@@ -14,6 +14,10 @@ use crate::code::{Code, Severity};
 use crate::place::{Mark, Place, Pointer, SectionName, Text};
 use crate::yaml::Cause;
 
+mod slip;
+
+pub use slip::Slip;
+
 /// Most findings of one kind about one contract: enough for any author, and no flood on a console.
 pub const MAX_REPORTED: usize = 64;
 
@@ -45,15 +49,16 @@ pub enum Refusal {
     /// A second document.
     SeveralDocuments(Place),
     /// A key that occurs twice; the place is the second one.
-    DuplicateKey(Place),
+    /// If the key before that has no value, it is named: the second one may belong below it.
+    DuplicateKey(Place, Option<String>),
     /// `&name` or `*name`.
     AnchorOrAlias(Place),
     /// The key `<<`.
     MergeKey(Place),
     /// `!name`.
     Tag(Place),
-    /// A key that is not a string.
-    KeyNotText(Place),
+    /// A key that is not a string; perhaps no key was meant.
+    KeyNotText(Place, Option<Cause>),
     /// The text, or a section, is not a map of names.
     NotAMap(Place),
     /// `workload` or `env` is missing.
@@ -83,6 +88,15 @@ pub enum Refusal {
         expectation: Cow<'static, str>,
         /// What would help.
         hint: Cow<'static, str>,
+    },
+    /// Fields that are known elsewhere, and stand at the wrong depth.
+    Misplaced {
+        /// The first of them.
+        place: Place,
+        /// Their names, at least one.
+        fields: Vec<String>,
+        /// Where they belong.
+        slip: Slip,
     },
     /// A volume is named in one section only.
     VolumeUnmatched {
@@ -131,12 +145,12 @@ impl Refusal {
             Refusal::Empty(_) => Code::ContractMissing,
             Refusal::Directive(_) => Code::DirectiveRefused,
             Refusal::SeveralDocuments(_) => Code::SeveralDocuments,
-            Refusal::DuplicateKey(_) => Code::DuplicateKey,
+            Refusal::DuplicateKey(..) => Code::DuplicateKey,
             Refusal::AnchorOrAlias(_) => Code::AnchorOrAlias,
             Refusal::MergeKey(_) => Code::MergeKey,
             Refusal::Tag(_) => Code::Tag,
-            Refusal::KeyNotText(_) => Code::KeyNotText,
-            Refusal::NotAMap(_) | Refusal::Schema { .. } => Code::ContractInvalid,
+            Refusal::KeyNotText(..) => Code::KeyNotText,
+            Refusal::NotAMap(_) | Refusal::Schema { .. } | Refusal::Misplaced { .. } => Code::ContractInvalid,
             Refusal::SectionMissing { .. } => Code::SectionMissing,
             Refusal::SectionForm(_) | Refusal::SignedMap(_) => Code::SectionForm,
             Refusal::TokenForm(..) => Code::TokenForm,
@@ -168,11 +182,11 @@ impl Refusal {
             | Refusal::Empty(place)
             | Refusal::Directive(place)
             | Refusal::SeveralDocuments(place)
-            | Refusal::DuplicateKey(place)
+            | Refusal::DuplicateKey(place, _)
             | Refusal::AnchorOrAlias(place)
             | Refusal::MergeKey(place)
             | Refusal::Tag(place)
-            | Refusal::KeyNotText(place)
+            | Refusal::KeyNotText(place, _)
             | Refusal::NotAMap(place)
             | Refusal::SectionMissing { place, .. }
             | Refusal::TokenForm(place, _)
@@ -187,6 +201,7 @@ impl Refusal {
             | Refusal::SectionForm(place)
             | Refusal::SignedMap(place)
             | Refusal::Schema { place, .. }
+            | Refusal::Misplaced { place, .. }
             | Refusal::VolumeUnmatched { place, .. }
             | Refusal::Unsupported { place, .. }
             | Refusal::MountConflict(place)
@@ -207,11 +222,11 @@ impl Refusal {
             Refusal::Empty(_) => "expected a yaml map, found nothing",
             Refusal::Directive(_) => "expected no yaml directive",
             Refusal::SeveralDocuments(_) => "expected one yaml document",
-            Refusal::DuplicateKey(_) => "expected each key once in its map",
+            Refusal::DuplicateKey(..) => "expected each key once in its map",
             Refusal::AnchorOrAlias(_) => "expected no anchor and no alias",
             Refusal::MergeKey(_) => "expected no merge key",
             Refusal::Tag(_) => "expected no tag",
-            Refusal::KeyNotText(_) => "expected a string as key",
+            Refusal::KeyNotText(..) => "expected a string as key",
             Refusal::NotAMap(_) => "expected a map",
             Refusal::SectionMissing { name: SectionName::Workload, .. } => "expected the section workload",
             Refusal::SectionMissing { name: SectionName::Env, .. } => "expected the section env",
@@ -233,6 +248,7 @@ impl Refusal {
             }
             Refusal::SignedMap(_) => "expected text or a token, because the contract is signed",
             Refusal::Schema { expectation, .. } => expectation,
+            Refusal::Misplaced { fields, slip, .. } => return Cow::Owned(slip.expectation(fields)),
             Refusal::VolumeUnmatched { missing_in, .. } => {
                 return Cow::Owned(format!("expected a volume of the same name in {missing_in}"));
             }
@@ -246,6 +262,7 @@ impl Refusal {
     pub fn hint(&self) -> Cow<'_, str> {
         match self {
             Refusal::Schema { hint, .. } => Cow::Borrowed(hint),
+            Refusal::Misplaced { fields, slip, .. } => Cow::Owned(slip.hint(fields)),
             Refusal::Unsupported { hint, .. } => Cow::Borrowed(hint),
             Refusal::SectionMissing { found: Some(found), name, .. } => {
                 Cow::Owned(format!("there is {found}: is {name} meant?"))
@@ -253,6 +270,17 @@ impl Refusal {
             Refusal::VolumeUnmatched { nearest: Some(name), missing_in, .. } => {
                 Cow::Owned(format!("{missing_in} has a volume {name}: is it the same?"))
             }
+            Refusal::TokenForm(_, shape) => Cow::Borrowed(shape.advice()),
+            Refusal::KeyNotText(_, Some(cause)) => {
+                Cow::Borrowed(cause.hint().unwrap_or(self.code().remedy()))
+            }
+            Refusal::DuplicateKey(_, Some(empty)) => Cow::Owned(format!(
+                "it stands beside {empty}, which is empty: indent it deeper if it belongs below that, else keep one of the two \
+                 entries"
+            )),
+            Refusal::Empty(place) if place.pointer != Pointer::root() => Cow::Borrowed(
+                "write the fields of the section, in a contract each indented deeper than its name",
+            ),
             Refusal::LineBreak(_) => Cow::Borrowed(Cause::LineBreak.hint().unwrap_or_default()),
             Refusal::Syntax(_, cause) => Cow::Borrowed(cause.hint().unwrap_or(self.code().remedy())),
             other => Cow::Borrowed(other.code().remedy()),

@@ -21,6 +21,10 @@ use crate::place::{Mark, Place, Pointer, SectionName};
 use crate::refusal::{Finding, MAX_REPORTED, Refusal};
 use crate::yaml::Value;
 
+mod misplaced;
+
+use misplaced::Misplaced;
+
 /// A section that follows the schema. Only [`check`] makes one.
 #[derive(Debug)]
 pub struct CheckedSection {
@@ -110,12 +114,20 @@ pub fn check(tree: SectionTree) -> Result<CheckedSection, Vec<Refusal>> {
         let warnings = unknown_keys(&tree, &schema.json);
         return Ok(CheckedSection { tree, warnings });
     }
+    let misplaced = misplaced::find(&tree, &schema.json);
+    let alone = |error: &ValidationError<'_>| {
+        let map = Pointer::section(tree.name).join(error.instance_path().as_str());
+        misplaced.iter().any(|misplaced| misplaced.breaks(&map, error.kind()))
+    };
     let mut refusals: Vec<Refusal> = schema
         .validator
         .iter_errors(instance.expose())
+        .filter(|error| !alone(error))
         .flat_map(|error| violation(&tree, &schema.json, &error))
         .take(MAX_REPORTED)
         .collect();
+    refusals.retain(|refusal| !misplaced.iter().any(|misplaced| misplaced.explains(refusal)));
+    refusals.extend(misplaced.iter().map(Misplaced::refusal));
     refusals.sort_by_key(|refusal| refusal.place().mark);
     refusals.dedup();
     Err(refusals)
@@ -134,6 +146,12 @@ fn unknown_keys(tree: &SectionTree, schema: &Json) -> Vec<Finding> {
             unknown_key(Place { text: tree.text, pointer, mark: Some(entry.key_mark) }, &entry.key, &known)
         })
         .collect()
+}
+
+/// The names of the fields of a section.
+pub(crate) fn fields(name: SectionName) -> Vec<String> {
+    let schema: Option<Json> = serde_json::from_str(text(name)).ok();
+    schema.iter().flat_map(property_names).map(str::to_owned).collect()
 }
 
 /// The names under `properties` of a schema node, sorted.
@@ -160,6 +178,11 @@ fn violation(tree: &SectionTree, schema: &Json, error: &ValidationError<'_>) -> 
     match error.kind() {
         ValidationErrorKind::Required { property } => {
             let property = property.as_str().unwrap_or_default();
+            if let Some(given) = dependent(error, node, property) {
+                let place = Place { text: tree.text, pointer: pointer.child(property), mark };
+                let given = (given, node.pointer(&format!("/properties/{given}")));
+                return vec![half(place, property, given)];
+            }
             let field = node.pointer(&format!("/properties/{property}")).map(|field| follow(schema, field));
             let expectation = match field.and_then(|field| note(field, "x-expect")) {
                 Some(what) => format!("the field {property}: {what}"),
@@ -193,8 +216,36 @@ fn violation(tree: &SectionTree, schema: &Json, error: &ValidationError<'_>) -> 
         }
         _ => {
             let expectation = note(node, "x-expect").unwrap_or("a value that the schema allows");
-            vec![refusal(pointer, mark, expectation.to_owned(), hint_of(node))]
+            let mut hint = hint_of(node);
+            if value.is_some_and(Value::is_comment) {
+                hint.push_str("; what begins with # is a comment: put a value that does in quotes");
+            }
+            vec![refusal(pointer, mark, expectation.to_owned(), hint)]
         }
+    }
+}
+
+/// The field for whose sake another is needed, where a rule of that kind is broken.
+fn dependent<'s>(error: &ValidationError<'_>, node: &'s Json, property: &str) -> Option<&'s str> {
+    if !error.schema_path().as_str().ends_with("/dependentRequired") {
+        return None;
+    }
+    let rules = node.get("dependentRequired")?.as_object()?;
+    let needs =
+        |names: &Json| names.as_array().is_some_and(|names| names.iter().any(|name| name == property));
+    rules.iter().find(|(_, names)| needs(names)).map(|(given, _)| given.as_str())
+}
+
+/// One of two fields that are given both or not at all. For the halves of the client certificate HPCR has codes.
+fn half(place: Place, property: &str, (given, node): (&str, Option<&Json>)) -> Refusal {
+    match place.pointer.as_str() {
+        "/env/logging/syslog/cert" => Refusal::ClientCertificateMissing(place),
+        "/env/logging/syslog/key" => Refusal::ClientKeyMissing(place),
+        _ => Refusal::Schema {
+            expectation: format!("expected the field {property}, because {given} is given").into(),
+            hint: node.map_or_else(|| format!("add {property}, or remove {given}"), hint_of).into(),
+            place,
+        },
     }
 }
 

@@ -27,7 +27,7 @@ mod unreadable;
 
 pub use build::parse;
 pub use events::{Event, Events, Source, Tag};
-pub use unreadable::{Cause, Unreadable};
+pub use unreadable::{Cause, Unreadable, begins_with_braces};
 
 /// Largest text, in bytes: 1 MiB.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -47,6 +47,8 @@ pub struct Value {
 /// What a value is.
 pub(crate) enum Data {
     Null,
+    /// Nothing, and a comment where the value would stand.
+    Comment,
     Bool(bool),
     Integer(i64),
     Float(f64),
@@ -87,7 +89,7 @@ impl Value {
     /// The kind with its article, for messages: `a string`, `a map`.
     pub fn kind(&self) -> &'static str {
         match self.data {
-            Data::Null => "nothing",
+            Data::Null | Data::Comment => "nothing",
             Data::Bool(_) => "true or false",
             Data::Integer(_) | Data::Float(_) => "a number",
             Data::Text(..) => "a string",
@@ -130,7 +132,20 @@ impl Value {
 
     /// Whether there is nothing: `null`, `~`, or an empty plain scalar.
     pub fn is_null(&self) -> bool {
-        matches!(self.data, Data::Null)
+        matches!(self.data, Data::Null | Data::Comment)
+    }
+
+    /// Whether there is nothing but a comment on the line where it would stand.
+    pub(crate) fn is_comment(&self) -> bool {
+        matches!(self.data, Data::Comment)
+    }
+
+    /// Whether nothing stands there: nothing, or a block of text without a line.
+    pub(crate) fn is_blank(&self) -> bool {
+        match &self.data {
+            Data::Text(text, Style::Literal | Style::Folded) => text.trim().is_empty(),
+            _ => self.is_null(),
+        }
     }
 
     /// The entries of a list; of anything else, none.
@@ -152,6 +167,11 @@ impl Value {
     /// Whether it is a map.
     pub fn is_map(&self) -> bool {
         matches!(self.data, Data::Map(_))
+    }
+
+    /// Whether it is a list.
+    pub fn is_list(&self) -> bool {
+        matches!(self.data, Data::List(_))
     }
 
     /// The entry of a map under `key`.
@@ -177,6 +197,7 @@ impl Value {
     pub(crate) fn duplicate(&self) -> Value {
         let data = match &self.data {
             Data::Null => Data::Null,
+            Data::Comment => Data::Comment,
             Data::Bool(truth) => Data::Bool(*truth),
             Data::Integer(number) => Data::Integer(*number),
             Data::Float(number) => Data::Float(*number),
@@ -238,7 +259,7 @@ impl Drop for WipedJson {
 
 fn json(value: &Value) -> serde_json::Value {
     match &value.data {
-        Data::Null => serde_json::Value::Null,
+        Data::Null | Data::Comment => serde_json::Value::Null,
         Data::Bool(truth) => (*truth).into(),
         Data::Integer(number) => (*number).into(),
         Data::Float(number) => (*number).into(),

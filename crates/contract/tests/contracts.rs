@@ -98,35 +98,38 @@ files! { valid, has_no_error:
 }
 
 files! { invalid, is_refused:
-    alias anchor archive_not_base64 archive_too_short attestation_key_cut auths_fields auths_name
-    cacerts_items cacerts_no_certificate cacerts_two_maps cacerts_values compose_fields compose_kind
-    compose_without_archive confidential_containers_empty confidential_containers_fields
+    alias anchor archive_not_base64 archive_not_indented archive_too_short attestation_key_cut auths_fields
+    auths_name cacerts_items cacerts_no_certificate cacerts_two_maps cacerts_values compose_fields
+    compose_kind compose_without_archive confidential_containers_empty confidential_containers_fields
     confidential_containers_is_no_map confidential_containers_kinds confidential_containers_policy
-    confidential_containers_short confidential_containers_values credentials_of_the_env
-    credentials_of_the_workload crypto_pt directive documents duplicate_key duplicate_section
-    env_is_empty_map env_is_no_map env_name env_type_wrong env_value_number env_volume_secrets
-    extension_kinds extension_policy_empty extension_policy_lists extension_unknown extension_values
-    extension_volumes host_attestation images_dct images_rhs images integrity_and_discard kinds_of_fields
-    line_break log_router_certificates log_router_iam_url_long log_router_iam_url_plain
-    log_router_iam_url_port log_router_iam_url_slash log_router_iam_url_user log_router_many_tags
-    log_router_options_beside_syslog log_router_options_kind log_router_options_kinds log_router_options
-    log_router_tags logging_both logging_empty logging_kinds logging_log_router_kind
-    logging_log_router_kinds logging_log_router_limits logging_log_router_missing
+    confidential_containers_short confidential_containers_values credentials_not_indented
+    credentials_of_the_env credentials_of_the_workload crypto_pt directive documents duplicate_key
+    duplicate_section env_is_empty_map env_is_no_map env_name env_type_wrong env_value_number
+    env_volume_secrets extension_kinds extension_policy_empty extension_policy_lists extension_unknown
+    extension_values extension_volumes fields_too_deep host_attestation image_rules_not_indented images_dct
+    images_rhs images integrity_and_discard kinds_of_fields line_break log_router_certificates
+    log_router_iam_url_long log_router_iam_url_plain log_router_iam_url_port log_router_iam_url_slash
+    log_router_iam_url_user log_router_many_tags log_router_options_beside_syslog log_router_options_kind
+    log_router_options_kinds log_router_options log_router_tags logging_both logging_empty logging_kinds
+    logging_log_router_kind logging_log_router_kinds logging_log_router_limits logging_log_router_missing
     logging_log_router_values logging_logdna_kind logging_logdna_kinds logging_logdna_limits
-    logging_logdna_missing logging_logdna_values logging_missing logging_syslog_kinds
+    logging_logdna_missing logging_logdna_values logging_missing logging_not_indented logging_syslog_kinds
     logging_syslog_limits logging_syslog_missing logging_syslog_values logging_unknown
     material_of_the_machine merge_key no_env no_kind_of_workload no_workload not_a_map number_as_key
     outer_shape play_config_maps play_containers play_fields play_is_empty play_is_no_map play_objects
-    policy_form policy_log_router policy_port_absent policy_port policy sealed section_is_a_list
-    section_is_empty section_is_no_map serial_fraction serial_large serial_list serial_text serial
-    signature_empty signature_form signature_is_a_number signed_map signing_key_short signing_key_type
-    signing_key syntax_outside syntax syslog_cert_missing syslog_certificates syslog_fields
-    syslog_hostname syslog_key_missing syslog_pair syslog_port_range syslog_port_text tab tag token_cut
-    token_in_a_block token_not_base64 token_v1_cut two_kinds_of_workload type_missing type_wrong
-    unsupported_services unsupported_volume unsupported value_begins_with_percent value_with_a_colon
-    volume_fields volume_mount_conflict volume_mount_dots volume_mount_reserved volume_mounts volume_name
-    volume_seed_missing volume_unmatched volumes_grep11 volumes_kms volumes_of_the_env
-    volumes_of_the_workload
+    policy_form policy_log_router policy_port_absent policy_port policy sealed section_as_map_not_indented
+    section_is_a_list section_is_empty section_is_no_map section_not_indented sections_not_indented
+    seed_not_indented seeds_of_several_volumes_not_indented serial_fraction serial_large serial_list
+    serial_text serial signature_empty signature_form signature_is_a_number signed_map signing_key_short
+    signing_key_type signing_key syntax_outside syntax syslog_cert_missing syslog_certificates
+    syslog_fields syslog_hostname syslog_key_missing syslog_not_indented syslog_pair syslog_port_range
+    syslog_port_text syslog_too_far_out tab tag template_not_quoted token_cut token_in_a_block
+    token_not_base64 token_v1_cut token_with_blanks token_without_its_prefix token_without_its_second_part
+    token_without_its_third_part two_kinds_of_workload type_missing type_wrong unsupported_services
+    unsupported_volume unsupported value_begins_with_percent value_is_a_comment value_with_a_colon
+    variables_not_indented volume_fields volume_mount_conflict volume_mount_dots volume_mount_reserved
+    volume_mounts volume_name volume_not_indented volume_seed_missing volume_unmatched volumes_grep11
+    volumes_kms volumes_of_the_env volumes_of_the_workload
 }
 
 #[test]

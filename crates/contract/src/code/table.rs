@@ -55,9 +55,9 @@ codes! {
         cause "a digest below SHA-256 or a key below 2048 bits RSA somewhere in the chain"
         remedy "issue the certificate again with SHA-256 and a key of at least 2048 bits RSA or 224 bits elliptic";
     LogClientRefused "HPL01106E" LOG_CLIENT_REFUSED Error
-        "the log server refuses the client certificate in the contract"
-        cause "it expects another authority or a permitted name, or the certificate has expired"
-        remedy "read the server's own log; let it trust the issuer of logging.syslog.cert";
+        "the log server refuses the client certificate in the contract, or wants one where the contract has none"
+        cause "it expects another authority or a permitted name, the certificate has expired, or there is no certificate"
+        remedy "read the server's own log; let it trust the issuer of logging.syslog.cert, or give cert and key where the contract has none";
     LogServerProtocol "HPL01107E" LOG_SERVER_PROTOCOL Error
         "the log server does not speak TLS 1.2 or newer"
         cause "another service listens on the port, its TLS is older, or it did not answer in time"
@@ -241,7 +241,7 @@ codes! {
     SharedSeed "HPL05202W" CONTRACT_SEED_SHARED Warning
         "both sections use the same seed for a volume"
         cause "one party then knows the whole passphrase"
-        remedy "let each party choose a seed of its own";
+        remedy "let each party choose a seed of its own, giving the old one as previousSeed where the volume exists";
     EnvironmentOverridden "HPL05203W" CONTRACT_ENV_OVERRIDDEN Warning
         "both sections set the same environment variable"
         cause "the value of the workload section wins, the other is ignored"
@@ -253,7 +253,7 @@ codes! {
     NoClientCertificate "HPL05205W" CONTRACT_LOG_UNAUTHENTICATED Warning
         "the guest shows no client certificate to the log server"
         cause "cert and key are absent under env.logging.syslog"
-        remedy "add cert and key, so that the server can tell this guest from others";
+        remedy "add cert and key, both, so that the server can tell this guest from others; without them it must take records from anybody";
     CertificateEnding "HPL05206W" CONTRACT_CERTIFICATE_ENDING Warning
         "a certificate of the contract has expired, is not yet valid, or expires within 30 days"
         cause "the certificate's dates, held against the time of the check"

@@ -8,8 +8,8 @@
 use countersign_crypto::certificate::Certificate;
 use countersign_crypto::secret::{ApiKey, LogClientKey};
 
+use super::material;
 use super::read::Reader;
-use super::{material, missing};
 use crate::code::Code;
 use crate::envelope::SectionTree;
 use crate::refusal::{Finding, Refusal};
@@ -220,15 +220,14 @@ fn syslog_server(
     let chain = certificates("cert");
     let key = syslog.child("key");
     let parsed_key = key.as_ref().and_then(|key| material::private_key(key, refusals));
-    match (syslog.child("cert"), &key) {
-        (None, Some(_)) => refusals.push(Refusal::ClientCertificateMissing(missing(syslog, "cert"))),
-        (Some(_), None) => refusals.push(Refusal::ClientKeyMissing(missing(syslog, "key"))),
-        (None, None) => warnings.push(Finding::with(
+    // Both or neither: the schema saw to that.
+    match syslog.child("cert") {
+        None => warnings.push(Finding::with(
             Code::NoClientCertificate,
             syslog.place(),
             "no client certificate for the log server",
         )),
-        (Some(cert), Some(_)) => {
+        Some(cert) => {
             if let (Some(leaf), Some(parsed)) = (chain.as_ref().and_then(|chain| chain.first()), &parsed_key)
                 && !leaf.belongs_to(parsed)
             {

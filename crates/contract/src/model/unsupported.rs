@@ -26,8 +26,13 @@ const TABLE: &[(SectionName, &[&str], When, &str)] = &[
     (Workload, &["images", "rhs"], Present, "name the image by digest and remove the entry"),
     (Workload, &["auths", "*", "insecure"], True, "registries are reached over TLS only"),
     (Env, &["auths", "*", "insecure"], True, "registries are reached over TLS only"),
-    (Env, &["volumes", "*", "uv-secret-id"], Present, "give a seed"),
-    (Env, &["volumes", "*", "uv-previous-secret-id"], Present, "give a seed"),
+    (Env, &["volumes", "*", "uv-secret-id"], Present, "remove it and give seed"),
+    (
+        Env,
+        &["volumes", "*", "uv-previous-secret-id"],
+        Present,
+        "remove it; a seed until now is given as previousSeed",
+    ),
     (
         Env,
         &["volumes", "*", "kms"],
@@ -73,7 +78,7 @@ pub(super) fn find(workload: &Reader<'_>, env: &Reader<'_>) -> Vec<Finding> {
     // How a service is reached says nothing where the log does not go there.
     let elsewhere = env.child("logging").is_none_or(|logging| logging.child("logRouter").is_none());
     if let Some(own) = logging::own(env).filter(|_| elsewhere) {
-        let hint = "give logging.logRouter, or remove log-router";
+        let hint = "remove log-router, or give logging.logRouter in place of the other log server";
         found.push(Finding::from(&Refusal::Unsupported { place: own.place(), hint }));
     }
     found.sort_by_key(|finding| (finding.section, finding.line, finding.column));

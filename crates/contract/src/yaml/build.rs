@@ -3,15 +3,19 @@
 //! Checks on the raw bytes come first (size, UTF-8, characters, directives), then the events, one at a time, so
 //! that a budget that is exceeded stops the parser at once. No recursion: open lists and maps are on a stack.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 
 use zeroize::Zeroizing;
 
 use super::events::{Event, Source, Tag};
-use super::unreadable::{Cause, Unreadable};
+use super::unreadable::{Cause, Unreadable, begins_with_braces};
 use super::{Data, Entry, MAX_BYTES, MAX_DEPTH, MAX_NODES, Style, Value, scalar};
 use crate::place::{Mark, Origin, Pointer, count};
 use crate::refusal::Refusal;
+
+/// Longest line in which a comment is looked for: there may be as many values as characters.
+const LONGEST_LINE: usize = 1024;
 
 /// Reads one YAML document.
 ///
@@ -29,7 +33,15 @@ use crate::refusal::Refusal;
 /// ```
 pub fn parse(bytes: &[u8], origin: &Origin) -> Result<Value, Refusal> {
     let text = checked_text(bytes, origin)?;
-    let mut builder = Builder { origin, open: Vec::new(), root: None, nodes: 0, documents: 0 };
+    let mut builder = Builder {
+        origin,
+        text,
+        lines: OnceCell::new(),
+        open: Vec::new(),
+        root: None,
+        nodes: 0,
+        documents: 0,
+    };
     let source = Source::new(text);
     for step in source.events() {
         let (event, mark) = step.map_err(|unreadable| builder.unreadable(unreadable))?;
@@ -77,6 +89,9 @@ enum Open {
 
 struct Builder<'o> {
     origin: &'o Origin,
+    text: &'o str,
+    /// Its lines, once somebody asks for them.
+    lines: OnceCell<Vec<&'o str>>,
     open: Vec<Open>,
     root: Option<Value>,
     nodes: usize,
@@ -162,9 +177,12 @@ impl Builder<'_> {
         if style == Style::Plain && text == "<<" && self.expects_key() {
             return Err(Refusal::MergeKey(self.here(Some(mark))));
         }
-        let data = scalar::scalar(text, style);
+        let absent = text.is_empty() && style == Style::Plain;
+        let data = if absent && self.is_comment(mark) { Data::Comment } else { scalar::scalar(text, style) };
         if self.expects_key() {
-            let Data::Text(text, _) = data else { return Err(Refusal::KeyNotText(self.here(Some(mark)))) };
+            let Data::Text(text, _) = data else {
+                return Err(Refusal::KeyNotText(self.here(Some(mark)), None));
+            };
             if let Some(Open::Map { key, .. }) = self.open.last_mut() {
                 *key = Some((text, mark));
             }
@@ -175,13 +193,25 @@ impl Builder<'_> {
         Ok(())
     }
 
+    /// Whether a comment follows where a value is left out.
+    fn is_comment(&self, mark: Mark) -> bool {
+        let lines = self.lines.get_or_init(|| self.text.lines().collect());
+        let index = |number: u32| usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
+        let line = lines.get(index(mark.line)).filter(|line| line.len() <= LONGEST_LINE);
+        let Some(line) = line else { return false };
+        let rest: String = line.chars().skip(index(mark.column)).collect();
+        let value = rest.trim_start_matches([':', '-']);
+        value.starts_with([' ', '\t']) && value.trim_start().starts_with('#')
+    }
+
     fn expects_key(&self) -> bool {
         matches!(self.open.last(), Some(Open::Map { key: None, .. }))
     }
 
     fn begin(&mut self, open: Open, mark: Mark) -> Result<(), Refusal> {
         if self.expects_key() {
-            return Err(Refusal::KeyNotText(self.here(Some(mark))));
+            let cause = begins_with_braces(self.text, mark).then_some(Cause::Braces);
+            return Err(Refusal::KeyNotText(self.here(Some(mark)), cause));
         }
         if self.open.len() >= MAX_DEPTH {
             return Err(Refusal::TooDeep(self.here(Some(mark))));
@@ -207,15 +237,17 @@ impl Builder<'_> {
 
     fn refuse_duplicates(&self, entries: &[Entry]) -> Result<(), Refusal> {
         let mut seen = HashSet::with_capacity(entries.len());
-        match entries.iter().find(|entry| !seen.insert(entry.key.as_str())) {
-            Some(entry) => {
-                let mut place = self.here(None);
-                place.pointer = place.pointer.child(&entry.key);
-                place.mark = Some(entry.key_mark);
-                Err(Refusal::DuplicateKey(place))
-            }
-            None => Ok(()),
-        }
+        let Some(index) = entries.iter().position(|entry| !seen.insert(entry.key.as_str())) else {
+            return Ok(());
+        };
+        let entry = &entries[index];
+        let mut place = self.here(None);
+        place.pointer = place.pointer.child(&entry.key);
+        place.mark = Some(entry.key_mark);
+        // What stands behind a key without value may have been meant to stand below it.
+        let before = entries.get(..index).and_then(<[Entry]>::last).filter(|before| before.value.is_blank());
+        let empty = before.filter(|before| before.key != entry.key).map(|before| before.key.to_string());
+        Err(Refusal::DuplicateKey(place, empty))
     }
 
     fn place_value(&mut self, value: Value) {

@@ -170,10 +170,11 @@ impl<'t> Iterator for Events<'t> {
                 Err(error) => {
                     let marker = *error.marker();
                     let tabbed = marker.byte_offset().is_some_and(|at| self.twin.is_tabbed(at));
-                    let cause = match cause(error.kind()) {
+                    let cause = match (cause(error.kind()), marker.byte_offset()) {
                         // What a tab that indents does to the parser has many names.
-                        Cause::Other | Cause::Colon if tabbed => Cause::Tab,
-                        cause => cause,
+                        (Cause::Other | Cause::Entry | Cause::Indentation, _) if tabbed => Cause::Tab,
+                        (cause, Some(at)) => self.twin.told_by_value(cause, at),
+                        (cause, None) => cause,
                     };
                     Err(Unreadable { cause, mark: mark(marker) })
                 }
@@ -283,7 +284,17 @@ fn cause(kind: &ErrorKind) -> Cause {
         | ErrorKind::DuplicateTagDirective
         | ErrorKind::MissingDocumentEndBeforeDirective => Cause::Directive,
         ErrorKind::UnexpectedCharacter { .. } => Cause::Indicator,
-        ErrorKind::MappingValueNotAllowed | ErrorKind::SimpleKeyExpected => Cause::Colon,
+        ErrorKind::MappingValueNotAllowed
+        | ErrorKind::SimpleKeyExpected
+        | ErrorKind::InvalidSimpleKey
+        | ErrorKind::ExpectedBlockMappingKey => Cause::Entry,
+        ErrorKind::InvalidIndentation
+        | ErrorKind::ExpectedBlockSequenceEntry
+        | ErrorKind::BlockSequenceEntryNotAllowed
+        | ErrorKind::InvalidBlockScalarIndent
+        | ErrorKind::InvalidQuotedScalarIndent => Cause::Indentation,
+        ErrorKind::InvalidBlockScalarHeader | ErrorKind::ZeroBlockScalarIndent => Cause::BlockHeader,
+        ErrorKind::UnknownQuotedScalarEscape | ErrorKind::InvalidQuotedScalarHexEscape => Cause::Escape,
         ErrorKind::TabNotAllowed
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation

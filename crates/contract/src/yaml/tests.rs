@@ -68,14 +68,14 @@ fn syntax_errors_say_what_helps() {
         ("a: %b\n", "put the value in quotes: it begins with %"),
         ("a: @b\n", "put the value in quotes: it begins with %, @"),
         ("a: `b`\n", "put the value in quotes"),
-        ("a: b: c\n", "put a value that holds a colon and a blank in quotes"),
+        ("a: b: c\n", "put the value in quotes: it holds a colon and a blank"),
         ("a:\n\tb: 1\n", "indent with spaces, not with tabs"),
         ("a: 1\n\t\nb: 2\n", "indent with spaces, not with tabs"),
         ("a: 'b\n", "close the quote"),
         ("a: [b\n", "close the bracket or brace"),
         ("a: {b: 1]\n", "close the bracket or brace"),
         ("a: \"b\u{85}\"\n", "as \\N, \\L, \\P in double quotes"),
-        ("a: 1\n b: 2\n", "correct how this line is indented"),
+        ("a: 1\n b: 2\n", "indent the line as far as the others of its map"),
     ] {
         let (refusal, ..) = refusal(text.as_bytes());
         assert!(refusal.hint().contains(words), "{text:?}: {}", refusal.hint());

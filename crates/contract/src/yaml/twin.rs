@@ -7,7 +7,7 @@
 
 use granit_parser::{Event, ScalarStyle, Span, StructureStyle};
 
-use super::unreadable::{BREAKS, Cause, Unreadable};
+use super::unreadable::{self, BREAKS, Cause, Unreadable};
 use crate::place::{Mark, count};
 
 /// A list or map that is not complete yet.
@@ -16,6 +16,8 @@ struct Open {
     map: bool,
     /// Column of a block's entries, from zero.
     column: usize,
+    /// Byte of its bracket or brace, if it begins with one.
+    bracket: Option<usize>,
     /// Keys and values, or entries, so far.
     children: usize,
     /// Byte at which the last key of a flow map begins, unless `?` stands before it.
@@ -79,7 +81,8 @@ impl<'t> Twin<'t> {
                     self.advance(start + 1);
                 }
                 let map = matches!(event, Event::MappingStart(..));
-                self.open.push(Open { flow, map, column: span.start.col(), children: 0, key: None });
+                let (bracket, column) = (bracket.then_some(start), span.start.col());
+                self.open.push(Open { flow, map, column, bracket, children: 0, key: None });
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 if self.in_flow() && end > start {
@@ -127,6 +130,19 @@ impl<'t> Twin<'t> {
             .chars()
             .take_while(|letter| [' ', '\t'].contains(letter))
             .any(|letter| letter == '\t')
+    }
+
+    /// Why the text is not read at byte `at`, as the value there tells it.
+    pub(super) fn told_by_value(&self, cause: Cause, at: usize) -> Cause {
+        // A bracket that is still open when the next key comes was not meant to be.
+        let begun = self.open.iter().find_map(|open| open.bracket);
+        let behind = |start: usize| self.text.get(start..at).is_some_and(|text| text.contains(BREAKS));
+        match cause {
+            Cause::Other | Cause::Entry | Cause::Indentation if begun.is_some_and(behind) => {
+                unreadable::told_by_value(Cause::Bracket, self.text, begun.unwrap_or(at))
+            }
+            cause => unreadable::told_by_value(cause, self.text, at),
+        }
     }
 
     /// The place of the first anchor or tag of a node that begins at byte `start`, which is `mark`.
@@ -271,7 +287,7 @@ impl<'t> Twin<'t> {
         let Some(Open { map: true, children, key: Some(key), .. }) = self.open.last() else { return Ok(()) };
         let Some(colon) = gap.find(':').filter(|_| children % 2 == 1) else { return Ok(()) };
         if self.text[*key..self.end + colon].contains(['\n', '\r']) {
-            return Err(self.at(self.end + colon, Cause::Colon));
+            return Err(self.at(self.end + colon, Cause::Bracket));
         }
         Ok(())
     }

@@ -8,7 +8,8 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use countersign_contract::yaml::{Cause, Event, Source, Style, Tag, Unreadable};
+use countersign_contract::place::Mark;
+use countersign_contract::yaml::{self, Cause, Event, Source, Style, Tag, Unreadable};
 
 use super::scalar::{self, Scalar};
 use super::{ComposeFault, ComposeRefusal};
@@ -116,6 +117,7 @@ pub(super) fn parse(text: &str) -> Result<Rc<Node>, ComposeRefusal> {
     let mut reader = Reader::default();
     for step in Source::new(text).events() {
         let (event, mark) = step.map_err(unreadable)?;
+        reader.no_braces(text, &event, mark)?;
         reader.take(event, line(mark.line))?;
     }
     reader.root.ok_or(ComposeRefusal { line: 1, fault: ComposeFault::NoServices })
@@ -148,6 +150,15 @@ struct Reader {
 }
 
 impl Reader {
+    /// Two braces begin a map as the key of a map, which the compose program does not take, and mostly a template.
+    fn no_braces(&self, text: &str, event: &Event<'_>, mark: Mark) -> Result<(), ComposeRefusal> {
+        let is_key = matches!(self.open.last(), Some(Open { kind: OpenKind::Map { key: None, .. }, .. }));
+        if is_key && matches!(event, Event::MappingStart(..)) && yaml::begins_with_braces(text, mark) {
+            return Err(ComposeRefusal { line: line(mark.line), fault: ComposeFault::Syntax(Cause::Braces) });
+        }
+        Ok(())
+    }
+
     fn take(&mut self, event: Event<'_>, line: usize) -> Result<(), ComposeRefusal> {
         match event {
             Event::DocumentStart => {

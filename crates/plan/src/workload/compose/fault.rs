@@ -289,7 +289,7 @@ impl ComposeFault {
             ComposeFault::Variable { .. } | ComposeFault::Required { .. } => {
                 Some("set it under env.env or workload.env, or in the archive's .env")
             }
-            ComposeFault::Tag => Some("remove the tag"),
+            ComposeFault::Tag => Some("remove the tag, or put a text that begins with ! in quotes"),
             ComposeFault::KeyNotText { .. } => Some("put the key in quotes"),
             ComposeFault::NoImage { .. }
             | ComposeFault::NotAReference { .. }

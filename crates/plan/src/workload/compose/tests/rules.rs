@@ -335,3 +335,27 @@ fn a_file_that_names_others_is_not_decided_on() {
     assert_eq!(judged(text).unwrap().undecided, Some(3));
     assert_eq!(judged(&web("")).unwrap().undecided, None);
 }
+
+#[test]
+fn what_is_no_yaml_has_a_hint_by_what_the_value_begins_with() {
+    for (value, begins) in [
+        ("{{ .Values.user }}", "put the value in quotes: it begins with {{"),
+        ("{{ user }}-canary", "put the value in quotes: it begins with {{"),
+        ("%canary", "put the value in quotes: it begins with %, @, `"),
+        ("@canary", "put the value in quotes: it begins with %, @, `"),
+        ("*canary", "put a text that begins with & or * in quotes"),
+        ("!canary", "remove the tag, or put a text that begins with ! in quotes"),
+        ("[a] canary", "put the value in quotes: it begins with [ or {"),
+        ("[canary", "close the bracket or brace"),
+        ("canary: b", "put the value in quotes: it holds a colon and a blank"),
+        ("|canary", "put the value in quotes: it begins with | or >"),
+        ("\"a\" canary", "close the quote where the value ends"),
+        ("- canary", "begin the list on the line below"),
+    ] {
+        let refusals = judged(&web(&format!("user: {value}"))).unwrap_err();
+        assert_eq!((refusals.len(), refusals[0].line), (1, 4), "{value}: {refusals:?}");
+        let hint = refusals[0].fault.hint().unwrap();
+        assert!(hint.starts_with(begins), "{value}: {hint}");
+        assert!(!format!("{refusals:?}{hint}").contains("canary"), "{value}");
+    }
+}
