@@ -12,11 +12,14 @@ use anyhow::{Context, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_contract::archive::{MAX_BYTES, MAX_ENTRIES};
+use countersign_contract::place::SectionName;
+use countersign_contract::refusal::Finding;
 use countersign_contract::yaml::MAX_BYTES as MAX_SECTION;
 use countersign_crypto::secret::SectionText;
 use flate2::{Compression, GzBuilder};
 use zeroize::Zeroizing;
 
+use crate::assemble::{self, Packed};
 use crate::files;
 
 /// Folders that become an archive, by the name of the field.
@@ -27,6 +30,9 @@ const ARCHIVES: [&str; 2] = ["compose", "play"];
 pub(crate) struct Folder {
     workload: SectionText,
     env: SectionText,
+    /// Lines of `workload.yaml`; the section's text has more.
+    lines: usize,
+    refusals: Vec<(SectionName, Finding)>,
 }
 
 impl Folder {
@@ -36,20 +42,43 @@ impl Folder {
     /// Files that cannot be read, and what an archive may not hold. What is wrong with the sections is for the
     /// contract's own reader.
     pub(crate) fn read(folder: &Path) -> Result<Folder> {
-        let mut workload = section(&folder.join("workload.yaml"))?;
+        let own = section(&folder.join("workload.yaml"))?;
+        let mut packed = Vec::new();
         for name in ARCHIVES {
             let content = folder.join(name);
             if content.is_dir() {
                 let archive = archive(&content).with_context(|| content.display().to_string())?;
-                // At the end, so that every line of the file keeps its number.
-                if !workload.ends_with('\n') {
-                    workload.push('\n');
-                }
-                workload.push_str(&format!("{name}:\n  archive: {archive}\n"));
+                packed.push(Packed { name, archive });
             }
         }
         let env = section(&folder.join("env.yaml"))?;
-        Ok(Folder { workload: SectionText::copy_from(&workload), env: SectionText::copy_from(&env) })
+        let mut refusals = Vec::new();
+        if let Some(sealed) = assemble::sealed(SectionName::Env, &env) {
+            refusals.push((SectionName::Env, sealed));
+        }
+        let workload = match assemble::assemble(&own, &packed) {
+            Ok(workload) => workload,
+            Err(finding) => {
+                refusals.push((SectionName::Workload, finding));
+                own.clone()
+            }
+        };
+        Ok(Folder {
+            workload: SectionText::copy_from(&workload),
+            env: SectionText::copy_from(&env),
+            lines: own.lines().count(),
+            refusals,
+        })
+    }
+
+    /// Why the files do not make this section; nothing else is said of it then.
+    pub(crate) fn refusal(&self, name: SectionName) -> Option<&Finding> {
+        self.refusals.iter().find(|(section, _)| *section == name).map(|(_, finding)| finding)
+    }
+
+    /// Whether the user has written this line of the workload section's text.
+    pub(crate) fn is_written(&self, line: u32) -> bool {
+        usize::try_from(line).is_ok_and(|line| line <= self.lines)
     }
 
     /// The text of the workload section.

@@ -13,6 +13,7 @@
 
 mod answer;
 pub mod arguments;
+mod assemble;
 mod check;
 mod encryption;
 mod explain;

@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use anyhow::{Context, Result};
+use countersign_contract::code::Code;
 use countersign_contract::envelope::SectionTree;
 use countersign_contract::place::SectionName;
+use countersign_contract::yaml::MAX_BYTES;
 use countersign_crypto::private_key::PrivateKey;
 use countersign_crypto::sealed;
 use zeroize::Zeroizing;
@@ -39,6 +41,11 @@ pub(crate) fn run(options: &Pack, out: &mut dyn Write) -> Result<Answer> {
         });
         return Ok(Answer::No);
     }
+    // At its line of env.yaml, which the contract does not have.
+    if let Some(Err(reason)) = key.as_ref().map(|key| sign::names(&env, key)) {
+        note(&reason);
+        return Ok(Answer::No);
+    }
     // The plain contract is signed first, so that a key which is not the named one is noticed before it is sealed in.
     let plain = plain(&folder)?;
     if let Some(key) = &key
@@ -68,6 +75,14 @@ pub(crate) fn run(options: &Pack, out: &mut dyn Write) -> Result<Answer> {
                 return Ok(Answer::No);
             }
         };
+    }
+    if contract.len() > MAX_BYTES {
+        note(&format!(
+            "expected at most {MAX_BYTES} bytes in the packed contract, found {}; {}",
+            contract.len(),
+            Code::TextTooLarge.remedy()
+        ));
+        return Ok(Answer::No);
     }
     files::write_result(out, options.output.as_deref(), contract.as_bytes())?;
     Ok(Answer::Yes)

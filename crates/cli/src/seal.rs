@@ -67,7 +67,7 @@ pub(crate) fn open(options: &Open, out: &mut dyn Write) -> Result<Answer> {
     let token = match SectionToken::parse(&sealed) {
         Ok(token) => token,
         Err(shape) => {
-            note(&shape.to_string());
+            note(&format!("{shape}; {}", shape.advice()));
             return Ok(Answer::No);
         }
     };

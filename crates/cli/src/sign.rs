@@ -6,7 +6,7 @@
 use std::io::Write;
 
 use anyhow::{Context, Result, bail};
-use countersign_contract::envelope::Envelope;
+use countersign_contract::envelope::{Envelope, SectionTree};
 use countersign_contract::refusal::Refusal;
 use countersign_crypto::private_key::PrivateKey;
 use countersign_crypto::signature::{self, SigningKey};
@@ -101,6 +101,11 @@ fn fits(draft: &Envelope, key: &PrivateKey) -> Result<(), String> {
         return Ok(());
     }
     let tree = draft.env().tree(None).map_err(|refusal| format!("{} {refusal}", refusal.code()))?;
+    names(&tree, key)
+}
+
+/// Whether an env section names this very key.
+pub(crate) fn names(tree: &SectionTree, key: &PrivateKey) -> Result<(), String> {
     let place = tree.place_of("signingKey");
     let Some(named) = tree.signing_key().map_err(|refusal| format!("{} {refusal}", refusal.code()))? else {
         return Err(format!("{place}: expected the signing key's public key or certificate"));

@@ -212,6 +212,20 @@ impl Progress {
         self.unchecked.push(Unchecked { pointer: place.pointer.as_str().to_owned(), line, column, reason });
     }
 
+    /// Takes the lines away that nobody has written: those of the archive, behind the file of the workload section.
+    fn forget_lines(&mut self, is_written: impl Fn(u32) -> bool) {
+        let workload = Pointer::section(SectionName::Workload);
+        let name = SectionName::Workload.as_str();
+        let marks = self.findings.iter_mut().filter(|finding| finding.section == name);
+        let marks = marks.map(|finding| (&mut finding.line, &mut finding.column));
+        let gaps = self.unchecked.iter_mut().filter(|gap| gap.pointer.starts_with(workload.as_str()));
+        for (line, column) in marks.chain(gaps.map(|gap| (&mut gap.line, &mut gap.column))) {
+            if line.is_some_and(|line| !is_written(line)) {
+                (*line, *column) = (None, None);
+            }
+        }
+    }
+
     /// Opens a section and reads it; keeps the text of a sealed one for the excerpts.
     fn open(
         &mut self,
@@ -419,17 +433,24 @@ fn draft(folder: &Folder, sealed: bool, circumstances: &Circumstances) -> Judged
     let mut progress = Progress::default();
     progress.image(circumstances);
     progress.add_all(Stage::Unseal, circumstances.encryption.as_slice());
-    let mut tree = |stage, name, text: Option<&SectionText>| match SectionTree::unsealed(name, text?) {
-        Ok(tree) => Some(tree),
-        Err(refusal) => {
-            progress.add(stage, &Finding::from(&refusal));
-            None
+    let mut tree = |stage, name, text: Option<&SectionText>| {
+        if let Some(finding) = folder.refusal(name) {
+            progress.add(stage, finding);
+            return None;
+        }
+        match SectionTree::unsealed(name, text?) {
+            Ok(tree) => Some(tree),
+            Err(refusal) => {
+                progress.add(stage, &Finding::from(&refusal));
+                None
+            }
         }
     };
     let env = tree(Stage::Unseal, SectionName::Env, sources.env.as_ref());
     let workload = tree(Stage::Verify, SectionName::Workload, sources.workload.as_ref());
     let signer = env.as_ref().and_then(|env| progress.signer(draft_signer(env, sealed, circumstances)));
     let (contract, plan) = progress.rest(workload, env, signer.as_ref(), circumstances);
+    progress.forget_lines(|line| folder.is_written(line));
     Judged { report: Report::new(progress.findings, progress.unchecked, plan), sources, contract }
 }
 
