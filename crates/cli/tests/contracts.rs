@@ -248,7 +248,7 @@ fn what_the_guest_says_about_a_compose_file_is_said_on_the_desk_with_its_line() 
             "",
             "HPL05108E",
             "docker-compose.yml: expected no tag (line 3)",
-            "remove the tag",
+            "remove the tag, or put a text that begins with ! in quotes",
         ),
         (
             "hello@DIGEST\n",
