@@ -18,8 +18,8 @@ use countersign_crypto::secret::SecretBytes;
 
 use crate::guest_os::file::File;
 use crate::guest_os::handover::{
-    Authorities, FOLDER, GuestPlan, Iam, Identity, LogClient, LogServer, LogService, PLAN, PUBLIC_AUTHORITIES,
-    Registries, Workload,
+    Authorities, FOLDER, GuestPlan, Iam, Identity, LogClient, LogServer, LogService, PLAN,
+    PUBLIC_AUTHORITIES, Registries, Workload,
 };
 use crate::guest_os::network;
 use crate::images::authorities::registry_of_entry;
