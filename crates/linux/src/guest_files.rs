@@ -50,6 +50,7 @@ impl GuestFiles for Linux {
             let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
             name.push(".new");
             let new = path.with_file_name(name);
+            fs::create_dir_all(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
             match fs::remove_file(&new) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -88,6 +89,14 @@ mod tests {
         assert_eq!(fs::symlink_metadata(&path).unwrap().permissions().mode() & 0o7777, 0o644);
         assert_eq!(fs::read(&target).unwrap(), b"kept");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn folders_on_the_way_to_a_file_are_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("certs.d/192.0.2.1:5000/ca.crt");
+        Linux::new().replace_file(&path, b"one").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one");
     }
 
     #[test]

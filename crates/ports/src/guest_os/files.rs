@@ -20,7 +20,7 @@ pub trait Notes {
 pub trait GuestFiles {
     /// Reads a file.
     fn read_file(&self, path: &Path) -> Result<Vec<u8>>;
-    /// Writes a file (mode 0644), replacing what was there.
+    /// Writes a file (mode 0644), replacing what was there; folders that it lies in are made.
     fn replace_file(&self, path: &Path, content: &[u8]) -> Result<()>;
     /// Overwrites a file that lies in memory with zeros, where it lies, and removes it. One that is not there is no
     /// error.
