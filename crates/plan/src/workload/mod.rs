@@ -4,3 +4,4 @@ pub mod canonical;
 pub mod compose;
 pub mod dotenv;
 pub mod interpolate;
+pub mod template;
