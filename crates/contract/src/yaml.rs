@@ -122,6 +122,14 @@ impl Value {
         }
     }
 
+    /// The number that is no integer, if it is one.
+    pub fn as_float(&self) -> Option<f64> {
+        match self.data {
+            Data::Float(number) => Some(number),
+            _ => None,
+        }
+    }
+
     /// The truth value, if it is one.
     pub fn as_bool(&self) -> Option<bool> {
         match self.data {

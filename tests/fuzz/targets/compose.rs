@@ -4,7 +4,8 @@
 #![no_main]
 
 use countersign_fuzz::CANARY;
-use countersign_plan::workload::compose::{ComposeFault, Found, ReachRule, Surroundings, judge};
+use countersign_plan::workload::compose::{ComposeFault, Found, Surroundings, judge};
+use countersign_plan::workload::reach::ReachRule;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {

@@ -17,7 +17,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use countersign_plan::guest_os::handover::Workload;
-use countersign_plan::workload::compose::ReachRule;
+use countersign_plan::workload::reach::ReachRule;
 use nix::sys::signal::Signal;
 use world::{CONSOLE, Process, World, Writer, until};
 

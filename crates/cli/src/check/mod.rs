@@ -35,7 +35,7 @@ use countersign_plan::trust::signer::{self, Signer, SignerRefusal};
 use countersign_plan::volumes::devices::{Wanted, assign};
 use countersign_plan::volumes::facts::{Device, Facts};
 use countersign_plan::volumes::{Action, settle};
-use countersign_plan::workload::compose::Way;
+use countersign_plan::workload::reach::Way;
 
 use crate::answer::Answer;
 use crate::arguments::{self, Check, Format, Source};

@@ -6,7 +6,7 @@ use countersign_plan::guest_os::handover::{GuestPlan, Workload};
 use countersign_plan::trust::signer::Signer;
 use countersign_plan::volumes::Action;
 use countersign_plan::volumes::facts::Device;
-use countersign_plan::workload::compose::Way;
+use countersign_plan::workload::reach::Way;
 use serde::Serialize;
 
 /// The plan.

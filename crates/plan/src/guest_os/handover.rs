@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::workload::compose::ReachRule;
+use crate::workload::reach::ReachRule;
 
 /// Where the handover lies in the guest: memory-backed, 0700.
 pub const FOLDER: &str = "/run/countersign";

@@ -26,9 +26,10 @@ use crate::images::authorities::registry_of_entry;
 use crate::images::{credentials, policy};
 use crate::workload::compose::{
     self, COMPOSE_FOLDER, COMPOSE_PROJECT, ComposeFault, ComposeNotice, ComposeRefusal, Environment, Found,
-    Judged, Notice, PROFILES, ReachRule, Surroundings, Way,
+    Judged, Notice, PROFILES, Surroundings,
 };
 use crate::workload::dotenv::DotenvRefusal;
+use crate::workload::reach::{ReachRule, Way};
 
 /// The project's variables, in the compose folder.
 const DOTENV: &str = ".env";

@@ -3,15 +3,18 @@
 //! The engine's own compose program interprets the file; here the same text is read before that, on the author's desk and
 //! early in the guest, so that everything is said with its line: its form (`keys`), what it refers to (`relations`), what
 //! the engine cannot do (`engine`), and which images it runs. Both read the same text, so what they could take differently
-//! is followed to the letter or refused: `document`, `reference`, [`crate::workload::interpolate`] and
-//! [`crate::workload::dotenv`] say how. The test `compose_program` of this package holds all of it against the program.
+//! is followed to the letter or refused: the rooms beside this one say how (`document`, `reference`,
+//! [`crate::workload::interpolate`], [`crate::workload::dotenv`]). The test `compose_program` of this package holds all of it against the program.
 //!
 //! The rule for images is HPCR's: an image is named by digest, or a signature rule covers it. Signature rules are refused
 //! elsewhere until the guest acts on them.
 
 use countersign_contract::refusal::MAX_REPORTED;
 
-mod document;
+use super::document::{self, DocumentFault, DocumentRefusal};
+use super::printable;
+use super::reach::{ReachRule, Way};
+
 mod engine;
 mod environment;
 mod fault;
@@ -21,7 +24,6 @@ mod notice;
 mod path;
 mod reach;
 mod relations;
-mod scalar;
 mod services;
 mod shape;
 #[cfg(test)]
@@ -33,7 +35,6 @@ use shape::Look;
 
 pub use fault::{ComposeFault, ComposeRefusal};
 pub use notice::{ComposeNotice, Notice};
-pub use reach::{ReachRule, Way, is_hyperprotect};
 
 pub use environment::{COMPOSE_FOLDER, COMPOSE_PROJECT, Environment, PROFILES};
 
@@ -83,7 +84,7 @@ pub struct Judged {
 /// # Errors
 /// Every [`ComposeRefusal`], one for each line, in the order of the file; at most 64.
 pub fn judge(text: &str, around: &Surroundings<'_, '_>) -> Result<Judged, Vec<ComposeRefusal>> {
-    let file = document::parse(text).map_err(|refusal| vec![refusal])?;
+    let file = document::parse(text).map_err(|refusal| vec![refusal.into()])?;
     let services = Services::new(&file, around.lookup);
     let mut refusals = Vec::new();
     let mut images = Vec::new();
@@ -131,7 +132,16 @@ pub fn judge(text: &str, around: &Surroundings<'_, '_>) -> Result<Judged, Vec<Co
 /// Names in one message.
 const MAX_NAMED: usize = 8;
 
-/// A name without control characters, cut.
-fn printable(name: &str) -> String {
-    name.chars().filter(|letter| !letter.is_control()).take(64).collect()
+impl From<DocumentRefusal> for ComposeRefusal {
+    fn from(DocumentRefusal { line, fault }: DocumentRefusal) -> ComposeRefusal {
+        let fault = match fault {
+            DocumentFault::Syntax(cause) => ComposeFault::Syntax(cause),
+            DocumentFault::Character => ComposeFault::Character,
+            DocumentFault::Several => ComposeFault::SeveralDocuments,
+            DocumentFault::DuplicateKey(key) => ComposeFault::DuplicateKey { key },
+            DocumentFault::Tag => ComposeFault::Tag,
+            DocumentFault::Empty => ComposeFault::NoServices,
+        };
+        ComposeRefusal { line, fault }
+    }
 }

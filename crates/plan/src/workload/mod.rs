@@ -1,7 +1,17 @@
-//! The workload: compose files as the compose program reads them, and what they may ask for.
+//! The workload: compose files and pods as the programs that run them read them, and what they may ask for.
 
 pub mod canonical;
 pub mod compose;
+mod document;
 pub mod dotenv;
 pub mod interpolate;
+mod json;
+mod path;
+pub mod reach;
+mod scalar;
 pub mod template;
+
+/// A name of the author's for a message: without control characters, cut.
+fn printable(name: &str) -> String {
+    name.chars().filter(|letter| !letter.is_control()).take(64).collect()
+}

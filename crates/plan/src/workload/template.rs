@@ -21,6 +21,8 @@ mod value;
 
 use zeroize::Zeroizing;
 
+use super::printable;
+
 /// Longest result, and longest text on the way to it.
 pub const LONGEST: usize = 1 << 20;
 
@@ -127,9 +129,4 @@ impl Fault {
     fn kind(offset: usize, expected: &'static str) -> Fault {
         Fault::new(offset, TemplateFault::Kind(expected))
     }
-}
-
-/// A name of the author's for a message.
-fn printable(name: &str) -> String {
-    name.chars().filter(|letter| !letter.is_control()).take(64).collect()
 }

@@ -6,10 +6,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use countersign_crypto::secret::EnvironmentValue;
-use countersign_plan::workload::compose::{
-    ComposeRefusal, Environment, Found, Judged, ReachRule, Surroundings, judge,
-};
+use countersign_plan::workload::compose::{ComposeRefusal, Environment, Found, Judged, Surroundings, judge};
 use countersign_plan::workload::dotenv::DotenvRefusal;
+use countersign_plan::workload::reach::ReachRule;
 use serde_json::Value;
 
 /// Variables of a contract.

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use countersign_plan::workload::canonical::canonical;
-use countersign_plan::workload::compose::{ComposeFault, ComposeRefusal, ReachRule};
+use countersign_plan::workload::compose::{ComposeFault, ComposeRefusal};
+use countersign_plan::workload::reach::ReachRule;
 use serde_json::Value;
 
 use super::Numbers;

@@ -1,11 +1,11 @@
 //! What the engine of the guest cannot do, though the compose program takes it: podman 5.4.2 behind docker-compose 2.26.1,
 //! each tried there (qemu/README.md). And what it would leave out without a word.
 
-use super::document::{Kind, Node};
 use super::relations::Running;
 use super::shape::Look;
 use super::values::{self, Words};
 use super::{ComposeFault, ComposeNotice, Notice, printable};
+use crate::workload::document::{Kind, Node};
 
 /// Keys of a service that the engine refuses, or leaves out though the workload counts on them.
 const REFUSED: [(&str, &str); 6] = [

@@ -4,12 +4,12 @@
 //! What stands in another compose file is not judged here: the compose program makes one model of all of them, in the
 //! guest, and that is judged ([`crate::workload::canonical`]).
 
-use super::document::{Kind, Node};
 use super::reach::bind_source;
 use super::relations::Running;
 use super::services::Services;
 use super::shape::Look;
 use super::{ComposeFault, ComposeNotice, Found, Notice, Surroundings, path, printable};
+use crate::workload::document::{Kind, Node};
 use crate::workload::dotenv::{self, DotenvFault};
 
 /// Looks at the services that run.

@@ -4,9 +4,9 @@
 //! The program's schema takes any text where a number, a size or a duration is meant, and fails later; here the form of
 //! the text is part of it.
 
-use super::scalar::Scalar;
 use super::shape::{Keys, Shape};
 use super::values;
+use crate::workload::scalar::Scalar;
 
 const TEXTS: &[Scalar] = &[Scalar::Text];
 const FLAGS: &[Scalar] = &[Scalar::Boolean, Scalar::Text];

@@ -1,33 +1,20 @@
 //! Paths that a compose file names.
 
 use super::COMPOSE_FOLDER;
+use crate::workload::path;
 
-/// A path of the guest without `.`, `..` and double slashes; relative ones begin in the compose folder.
+/// A path of the guest without `.`, `..` and double slashes; relative ones begin in the compose folder, and `~` is
+/// root's home.
 pub(super) fn absolute(path: &str) -> String {
-    let from_home = path.strip_prefix('~').map(|rest| format!("/root/{rest}"));
-    let whole = match (&from_home, path.starts_with('/')) {
-        (Some(path), _) => path.clone(),
-        (None, true) => path.to_owned(),
-        (None, false) => format!("{COMPOSE_FOLDER}/{path}"),
-    };
-    let mut parts: Vec<&str> = Vec::new();
-    for part in whole.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
+    match path.strip_prefix('~') {
+        Some(rest) => path::absolute(&format!("/root/{rest}"), COMPOSE_FOLDER),
+        None => path::absolute(path, COMPOSE_FOLDER),
     }
-    format!("/{}", parts.join("/"))
 }
 
 /// Where a path lies in the archive; `None` outside of it. The folder itself is empty text.
 pub(super) fn inside(path: &str) -> Option<String> {
-    let absolute = absolute(path);
-    let rest = absolute.strip_prefix(COMPOSE_FOLDER)?;
-    if rest.is_empty() { Some(String::new()) } else { rest.strip_prefix('/').map(str::to_owned) }
+    path::inside(&absolute(path), COMPOSE_FOLDER)
 }
 
 #[cfg(test)]

@@ -1,141 +1,18 @@
-//! Ways out of a container into the guest: paths, devices, namespaces, privileges.
-//!
-//! What belongs to `countersignd` or to the engine, and what would show the disks below the volumes, no container gets.
-//! The rest is the workload's affair: it runs, as it does elsewhere, and is told. What a container of the workload may
-//! always have is not told: the data volumes, the compose folder, and a few files that say which machine this is.
+//! Ways out of a container into the guest that a compose file has: paths, devices, namespaces, privileges.
+//! [`crate::workload::reach`] says what of them is open.
 
 use std::rc::Rc;
 
-use serde::{Deserialize, Serialize};
-
-use super::document::{Entry, Kind, Node};
 use super::relations::Running;
 use super::shape::Look;
 use super::values::{self, Mount};
 use super::{COMPOSE_FOLDER, ComposeFault, ComposeNotice, Notice, path, printable};
-
-/// Trees that no container gets, nor anything that has one of them in it.
-const CLOSED: [&str; 13] = [
-    "/boot",
-    "/dev/block",
-    "/dev/disk",
-    "/dev/mapper",
-    "/dev/mem",
-    "/dev/port",
-    "/proc",
-    "/run/containers",
-    "/run/countersign",
-    "/run/docker.sock",
-    "/run/podman",
-    "/sys",
-    "/var/lib/containers",
-];
-
-/// Names of block devices begin like this.
-const DISKS: [&str; 8] = ["dasd", "dm-", "loop", "nbd", "ram", "sd", "vd", "zram"];
-
-/// What any container may have, read-only or not.
-const FREE: [&str; 3] = ["/etc/localtime", "/etc/machine-id", "/etc/os-release"];
-
-/// HPCR's folder for the record and for what the parties leave there.
-const HYPERPROTECT: &str = "/var/hyperprotect";
-
-/// What Docker gives every container, and so HPCR.
-const CAPABILITIES: [&str; 14] = [
-    "AUDIT_WRITE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "MKNOD",
-    "NET_BIND_SERVICE",
-    "NET_RAW",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYS_CHROOT",
-];
+use crate::workload::document::{Entry, Kind, Node};
+use crate::workload::reach::{self, PRIVILEGED, Place, RECORD, ReachRule, Way};
 
 /// What is expected instead of a path that no container gets.
 const NO_SUCH_PATH: &str =
     "a data volume or a path of the compose folder: this one belongs to the guest itself";
-
-/// Whether a path is HPCR's folder or lies in it.
-pub fn is_hyperprotect(path: &str) -> bool {
-    place(path, &[]) == Place::Hyperprotect
-}
-
-/// A path, as far as it matters who gets it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// No container gets it.
-    Closed,
-    /// Lies in a volume of the contract.
-    Volume,
-    /// Lies in the compose folder.
-    Folder,
-    /// Any container may have it.
-    Free,
-    /// HPCR's folder.
-    Hyperprotect,
-    /// The rest of the guest.
-    Guest,
-}
-
-/// Judges a path of the guest.
-fn place(path: &str, volumes: &[String]) -> Place {
-    let path = path::absolute(path);
-    // A link there.
-    let path = match path.strip_prefix("/var/run") {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("/run{rest}"),
-        _ => path,
-    };
-    let lies_in = |inner: &str, outer: &str| {
-        outer == "/" || inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    let disk = path.strip_prefix("/dev/").is_some_and(|name| DISKS.iter().any(|disk| name.starts_with(disk)));
-    if disk || path == "/dev" || CLOSED.iter().any(|closed| lies_in(&path, closed) || lies_in(closed, &path))
-    {
-        return Place::Closed;
-    }
-    if volumes.iter().any(|volume| lies_in(&path, &path::absolute(volume))) {
-        return Place::Volume;
-    }
-    if lies_in(&path, COMPOSE_FOLDER) {
-        return Place::Folder;
-    }
-    if FREE.contains(&path.as_str()) {
-        return Place::Free;
-    }
-    if lies_in(&path, HYPERPROTECT) { Place::Hyperprotect } else { Place::Guest }
-}
-
-/// What containers may reach.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReachRule {
-    /// Mount points of the contract's volumes.
-    pub volumes: Vec<String>,
-    /// Whether what is told otherwise is refused.
-    pub refuse: bool,
-}
-
-/// A way out of a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Way {
-    /// Line of the compose file, from one.
-    pub line: usize,
-    /// Who: `service NAME`, or where it stands.
-    pub at: String,
-    /// What is reached.
-    pub what: &'static str,
-    /// As it is written there: for its author, not for a console.
-    pub written: String,
-    /// Whether any container may have it.
-    pub free: bool,
-}
 
 /// Looks at the services that run, and at the volumes, secrets and configs of the file.
 pub(super) fn check(
@@ -169,8 +46,10 @@ pub(super) fn check(
     ways.found
 }
 
-/// What HPCR's folder is.
-const RECORD: &str = "the folder of the record";
+/// Judges a path of the guest.
+fn place(path: &str, volumes: &[String]) -> Place {
+    reach::place(&path::absolute(path), COMPOSE_FOLDER, volumes)
+}
 
 /// The ways out that were found.
 struct Ways<'r> {
@@ -211,7 +90,7 @@ impl Ways<'_> {
         if let Some(entry) = service.get("privileged")
             && look.text(&entry.value).is_some_and(|text| values::is_yes(&text.text))
         {
-            self.add(service, &entry.value, entry.line, "all devices and privileges", false);
+            self.add(service, &entry.value, entry.line, PRIVILEGED, false);
         }
         if let Some(entry) = service.get("cgroup_parent") {
             self.add(service, &entry.value, entry.line, "another control group", false);
@@ -301,8 +180,7 @@ impl Ways<'_> {
         for entry in service.all("cap_add") {
             for item in entry.value.items() {
                 let Some(name) = look.text(item) else { continue };
-                let name = name.text.to_ascii_uppercase();
-                if !CAPABILITIES.contains(&name.strip_prefix("CAP_").unwrap_or(&name)) {
+                if !reach::is_usual_capability(&name.text) {
                     self.add(service, item, item.line, "a capability beyond the usual ones", false);
                 }
             }
@@ -407,40 +285,4 @@ pub(super) fn bind_source(look: &Look<'_, '_>, item: &Rc<Node>) -> Option<String
     let text = |key| item.get(key).and_then(|entry| look.text(&entry.value));
     let kind = text("type")?;
     (kind.text.as_str() == "bind").then(|| text("source").map(|source| source.text.to_string())).flatten()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_of_the_guest_itself_are_closed() {
-        let volumes = ["/mnt/data".to_owned(), "/var/hyperprotect/data".to_owned()];
-        for (path, expected) in [
-            ("/", Place::Closed),
-            ("/run", Place::Closed),
-            ("/var", Place::Closed),
-            ("/var/run/docker.sock", Place::Closed),
-            ("/run//countersign/../countersign/plan.json", Place::Closed),
-            ("../../run/podman", Place::Closed),
-            ("/proc/1/root", Place::Closed),
-            ("/dev", Place::Closed),
-            ("/dev/vda", Place::Closed),
-            ("/dev/mapper/x", Place::Closed),
-            ("/dev/null", Place::Guest),
-            ("/dev/z90crypt", Place::Guest),
-            ("/running", Place::Guest),
-            ("/etc", Place::Guest),
-            ("~/x", Place::Guest),
-            ("/etc/machine-id", Place::Free),
-            ("/etc/machine-id/x", Place::Guest),
-            ("./x", Place::Folder),
-            ("/mnt/data/x", Place::Volume),
-            ("/mnt", Place::Guest),
-            ("/var/hyperprotect/", Place::Hyperprotect),
-            ("/var/hyperprotect/data", Place::Volume),
-        ] {
-            assert_eq!(place(path, &volumes), expected, "{path}");
-        }
-    }
 }

@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::document::{Entry, Kind, Node};
 use super::services::Services;
 use super::shape::Look;
 use super::values::{self, Mount};
 use super::{ComposeFault, Surroundings, printable};
+use crate::workload::document::{Entry, Kind, Node};
 
 /// A service that runs, with what it extends in the same file.
 pub(super) struct Running<'s> {

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::document::{Entry, Kind, Node};
-use super::scalar::Scalar;
 use super::{ComposeFault, ComposeRefusal, printable};
 use crate::images::reference;
+use crate::workload::document::{Entry, Kind, Node};
 use crate::workload::interpolate::{Fault, interpolate};
+use crate::workload::scalar::Scalar;
 
 /// Longest image reference after interpolation; a name, a tag and a digest are shorter.
 const LONGEST_IMAGE: usize = 1024;

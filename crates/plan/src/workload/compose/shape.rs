@@ -10,10 +10,10 @@ use std::rc::Rc;
 use countersign_contract::nearest::nearest;
 use countersign_contract::refusal::MAX_REPORTED;
 
-use super::document::{Entry, Kind, Node};
-use super::scalar::{self, Scalar};
 use super::{ComposeFault, ComposeRefusal, printable};
+use crate::workload::document::{Entry, Kind, Node};
 use crate::workload::interpolate::{Fault, Interpolated, interpolate};
+use crate::workload::scalar::{self, Scalar};
 
 /// Longest text once its variables are replaced.
 const LONGEST_TEXT: usize = 1 << 20;

@@ -1,4 +1,4 @@
-//! What the compose program's YAML takes a plain scalar for: the package yaml.v3 (its file `resolve.go`), which is YAML
+//! What the YAML of the compose program and of the engine takes a plain scalar for: the package yaml.v3 (its file `resolve.go`), which is YAML
 //! 1.2's core schema with octal numbers, underscores and dates of YAML 1.1.
 
 /// What a scalar is.
@@ -38,9 +38,15 @@ pub(super) fn plain(text: &str) -> Scalar {
 
 /// An integer of 64 bits: decimal, or behind `0x`, `0o`, `0` or `0b`.
 fn is_integer(text: &str) -> bool {
+    integer(text).is_some()
+}
+
+/// The value of an integer.
+pub(super) fn integer(text: &str) -> Option<i128> {
+    let text = text.replace('_', "");
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
+        None => (false, text.strip_prefix('+').unwrap_or(&text)),
     };
     let lower = digits.to_ascii_lowercase();
     let (base, digits) = match lower.get(..2) {
@@ -50,9 +56,21 @@ fn is_integer(text: &str) -> bool {
         _ if lower.starts_with('0') && lower.len() > 1 => (8, &lower[1..]),
         _ => (10, lower.as_str()),
     };
-    // The library takes a sign here as well.
-    digits.bytes().next().is_some_and(|first| first.is_ascii_hexdigit())
-        && u64::from_str_radix(digits, base).is_ok_and(|value| !negative || value <= 1 << 63)
+    // The library would take a sign here as well.
+    digits.bytes().next().filter(u8::is_ascii_hexdigit)?;
+    let value = u64::from_str_radix(digits, base).ok().filter(|value| !negative || *value <= 1 << 63)?;
+    Some(if negative { -i128::from(value) } else { i128::from(value) })
+}
+
+/// A number as text that is read as one again.
+pub(super) fn float(number: f64) -> String {
+    if number.is_nan() {
+        ".nan".to_owned()
+    } else if number.is_infinite() {
+        if number > 0.0 { ".inf" } else { "-.inf" }.to_owned()
+    } else {
+        format!("{number:e}")
+    }
 }
 
 /// `1.5`, `.5`, `1.`, `1e3`; also an integer too large for one.
