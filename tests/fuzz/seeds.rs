@@ -29,6 +29,9 @@ fn main() {
     archives(&folder.join("archive"));
     tokens(&folder.join("token"));
     seed(&folder.join("compose"), "services", None, COMPOSE.as_bytes());
+    let pods = include_str!("../plans/pods/play/pods.yaml");
+    seed(&folder.join("pods"), "objects", None, pods.as_bytes());
+    seed(&folder.join("pods"), "template", None, TEMPLATE.as_bytes());
     seed(&folder.join("journal"), "entries", Some(6), JOURNAL);
 }
 
@@ -52,6 +55,10 @@ services:
   db:
     image: ${MISSING:-registry.example/db}@sha256:1111111111111111111111111111111111111111111111111111111111111111
 ";
+
+/// A template with everything that is evaluated.
+const TEMPLATE: &str = "a {{- /* b */ -}} {{ $x := .Env.A | printf \"%s-%q-%d\" `c` \"d\" 1 }}{{ if eq (len $x) 3 }}{{ . }}\
+{{ else if and .Env.EMPTY (not $.Env.A) }}{{ index .Env \"A\" }}{{ end }}{{ with slice $x 0 1 }}{{ println . 'e' }}{{ end }}";
 
 /// Writes a seed, a byte for the target's choice before it.
 fn seed(folder: &Path, name: &str, choice: Option<u8>, bytes: &[u8]) {

@@ -1,7 +1,7 @@
 //! Goldens of the plan: for a contract and the facts about a machine, what is done with each disk and every file that
 //! the guest OS gets.
 //!
-//! A folder is a case. Inputs: `contract.yaml` with readable sections, `compose/` (packed by `qemu/party/archive`),
+//! A folder is a case. Inputs: `contract.yaml` with readable sections, `compose/` or `play/` (packed by `qemu/party/archive`),
 //! `facts.json`, `network-config` if there is one. Expected: `plan.json` (volumes, modes of the files) and `expected/**` (the files as they would lie in
 //! the guest). `@name@` stands for what the openssl program makes at run time. `UPDATE_PLANS=1` rewrites what is
 //! expected; read the difference.
@@ -36,8 +36,9 @@ fn cases() -> Vec<PathBuf> {
 
 /// The typed contract of a case.
 fn contract(case: &Path, material: &Material) -> Contract {
+    let folder = ["compose", "play"].map(|name| case.join(name)).into_iter().find(|folder| folder.is_dir());
     let packed = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../qemu/party/archive"))
-        .arg(case.join("compose"))
+        .arg(folder.unwrap())
         .output()
         .unwrap();
     assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));

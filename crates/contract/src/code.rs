@@ -19,6 +19,7 @@
 //! | `HPL13100`–`HPL13109` | network | refusals of network-config |
 //! | `HPL13110`–`HPL13129` | daemon | what the hourly check of the volumes found |
 //! | `HPL14100`–`HPL14109` | network | the packet filter |
+//! | `HPL15100`–`HPL15199` | play | the deadline of the pods, and what runs otherwise than it may look |
 //!
 //! This module holds data and look-ups only; it prints nothing and decides nothing. The table is in
 //! `code/table.rs`; a stage that learns to print a new code adds its line there.

@@ -93,7 +93,7 @@ macro_rules! files {
 
 files! { valid, has_no_error:
     attestation_key both_set_a_name braces_in_the_column_of_their_key everything_that_is_acted_on
-    log_router_of_ones_own log_router minimal_as_maps minimal no_client_certificate policy
+    log_router_of_ones_own log_router minimal_as_maps minimal no_client_certificate play policy
     sections_in_quotes seeds_of_2022 shared_seed tabs unknown_keys volume
 }
 

@@ -1,14 +1,16 @@
 //! The container engine, by its interface, and its compose program, run as an external program.
 //!
-//! Follows the libpod interface of podman 5.4 and the compose program's reference. Both are told values of the contract
-//! (image names, the compose folder), so the program's words go to the journal line by line, and never into an error or
-//! onto the console. It gets few variables and no value of the contract in its environment.
+//! Follows the compose program's reference. It is told values of the contract (image names, the compose folder), and so is
+//! the engine, so their words go to the journal line by line, and never into an error or onto the console. The program gets
+//! few variables and no value of the contract in its environment. Pods are started over the engine's socket, as the compose
+//! program starts containers: no program in between, and no file with what the pods hold.
 
-mod interface;
+mod socket;
 
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Seek};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use countersign_crypto::secret::SecretBytes;
@@ -17,10 +19,8 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use super::Linux;
 use super::programs::{self, Program};
 use countersign_ports::error::{Result, SystemError};
-use countersign_ports::guest_os::{ComposeProject, Containers, Engine, EngineAnswer};
-
-/// How long the engine may take to say what runs.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+use countersign_ports::guest_os::{ComposeProject, Containers, Engine, EngineAnswer, Whose};
+use socket::Request;
 
 /// Who is asked, in errors.
 const ENGINE: &str = "the container engine";
@@ -41,15 +41,17 @@ impl Engine for Linux {
         timeout: Duration,
     ) -> Result<EngineAnswer> {
         let image = encoded(image)?;
-        let target = format!(
+        let address = format!(
             "images/pull?reference={image}&quiet=true&policy=always&retry={RETRIES}&retrydelay={RETRY_DELAY}"
         );
-        self.ask_engine("POST", &target, credentials, timeout)
+        let request = Request { method: "POST", address: &address, credentials, body: None };
+        socket::ask(&self.engine_socket(), &request, timeout).map_err(unanswered)
     }
 
     fn image(&self, image: &str) -> Result<EngineAnswer> {
-        let image = encoded(image)?;
-        self.ask_engine("GET", &format!("images/{image}/json"), None, ANSWER_DEADLINE)
+        let address = format!("images/{}/json", encoded(image)?);
+        socket::ask(&self.engine_socket(), &Request::get(&address), socket::ANSWER_DEADLINE)
+            .map_err(unanswered)
     }
 
     fn compose_model(
@@ -98,6 +100,11 @@ impl Engine for Linux {
             .run()
             .map(drop)
     }
+
+    fn kube_play(&self, documents: &SecretBytes, timeout: Duration) -> Result<()> {
+        socket::play(&self.engine_socket(), documents, timeout, &mut to_journal)
+            .map_err(|error| SystemError::io("start pods by", ENGINE, error))
+    }
 }
 
 /// What the compose program needs to start containers.
@@ -118,45 +125,26 @@ fn compose<'a>(project: &ComposeProject<'_>) -> Result<Program<'a>> {
 }
 
 impl Containers for Linux {
-    fn containers(&self, project: &str) -> Result<Vec<u8>> {
-        // It goes into an address unquoted.
-        if !project.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
-            let reason = io::Error::new(io::ErrorKind::InvalidInput, "expected a project's name");
-            return Err(SystemError::io("ask", ENGINE, reason));
-        }
-        let target = format!(
-            "containers/json?all=true&filters=\
-             %7B%22label%22%3A%5B%22com.docker.compose.project%3D{project}%22%5D%7D"
-        );
-        let answer = self.ask_engine("GET", &target, None, ANSWER_DEADLINE)?;
-        if answer.status == 200 {
-            return Ok(answer.body);
-        }
-        let reason = io::Error::new(io::ErrorKind::InvalidData, "expected a list of containers");
-        Err(SystemError::io("ask", ENGINE, reason))
+    fn containers(&self, whose: Whose<'_>) -> Result<Vec<u8>> {
+        socket::containers(&self.engine_socket(), whose).map_err(unanswered)
     }
 }
 
 impl Linux {
-    fn ask_engine(
-        &self,
-        method: &str,
-        target: &str,
-        credentials: Option<&SecretBytes>,
-        timeout: Duration,
-    ) -> Result<EngineAnswer> {
-        let socket = self.paths.run.join("podman/podman.sock");
-        interface::ask(&socket, method, target, credentials, timeout)
-            .map_err(|error| SystemError::io("ask", ENGINE, error))
+    fn engine_socket(&self) -> PathBuf {
+        self.paths.run.join("podman/podman.sock")
     }
+}
+
+fn unanswered(error: io::Error) -> SystemError {
+    SystemError::io("ask", ENGINE, error)
 }
 
 /// An image's name as part of an address.
 fn encoded(image: &str) -> Result<String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:@/[]".contains(&byte);
     if image.is_empty() || !image.bytes().all(plain) {
-        let reason = io::Error::new(io::ErrorKind::InvalidInput, "expected the name of an image");
-        return Err(SystemError::io("ask", ENGINE, reason));
+        return Err(unanswered(io::Error::new(io::ErrorKind::InvalidInput, "expected the name of an image")));
     }
     Ok(image.replace('[', "%5B").replace(']', "%5D"))
 }
@@ -194,85 +182,10 @@ mod tests {
             machine.image("a\r\nb").unwrap_err(),
             machine.compose_up(&project, Duration::ZERO).unwrap_err(),
             machine.compose_model(&project, &[], 0, Duration::ZERO).unwrap_err(),
-            machine.containers("a b").unwrap_err(),
+            machine.containers(Whose::Project("a b")).unwrap_err(),
         ] {
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
             assert!(!error.to_string().contains("--"), "{error}");
         }
-    }
-
-    /// An engine that answers one request so; what it was asked.
-    fn served<T>(answer: Vec<u8>, ask: impl FnOnce(&Linux) -> T) -> (T, String) {
-        use std::io::Write;
-        use std::os::unix::net::UnixListener;
-        let run = tempfile::tempdir().unwrap();
-        std::fs::create_dir(run.path().join("podman")).unwrap();
-        let socket = run.path().join("podman/podman.sock");
-        let machine = Linux::with_paths(super::super::Paths { run: run.path().into(), ..Default::default() });
-        std::thread::scope(|scope| {
-            // It comes up while somebody already asks.
-            let engine = scope.spawn(move || {
-                let (mut stream, _) = UnixListener::bind(socket).unwrap().accept().unwrap();
-                let mut request = Vec::new();
-                while !request.ends_with(b"\r\n\r\n") {
-                    let mut byte = [0];
-                    stream.read_exact(&mut byte).unwrap();
-                    request.push(byte[0]);
-                }
-                // Whoever has read enough hangs up.
-                let _ = stream.write_all(&answer);
-                String::from_utf8(request).unwrap()
-            });
-            (ask(&machine), engine.join().unwrap())
-        })
-    }
-
-    #[test]
-    fn the_list_is_what_the_engine_answers_after_its_head() {
-        let list = |answer: &[u8]| served(answer.to_vec(), |machine| machine.containers("compose"));
-        let (answer, request) = list(b"HTTP/1.0 200 OK\r\nServer: x\r\n\r\n[]");
-        assert_eq!(answer.unwrap(), b"[]");
-        let address = "/v4.0.0/libpod/containers/json?all=true&filters=";
-        let label = "%7B%22label%22%3A%5B%22com.docker.compose.project%3Dcompose%22%5D%7D";
-        assert!(request.starts_with(&format!("GET {address}{label} HTTP/1.0\r\n")), "{request}");
-        for answer in ["HTTP/1.0 500 Error\r\n\r\n[]", "HTTP/1.0 200 OK\r\n", "", "x"] {
-            let error = list(answer.as_bytes()).0.unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{answer}");
-        }
-        let mut long = b"HTTP/1.0 200 OK\r\n\r\n".to_vec();
-        long.resize(2 << 20, b' ');
-        assert_eq!(list(&long).0.unwrap_err().kind(), io::ErrorKind::InvalidData);
-    }
-
-    #[test]
-    fn a_pull_is_a_request_with_the_credentials_in_a_header() {
-        let image = "[2001:db8::1]:5000/web@sha256:00";
-        let credentials = SecretBytes::copy_from(b"eyJ9");
-        let pull = |credentials: Option<&SecretBytes>| {
-            served(b"HTTP/1.0 200 OK\r\n\r\n{\"id\":\"1\"}".to_vec(), |machine| {
-                machine.pull(image, credentials, Duration::from_secs(60))
-            })
-        };
-        let (answer, request) = pull(Some(&credentials));
-        assert_eq!(answer.unwrap(), EngineAnswer { status: 200, body: b"{\"id\":\"1\"}".to_vec() });
-        assert_eq!(
-            request,
-            "POST /v4.0.0/libpod/images/pull?reference=%5B2001:db8::1%5D:5000/web@sha256:00&quiet=true\
-             &policy=always&retry=5&retrydelay=0s HTTP/1.0\r\nHost: engine\r\nContent-Length: 0\r\n\
-             X-Registry-Auth: eyJ9\r\n\r\n"
-        );
-        assert!(!pull(None).1.contains("X-Registry-Auth"));
-    }
-
-    #[test]
-    fn an_engine_that_does_not_come_or_does_not_answer_is_waited_for_in_vain() {
-        use std::os::unix::net::UnixListener;
-        let run = tempfile::tempdir().unwrap();
-        std::fs::create_dir(run.path().join("podman")).unwrap();
-        let machine = Linux::with_paths(super::super::Paths { run: run.path().into(), ..Default::default() });
-        let pull = || machine.pull("web", None, Duration::from_millis(50)).unwrap_err().kind();
-        assert_eq!(pull(), io::ErrorKind::TimedOut);
-        let _silent = UnixListener::bind(run.path().join("podman/podman.sock")).unwrap();
-        assert_eq!(pull(), io::ErrorKind::TimedOut);
     }
 }

@@ -15,7 +15,7 @@ use super::Rehearsal;
 use countersign_ports::error::{Result, SystemError};
 use countersign_ports::guest_os::{
     Answer, ClientFiles, ComposeProject, ConnectionError, Containers, Engine, EngineAnswer, GuestFiles,
-    HANDOVER, Https, LogServer, LogTarget, Network, Notes, PacketFilter, Post,
+    HANDOVER, Https, LogServer, LogTarget, Network, Notes, PacketFilter, Post, Whose,
 };
 
 /// Of every image.
@@ -194,6 +194,13 @@ impl Engine for Rehearsal {
         self.ask_within(request, timeout)?.running = Some(project.name.to_owned());
         Ok(())
     }
+
+    /// What the engine got is kept.
+    fn kube_play(&self, documents: &SecretBytes, timeout: Duration) -> Result<()> {
+        let mut state = self.ask_within("start pods".to_owned(), timeout)?;
+        state.pods = Some(String::from_utf8_lossy(documents.expose()).into_owned());
+        Ok(())
+    }
 }
 
 fn describe(project: &ComposeProject<'_>) -> String {
@@ -201,14 +208,22 @@ fn describe(project: &ComposeProject<'_>) -> String {
 }
 
 impl Containers for Rehearsal {
-    /// What the test said, or one container that runs for a project that was started.
-    fn containers(&self, project: &str) -> Result<Vec<u8>> {
-        let state = self.look(format!("containers of {project}"))?;
-        let one = || match &state.running {
-            Some(running) if running == project => format!(
-                r#"[{{"Names":["{project}-1"],"State":"running","ExitCode":0,"Restarts":0,"StartedAt":1}}]"#
+    /// What the test said, or one container that runs for a project, or for pods, that were started.
+    fn containers(&self, whose: Whose<'_>) -> Result<Vec<u8>> {
+        let (name, what) = match whose {
+            Whose::Project(project) => (project, project),
+            Whose::Everyone => ("pod", "everyone"),
+        };
+        let state = self.look(format!("containers of {what}"))?;
+        let runs = match whose {
+            Whose::Project(project) => state.running.as_deref() == Some(project),
+            Whose::Everyone => state.pods.is_some(),
+        };
+        let one = || match runs {
+            true => format!(
+                r#"[{{"Names":["{name}-1"],"State":"running","ExitCode":0,"Restarts":0,"StartedAt":1}}]"#
             ),
-            _ => "[]".to_owned(),
+            false => "[]".to_owned(),
         };
         Ok(state.containers.clone().unwrap_or_else(one).into_bytes())
     }

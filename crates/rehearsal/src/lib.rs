@@ -159,6 +159,8 @@ struct State {
     answers: VecDeque<(String, PlayedAnswer)>,
     /// The compose project that was started.
     running: Option<String>,
+    /// What the engine was given to start pods from.
+    pods: Option<String>,
     /// What a test says that the engine lists.
     containers: Option<String>,
     model: Option<String>,
@@ -261,6 +263,11 @@ impl Rehearsal {
         self.state().mapped.remove(name);
     }
 
+    /// What the engine was given to start pods from.
+    pub fn pods(&self) -> Option<String> {
+        self.state().pods.clone()
+    }
+
     /// The compose program prints this model.
     pub fn prints_model(&self, model: &str) {
         self.state().model = Some(model.to_owned());
@@ -337,6 +344,7 @@ impl Rehearsal {
         state.fields.clear();
         state.files.clear();
         state.running = None;
+        state.pods = None;
         state.containers = None;
         state.model = None;
         state.mounts.clear();

@@ -196,7 +196,7 @@ fn the_host_stage_reads_what_was_written_and_meets_the_server_of_the_facts() {
     assert_eq!(machine.records(), ["6 record"]);
     let project = ComposeProject { name: "p", folder: Path::new("/f"), file: Path::new("/f/c.yaml") };
     machine.compose_up(&project, Duration::MAX).unwrap();
-    let listed = |project| String::from_utf8(machine.containers(project).unwrap()).unwrap();
+    let listed = |project| String::from_utf8(machine.containers(Whose::Project(project)).unwrap()).unwrap();
     assert!(listed("p").contains(r#""Names":["p-1"],"State":"running""#));
     assert_eq!(listed("q"), "[]");
 }

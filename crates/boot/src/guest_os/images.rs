@@ -1,10 +1,10 @@
-//! Stage `images`: the compose file becomes its canonical model, which is judged and kept; every image of it is pulled by
-//! its digest.
+//! Stage `images`: the compose file becomes its canonical model, which is judged and kept; pods were made and judged in the
+//! initramfs. Every image is pulled by its digest.
 //!
-//! The engine pulls, and asks its policy file what it may: the images of the model by their digests, which it compares with
-//! what it receives. Afterwards it may copy nothing any more, and the compose program runs without permission to pull: an
-//! image that is not here does not run. So nothing needs the credentials any more, and whether the images came or not, their
-//! file is erased.
+//! The engine pulls, and asks its policy file what it may: these images by their digests, which it compares with what it
+//! receives. Afterwards it may copy nothing any more, and nothing that starts containers has permission to pull: an image
+//! that is not here does not run. So nothing needs the credentials any more, and whether the images came or not, their file
+//! is erased.
 
 use std::io::ErrorKind;
 use std::panic::resume_unwind;
@@ -46,7 +46,11 @@ pub(super) fn run<S: GuestOs>(system: &S, log: &mut Log<'_, S>, plan: &GuestPlan
             let message = "expected registries in the plan; this guest only reports a failed boot";
             Failure::machine(Stage::Images, Code::HandoverFailed, message)
         })?;
-        let pulled = model(system, log, &plan.workload).and_then(|images| {
+        let images = match &plan.workload {
+            Workload::Play { .. } => Ok(plan.images.clone()),
+            workload => model(system, log, workload),
+        };
+        let pulled = images.and_then(|images| {
             let images = names(&images)?;
             allow(system, registries, &images)?;
             pull(system, log, registries, &images)

@@ -10,6 +10,7 @@ use countersign_plan::guest_os::file::File;
 use countersign_plan::guest_os::handover::{FOLDER, TRANSCRIPT, WATCH};
 use countersign_plan::report::transcript::Transcript;
 use countersign_plan::workload::compose::COMPOSE_FOLDER;
+use countersign_plan::workload::play::PLAY_FOLDER;
 use countersign_ports::Initramfs;
 use countersign_ports::error::SystemError;
 
@@ -82,7 +83,8 @@ pub(super) fn write_files<S: Initramfs>(system: &S, files: &[File]) -> Result<()
 
 /// An error about a file; what the files of the archive are called is the workload's own affair.
 fn unnamed(file: &File, error: SystemError) -> SystemError {
-    if file.path.starts_with(COMPOSE_FOLDER) { error.about("a file of the compose folder") } else { error }
+    let of_the_archive = [COMPOSE_FOLDER, PLAY_FOLDER].iter().any(|folder| file.path.starts_with(folder));
+    if of_the_archive { error.about("a file of the archive") } else { error }
 }
 
 fn failed(error: SystemError) -> Failure {

@@ -53,7 +53,7 @@ fn a_file_of_the_archive_that_cannot_be_written_is_not_named() {
         let machine = machine(&Contract::good());
         machine.fails(request, std::io::ErrorKind::StorageFull);
         let boot = boot(&machine);
-        boot.assert_machine(Stage::Handover, Code::HandoverFailed, "a file of the compose folder");
+        boot.assert_machine(Stage::Handover, Code::HandoverFailed, "a file of the archive");
         for (_, line) in boot.lines.iter().chain(&boot.logged) {
             assert!(!line.contains("site"), "{line}");
         }

@@ -32,6 +32,7 @@ mod network;
 mod old_tokens;
 mod parse;
 mod pipeline;
+mod play;
 mod policy;
 mod preflight;
 mod root;

@@ -252,7 +252,7 @@ fn every_request_that_fails_ends_the_boot_with_its_code() {
         // A path that the contract chose is not repeated.
         let words = match *request {
             "move" => "volume data: double its mount point",
-            "write /sysroot/data1/compose/.env" => "double a file of the compose folder",
+            "write /sysroot/data1/compose/.env" => "double a file of the archive",
             _ => request.split(' ').next().unwrap(),
         };
         boot.assert_machine(*stage, *code, words);

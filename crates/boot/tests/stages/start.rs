@@ -7,7 +7,7 @@ use std::time::Duration;
 use countersign_boot::guest_os::Verb;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
-use countersign_ports::guest_os::Containers;
+use countersign_ports::guest_os::{Containers, Whose};
 
 use crate::support::canaries::assert_silent;
 use crate::support::guest_os::{booted, verb};
@@ -20,7 +20,7 @@ fn the_compose_project_starts_and_success_is_said_last() {
     assert_eq!(run.asked, ["start project compose in /data1/compose from /run/countersign/compose.json"]);
     assert!(run.said().ends_with("HPL10001I: the workload is started\n"), "{}", run.said());
     assert_eq!(run.stage_lines(), ["stage=start state=start", "stage=start state=done project=compose"]);
-    let listed = String::from_utf8(machine.containers("compose").unwrap()).unwrap();
+    let listed = String::from_utf8(machine.containers(Whose::Project("compose")).unwrap()).unwrap();
     assert!(listed.contains(r#""State":"running""#));
     assert_silent(&run);
 }

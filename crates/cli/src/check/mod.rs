@@ -35,6 +35,7 @@ use countersign_plan::trust::signer::{self, Signer, SignerRefusal};
 use countersign_plan::volumes::devices::{Wanted, assign};
 use countersign_plan::volumes::facts::{Device, Facts};
 use countersign_plan::volumes::{Action, settle};
+use countersign_plan::workload::play::ContainerPlan;
 use countersign_plan::workload::reach::Way;
 
 use crate::answer::Answer;
@@ -329,8 +330,8 @@ impl Progress {
         let guest = self.rendered(&contract, rendered);
         let disks = self.disks(&contract, circumstances.facts.as_ref());
         let plan = match (signer, guest, disks) {
-            (Some(signer), Some((guest, ways)), Some(disks)) => {
-                Some(plan::plan(&contract, signer, &guest, &ways, &disks))
+            (Some(signer), Some((guest, ways, containers)), Some(disks)) => {
+                Some(plan::plan(&contract, signer, &guest, (&ways, &containers), &disks))
             }
             _ => None,
         };
@@ -341,14 +342,14 @@ impl Progress {
         &mut self,
         contract: &Contract,
         rendered: Result<Rendered, RenderRefusal>,
-    ) -> Option<(GuestPlan, Vec<Way>)> {
+    ) -> Option<(GuestPlan, Vec<Way>, Vec<ContainerPlan>)> {
         let refusal = match rendered {
             Ok(rendered) => {
                 if let Some(place) = rendered.is_undecided().then(|| contract.place_of(&archive())).flatten()
                 {
                     self.skip(&place, OTHER_FILES);
                 }
-                return Some((rendered.plan, rendered.ways));
+                return Some((rendered.plan, rendered.ways, rendered.containers));
             }
             Err(refusal) => refusal,
         };

@@ -6,6 +6,7 @@ use countersign_plan::guest_os::handover::{GuestPlan, Workload};
 use countersign_plan::trust::signer::Signer;
 use countersign_plan::volumes::Action;
 use countersign_plan::volumes::facts::Device;
+use countersign_plan::workload::play::ContainerPlan;
 use countersign_plan::workload::reach::Way;
 use serde::Serialize;
 
@@ -24,19 +25,23 @@ pub(super) struct Plan {
     pub on_deviation: &'static str,
     /// Every way out of a container.
     pub reach: Vec<WayPlan>,
-    /// The compose file, as path in the guest.
-    pub compose: String,
+    /// The compose file, as path in the guest; none for pods.
+    pub compose: Option<String>,
+    /// The containers of pods; of a compose file its services say it.
+    pub containers: Vec<ContainerPlan>,
 }
 
 /// A way out of a container.
 #[derive(Debug, Serialize)]
 pub(super) struct WayPlan {
-    /// `service NAME`, or where it stands.
+    /// `service NAME`, `pod NAME`, `container POD-NAME`, or where it stands.
     pub at: String,
     pub what: &'static str,
-    /// As it is written in the compose file.
+    /// As it is written there.
     pub written: String,
-    /// Line of the compose file.
+    /// Where that is, unless it is the compose file.
+    pub file: Option<String>,
+    /// Line there.
     pub line: usize,
 }
 
@@ -99,13 +104,13 @@ pub(super) fn plan(
     contract: &Contract,
     signer: &Signer,
     guest: &GuestPlan,
-    ways: &[Way],
+    (ways, containers): (&[Way], &[ContainerPlan]),
     disks: &[(Device, Action)],
 ) -> Plan {
     let file = match &guest.workload {
-        Workload::Compose { file, .. } => file.as_str(),
+        Workload::Compose { file, .. } => Some(file.clone()),
         // A plan of a contract always starts something.
-        Workload::Nothing => "",
+        Workload::Play { .. } | Workload::Nothing => None,
     };
     let (authorities, client, iam) = match contract.logging() {
         Logging::Syslog(syslog) => (syslog.server().authorities(), syslog.client_certificates(), None),
@@ -147,14 +152,16 @@ pub(super) fn plan(
         on_deviation: contract.on_deviation().as_str(),
         reach: ways
             .iter()
-            .map(|Way { line, at, what, written, .. }| WayPlan {
+            .map(|Way { file, line, at, what, written, .. }| WayPlan {
+                file: file.clone(),
                 at: at.clone(),
                 what,
                 written: written.clone(),
                 line: *line,
             })
             .collect(),
-        compose: file.to_owned(),
+        compose: file,
+        containers: containers.to_vec(),
     }
 }
 

@@ -4,6 +4,8 @@ use std::io::Write;
 
 use anyhow::Result;
 
+use countersign_plan::workload::play::ContainerPlan;
+
 use super::Sources;
 use super::excerpt::excerpt;
 use super::plan::{CertificatePlan, Plan};
@@ -111,11 +113,26 @@ fn print_plan(out: &mut dyn Write, plan: &Plan) -> Result<()> {
         };
         line("volume", format!("{} at {}, {}: {what}", volume.name, volume.mount, volume.filesystem))?;
     }
+    for container in &plan.containers {
+        let ContainerPlan { name, init, image, restart, file, line: number, .. } = container;
+        let when = if *init { "once, before the others".to_owned() } else { format!("restart {restart}") };
+        line("container", format!("{name}, {when}: {image} ({file} line {number})"))?;
+        for port in &container.ports {
+            line("port", format!("{name}: {port}"))?;
+        }
+        for mount in &container.mounts {
+            line("mount", format!("{name}: {mount}"))?;
+        }
+        if !container.variables.is_empty() {
+            line("takes", format!("{name}: {}", container.variables.join(", ")))?;
+        }
+    }
     for way in &plan.reach {
-        line("reach", format!("{}, {}: {} (line {})", way.at, way.what, way.written, way.line))?;
+        let file = way.file.as_ref().map(|file| format!("{file} ")).unwrap_or_default();
+        line("reach", format!("{}, {}: {} ({file}line {})", way.at, way.what, way.written, way.line))?;
     }
     line("deviation", plan.on_deviation.to_owned())?;
-    line("start", plan.compose.clone())?;
+    line("start", plan.compose.clone().unwrap_or_else(|| "the pods".to_owned()))?;
     Ok(())
 }
 

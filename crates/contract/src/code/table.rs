@@ -316,11 +316,11 @@ codes! {
         remedy "read what the message says of the named line, and change the line if that is not meant";
     ReachRefused "HPL06122E" CONTAINER_REACH_REFUSED Error
         "a container would reach what belongs to the guest itself"
-        cause "a path, a device or an option of the compose file shows the engine, the disks below the volumes, or what countersignd keeps"
-        remedy "mount a data volume or a path of the compose folder instead";
+        cause "a path, a device or an option of the compose file or of a pod shows the engine, the disks below the volumes, or what countersignd keeps"
+        remedy "mount a data volume or a path of the archive instead";
     ContainerReach "HPL06123W" CONTAINER_REACH Warning
         "a container reaches into the guest"
-        cause "the compose file gives a service a path of the guest, a device, a namespace or a privilege beyond the usual ones"
+        cause "the compose file or a pod gives a container a path of the guest, a device, a namespace or a privilege beyond the usual ones"
         remedy "remove it, unless the workload needs it";
     PartitioningFailed "HPL07003E" CREATING_PARTITIONS_FAILED Error
         "the partitions of a new volume could not be made"
@@ -718,4 +718,24 @@ codes! {
         "the packet filter is not loaded, so no interface comes up"
         cause "nft does not run, or the kernel refuses the rules"
         remedy "build the image again with the packages that belong to this version";
+    PlayRefused "HPL15000E" PARSE_CONTRACT Error
+        "the pods are not ones that the guest runs"
+        cause "an object is not valid YAML, is neither Pod nor ConfigMap, has a key or a value that the engine does not read, refers to something that is not there, or a template cannot be evaluated"
+        remedy "correct the named place; name every image by digest";
+    PodsStarted "HPL15004I" POD_STARTUP_SUCCESSFUL Info
+        "the pods are started"
+        cause "every container of every pod was started, and every init container ended well"
+        remedy "nothing to do";
+    PodsFailed "HPL15005E" POD_STARTUP_FAILED Error
+        "the pods did not start"
+        cause "the engine reported an error: a path or a port is not to be had, an init container failed, or a container's program cannot be started"
+        remedy "look at the log server for the engine's and the containers' lines";
+    PlayLate "HPL15100E" PLAY_DEADLINE Error
+        "the pods did not start in time"
+        cause "an init container does not end; all pods together have 14 minutes"
+        remedy "look at the log server for the containers' lines";
+    PlayNotice "HPL15101W" PLAY_NOTICE Warning
+        "a pod runs otherwise than it may look"
+        cause "the engine of the guest leaves a key out, or reads it in another way than Kubernetes does"
+        remedy "read what the message says of the named place, and change it if that is not meant";
 }

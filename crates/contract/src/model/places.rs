@@ -10,6 +10,7 @@ const FIELDS: &[(SectionName, &[&str])] = &[
     (SectionName::Workload, &[]),
     (SectionName::Workload, &["compose"]),
     (SectionName::Workload, &["compose", "archive"]),
+    (SectionName::Workload, &["play"]),
     (SectionName::Workload, &["play", "archive"]),
     (SectionName::Workload, &["volumes", "*"]),
     (SectionName::Env, &[]),

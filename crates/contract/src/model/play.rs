@@ -1,11 +1,12 @@
 //! A workload of Kubernetes objects: pods and config maps, as they stand or with template expressions.
 //!
-//! Kind, names and images are read here; the rest of an object is the engine's business and is kept as it is.
-//! Texts of config maps and variables of containers may be secrets, so an object is wiped on drop and shows
-//! nothing of itself in `Debug`.
+//! Kind, names and images are read here; the rest of an object is judged by whoever plans what runs, and is kept as it is
+//! with all its places. Texts of config maps and variables of containers may be secrets, so an object is wiped on drop
+//! and shows nothing of itself in `Debug`.
 
 use super::read::Reader;
-use crate::yaml::WipedJson;
+use crate::place::Place;
+use crate::yaml::Value;
 
 /// What `play` starts.
 #[derive(Debug)]
@@ -30,7 +31,8 @@ pub struct Resource {
     kind: ResourceKind,
     name: String,
     images: Vec<String>,
-    object: WipedJson,
+    place: Place,
+    object: Value,
 }
 
 impl Play {
@@ -67,8 +69,13 @@ impl Resource {
     }
 
     /// The whole object.
-    pub fn object(&self) -> &WipedJson {
+    pub fn object(&self) -> &Value {
         &self.object
+    }
+
+    /// Where it stands.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 }
 
@@ -101,6 +108,7 @@ fn resource(object: &Reader<'_>) -> Option<Resource> {
         kind,
         name: object.child("metadata")?.text("name")?.to_owned(),
         images,
-        object: object.value().to_json(),
+        place: object.place(),
+        object: object.value().duplicate(),
     })
 }

@@ -20,8 +20,7 @@ use When::{Present, True};
 
 /// Section, path (`*` is any name), when it counts, hint.
 const TABLE: &[(SectionName, &[&str], When, &str)] = &[
-    (Workload, &["play"], Present, "describe the workload with compose"),
-    (Workload, &["confidential-containers"], Present, "describe the workload with compose"),
+    (Workload, &["confidential-containers"], Present, "describe the workload with compose or play"),
     (Workload, &["images", "dct"], Present, "name the image by digest and remove the entry"),
     (Workload, &["images", "rhs"], Present, "name the image by digest and remove the entry"),
     (Workload, &["auths", "*", "insecure"], True, "registries are reached over TLS only"),
@@ -53,7 +52,12 @@ const TABLE: &[(SectionName, &[&str], When, &str)] = &[
         Present,
         "send the log to a syslog server, or to IBM Cloud Logs by logRouter; IBM Log Analysis was switched off",
     ),
-    (Env, &["confidential-containers"], Present, "describe the workload with compose, and remove the field"),
+    (
+        Env,
+        &["confidential-containers"],
+        Present,
+        "describe the workload with compose or play, and remove the field",
+    ),
     (Env, &["host-attestation"], Present, "remove the field"),
     (Env, &["crypto-pt"], Present, "remove the field"),
 ];

@@ -14,6 +14,8 @@ pub const FOLDER: &str = "/run/countersign";
 pub const PLAN: &str = "plan.json";
 /// The text of [`crate::workload::canonical::Canonical`], which is what is started.
 pub const COMPOSE_MODEL: &str = "compose.json";
+/// The text of [`crate::workload::play::Played`], which is what is started.
+pub const PODS: &str = "pods.json";
 /// [`crate::report::transcript::Transcript`], which each stage adds to.
 pub const TRANSCRIPT: &str = "transcript.json";
 /// Lines of the first cause, where the boot has failed.
@@ -57,7 +59,8 @@ pub struct GuestPlan {
     pub network_config: bool,
     /// The log server.
     pub log: LogServer,
-    /// Images that the compose file itself names, each once; what is pulled, the canonical model says.
+    /// Images of all pods, each once, or those that the compose file itself names; of compose, what is pulled the canonical
+    /// model says.
     pub images: Vec<String>,
     /// How registries are reached; nothing is pulled where this is absent.
     pub registries: Option<Registries>,
@@ -161,5 +164,10 @@ pub enum Workload {
         reach: ReachRule,
         /// Whether the compose file names others, of which nothing was said in the initramfs.
         other_files: bool,
+    },
+    /// Pods; what is started is a note of its own.
+    Play {
+        /// How many containers they have.
+        containers: usize,
     },
 }

@@ -39,7 +39,7 @@ impl Judgement {
         let breach = signer.and_then(|signer| signer.breach(contract.policy()));
         let breaches = breach.into_iter().chain(contract.policy().breaches().iter().cloned()).collect();
         let rendered = render(&contract, guest);
-        let notices = rendered.as_ref().map(|rendered| rendered.notices(&contract)).unwrap_or_default();
+        let notices = rendered.as_ref().map(|rendered| rendered.notices.clone()).unwrap_or_default();
         Ok(Judgement { contract, unsupported, breaches, notices, rendered })
     }
 }

@@ -20,6 +20,9 @@ struct Listed {
     state: String,
     #[serde(default)]
     exit_code: i32,
+    /// Whether it only holds the network of a pod.
+    #[serde(default)]
+    is_infra: bool,
     #[serde(default)]
     restarts: u64,
     /// Seconds since 1970; another value means another start.
@@ -63,8 +66,8 @@ impl Containers {
             serde_json::from_slice(list).map_err(|_| "expected the engine's list of containers")?;
         let mut now = BTreeMap::new();
         let mut changes = Vec::new();
-        for container in listed.into_iter().take(LIMIT) {
-            let Listed { names, state, exit_code, restarts, started_at } = container;
+        for container in listed.into_iter().filter(|container| !container.is_infra).take(LIMIT) {
+            let Listed { names, state, exit_code, restarts, started_at, .. } = container;
             let Some(name) = names.into_iter().next() else { continue };
             // One that is only created, as a compose dependency waits to be started, has nothing to tell yet.
             if state == "created" || state == "initialized" {
@@ -138,6 +141,20 @@ mod tests {
         assert_eq!(tell(&list("exited", 1, 4, 50)).len(), 1);
         assert_eq!(tell(&list("running", 0, 5, 60)).len(), 1);
         assert_eq!(tell("[]"), ["HPL08110W container compose-hello-1: is gone"]);
+    }
+
+    #[test]
+    fn what_holds_the_network_of_a_pod_is_no_container_of_the_workload() {
+        let pod = list("running", 0, 0, 10).replace("compose-hello-1", "web-hello");
+        let infra = pod.replace("web-hello", "0123-infra").replace("\"Id\"", "\"IsInfra\":true,\"Id\"");
+        let both = format!("{},{}", &pod[..pod.len() - 1], &infra[1..]);
+        let mut containers = Containers::default();
+        assert_eq!(containers.update(both.as_bytes()), Ok(Vec::new()));
+        assert_eq!(containers.count(), (1, 1));
+        let ended = both.replace("running", "exited");
+        let changes = containers.update(ended.as_bytes()).unwrap();
+        let texts: Vec<&str> = changes.iter().map(|change| change.text.as_str()).collect();
+        assert_eq!(texts, ["container web-hello: ended with exit status 0"]);
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub(super) struct Node {
     pub(super) line: usize,
     /// In characters, from one.
     pub(super) column: usize,
+    /// The template that a text was made of.
+    pub(super) template: Option<Rc<str>>,
     /// Levels below it, itself included.
     height: usize,
 }
@@ -118,6 +120,18 @@ impl Node {
         match &self.kind {
             Kind::List(items) => items,
             _ => &[],
+        }
+    }
+
+    /// The same place with nothing in it.
+    fn shell(&self) -> Node {
+        Node {
+            kind: Kind::List(Vec::new()),
+            tagged: self.tagged,
+            line: self.line,
+            column: self.column,
+            template: None,
+            height: self.height,
         }
     }
 
@@ -199,7 +213,36 @@ pub(super) fn of_contract(value: &Value) -> Rc<Node> {
     };
     let height = 1 + kind.height();
     let mark = value.mark();
-    Rc::new(Node { kind, tagged: false, line: count(mark.line), column: count(mark.column), height })
+    Rc::new(Node {
+        kind,
+        tagged: false,
+        line: count(mark.line),
+        column: count(mark.column),
+        template: None,
+        height,
+    })
+}
+
+/// A tree whose texts are replaced; `None` from `made` leaves one as it stands. Keys stay.
+pub(super) fn replaced(
+    node: &Rc<Node>,
+    made: &mut dyn FnMut(&Node, &str) -> Option<Zeroizing<String>>,
+) -> Rc<Node> {
+    let kind = match &node.kind {
+        Kind::Scalar(text, plain) => {
+            let is_text = !plain || scalar::plain(text) == Scalar::Text;
+            let Some(value) = made(node, text).filter(|_| is_text) else { return Rc::clone(node) };
+            let template = Some(text.as_str().into());
+            let kind = Kind::Scalar(value, false);
+            return Rc::new(Node { kind, template, ..node.shell() });
+        }
+        Kind::List(items) => Kind::List(items.iter().map(|item| replaced(item, made)).collect()),
+        Kind::Map(entries) => {
+            let entry = |entry: &Entry| Entry { value: replaced(&entry.value, made), ..entry.clone() };
+            Kind::Map(entries.iter().map(entry).collect())
+        }
+    };
+    Rc::new(Node { kind, ..node.shell() })
 }
 
 fn unreadable(Unreadable { mark, cause }: Unreadable) -> DocumentRefusal {
@@ -235,7 +278,10 @@ impl Reader {
     fn no_braces(&self, text: &str, event: &Event<'_>, mark: Mark) -> Result<(), DocumentRefusal> {
         let is_key = matches!(self.open.last(), Some(Open { kind: OpenKind::Map { key: None, .. }, .. }));
         if is_key && matches!(event, Event::MappingStart(..)) && yaml::begins_with_braces(text, mark) {
-            return Err(DocumentRefusal { line: count(mark.line), fault: DocumentFault::Syntax(Cause::Braces) });
+            return Err(DocumentRefusal {
+                line: count(mark.line),
+                fault: DocumentFault::Syntax(Cause::Braces),
+            });
         }
         Ok(())
     }
@@ -307,7 +353,7 @@ impl Reader {
         if below > MAX_DEPTH {
             return Err(syntax(line));
         }
-        let node = Rc::new(Node { kind, tagged, line, column, height: below + 1 });
+        let node = Rc::new(Node { kind, tagged, line, column, template: None, height: below + 1 });
         if anchor != 0 {
             self.anchors.insert(anchor, Rc::clone(&node));
         }

@@ -128,6 +128,8 @@ pub struct ReachRule {
 /// A way out of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Way {
+    /// Where that is said, unless it is the compose file: `resources[0]`, `templates[0]` or the name of a file.
+    pub file: Option<String>,
     /// Line of the file, from one.
     pub line: usize,
     /// Who: `service NAME`, `container POD-NAME`, or where it stands.

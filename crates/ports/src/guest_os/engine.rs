@@ -50,10 +50,23 @@ pub trait Engine {
     /// variables are not read. An error of the kind [`std::io::ErrorKind::TimedOut`] where it has not
     /// ended after `timeout`.
     fn compose_up(&self, project: &ComposeProject<'_>, timeout: Duration) -> Result<()>;
+    /// Starts pods whose images are present, from JSON documents of Kubernetes objects; nothing is pulled or built, and
+    /// every line of theirs goes to the journal. Returns when every container runs and every init container has ended
+    /// well. An error of the kind [`std::io::ErrorKind::TimedOut`] where that takes longer than `timeout`.
+    fn kube_play(&self, documents: &SecretBytes, timeout: Duration) -> Result<()>;
+}
+
+/// Whose containers are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose<'p> {
+    /// Those of a compose project.
+    Project(&'p str),
+    /// All: of pods, the engine knows no project. Those that only hold a pod's network are among them.
+    Everyone,
 }
 
 /// A look at the containers that the engine has.
 pub trait Containers {
-    /// The project's containers, running or not, as the engine's interface lists them: JSON, at most 1 MiB.
-    fn containers(&self, project: &str) -> Result<Vec<u8>>;
+    /// Containers, running or not, as the engine's interface lists them: JSON, at most 1 MiB.
+    fn containers(&self, whose: Whose<'_>) -> Result<Vec<u8>>;
 }

@@ -18,7 +18,7 @@ use countersign_plan::guest_os::handover::{FORWARDED, GuestPlan, WATCH, WATCH_ST
 use countersign_plan::watch::WatchRecords;
 use countersign_plan::watch::schedule::{Clock, DEMAND_SECONDS, DEMANDS, Demand, Due, State};
 use countersign_plan::watch::workload::{Change, Containers};
-use countersign_ports::guest_os::{Alarm, Wake, Watched};
+use countersign_ports::guest_os::{Alarm, Wake, Watched, Whose};
 
 use crate::failure::Failure;
 use crate::line::Line;
@@ -187,8 +187,12 @@ impl<'p> Daemon<'p> {
     }
 
     fn workload<S: Watched>(&mut self, system: &S) {
-        let Workload::Compose { project, .. } = &self.plan.workload else { return };
-        let list = system.containers(project).map_err(|error| error.to_string());
+        let whose = match &self.plan.workload {
+            Workload::Compose { project, .. } => Whose::Project(project),
+            Workload::Play { .. } => Whose::Everyone,
+            Workload::Nothing => return,
+        };
+        let list = system.containers(whose).map_err(|error| error.to_string());
         match list.and_then(|list| self.containers.update(&list).map_err(str::to_owned)) {
             Ok(changes) => {
                 self.silent = false;

@@ -23,7 +23,8 @@ impl Canary {
     }
 }
 
-const DOTENV: &[&str] = &["/sysroot/data1/compose/.env"];
+/// Of a compose project, and of pods.
+const VARIABLES: &[&str] = &["/sysroot/data1/compose/.env", "/run/countersign/pods.json"];
 const REGISTRY: &[&str] = &["/run/countersign/registry/credentials.json"];
 const CLIENT_KEY: &[&str] = &["/run/countersign/logging/client-key.pem"];
 
@@ -42,8 +43,8 @@ pub(crate) fn canaries() -> Vec<Canary> {
         canary("passphrase", &passphrase(DEPLOYER_SEED, WORKLOAD_SEED), &[]),
         canary("passphrase of the other order", &passphrase(WORKLOAD_SEED, DEPLOYER_SEED), &[]),
         canary("image key", &body("image.key"), &[]),
-        canary("env value", ENV_VALUE, DOTENV),
-        canary("workload's env value", WORKLOAD_VALUE, DOTENV),
+        canary("env value", ENV_VALUE, VARIABLES),
+        canary("workload's env value", WORKLOAD_VALUE, VARIABLES),
         canary("registry password", PASSWORD, &[]),
         canary("registry credentials", &run(&mut password), REGISTRY),
         canary("log client's key", &short_body("client.key"), CLIENT_KEY),
@@ -72,10 +73,10 @@ pub(crate) fn assert_silent(boot: &Boot) {
                 assert_eq!(*mode, 0o600, "{path} holds {name}");
             }
         }
-        let absent = |path: &&&str| !boot.files.contains_key(std::path::Path::new(**path));
+        let present = |path: &&str| boot.files.contains_key(std::path::Path::new(*path));
         // Where a boot wrote the handover, the search found what belongs there: the canaries are alive.
         if boot.files.contains_key(std::path::Path::new("/run/countersign/transcript.json")) {
-            assert_eq!(allowed.iter().find(absent), None, "{name}");
+            assert!(allowed.is_empty() || allowed.iter().any(present), "{name}");
         }
     }
 }

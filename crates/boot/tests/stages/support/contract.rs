@@ -180,6 +180,14 @@ volumes:
         self.with_file("compose.yaml", content)
     }
 
+    /// Pods instead of a compose file: one of this text at the top of the archive, and what stands beside the archive.
+    pub(crate) fn with_pods(mut self, pods: &str, beside: &str) -> Contract {
+        let play = format!("play:\n{beside}  archive: @archive@\n");
+        self.workload = self.workload.replace("compose:\n  archive: @archive@\n", &play);
+        self.archive.retain(|(path, _)| path != "compose.yaml" && path != ".env");
+        self.with_file("pods.yaml", pods)
+    }
+
     /// These bytes as `user-data`.
     pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Contract {
         Contract { user_data: Some(bytes.into()), ..Contract::good() }

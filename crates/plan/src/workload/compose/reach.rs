@@ -65,7 +65,7 @@ fn at(service: &Running<'_>, key: &str) -> String {
 impl Ways<'_> {
     fn add(&mut self, service: &Running<'_>, node: &Node, line: usize, what: &'static str, free: bool) {
         let at = format!("service {}", service.name);
-        self.found.push(Way { line, at, what, written: written(node), free });
+        self.found.push(Way { file: None, line, at, what, written: written(node), free });
     }
 
     /// Namespaces of the guest, and all privileges.
@@ -140,7 +140,7 @@ impl Ways<'_> {
             Place::Hyperprotect => (RECORD, true),
             Place::Guest => ("a path of the guest", false),
         };
-        self.found.push(Way { line, at: who, what, written: written(node), free });
+        self.found.push(Way { file: None, line, at: who, what, written: written(node), free });
     }
 
     fn devices(&mut self, look: &mut Look<'_, '_>, service: &Running<'_>) {

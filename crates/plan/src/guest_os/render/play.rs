@@ -1,0 +1,113 @@
+//! The guest OS's share of a play workload.
+
+use countersign_contract::archive::{Archive, Item};
+use countersign_contract::code::Code;
+use countersign_contract::model::{Contract, Play, Resource, WorkloadKind};
+use countersign_contract::place::{Mark, Place, Pointer};
+use countersign_contract::refusal::Finding;
+
+use super::{Described, RenderRefusal, archive_pointer, secret};
+use crate::guest_os::handover::{FOLDER, PODS, Workload};
+use crate::workload::play::{
+    Input, Origin, PLAY_FOLDER, PlayNotice, PlayRefusal, Played, Step, is_object_file, judge,
+};
+use crate::workload::reach::ReachRule;
+
+/// Judges the objects of a workload, and describes what becomes of them.
+pub(super) fn describe(
+    contract: &Contract,
+    play: &Play,
+    reach: ReachRule,
+) -> Result<Described, RenderRefusal> {
+    let archive = play.archive().map(Archive::parse).transpose()?;
+    let items = || archive.iter().flat_map(Archive::items);
+    let input = Input {
+        resources: play.resources().iter().map(Resource::object).collect(),
+        templates: play.templates().iter().map(Resource::object).collect(),
+        files: items().filter_map(|(path, item)| object_file(path, item)).collect(),
+        paths: items().map(|(path, _)| path).collect(),
+        variables: contract.environment(),
+        reach: &reach,
+    };
+    let Played { text, images, notices, ways, containers } =
+        judge(&input).map_err(|refusals| RenderRefusal::Play { refusals })?;
+    let notices = notices.iter().filter_map(|notice| told(contract, notice)).collect();
+    let mut files = Vec::new();
+    if let Some(archive) = archive {
+        super::unpacked(archive, PLAY_FOLDER, |_| true, &mut files);
+    }
+    files.push(secret(format!("{FOLDER}/{PODS}"), text));
+    let workload = Workload::Play { containers: containers.len() };
+    Ok(Described { workload, images, files, notices, ways, containers })
+}
+
+/// A file at the top of the archive that holds objects.
+fn object_file<'a>(path: &'a str, item: &'a Item) -> Option<(&'a str, &'a [u8])> {
+    match item {
+        Item::File { content, .. } if is_object_file(path) => Some((path, content)),
+        _ => None,
+    }
+}
+
+/// A refusal at its place in the contract.
+pub(super) fn refused(contract: &Contract, refusal: &PlayRefusal) -> Option<Finding> {
+    let PlayRefusal { origin, path, line, column, fault } = refusal;
+    finding(
+        contract,
+        origin,
+        path,
+        (*line, *column),
+        fault.code(),
+        &[refusal.to_string(), fault.to_string()],
+        fault.hint(),
+    )
+}
+
+fn told(contract: &Contract, notice: &PlayNotice) -> Option<Finding> {
+    let PlayNotice { origin, path, line, column, notice: what } = notice;
+    finding(
+        contract,
+        origin,
+        path,
+        (*line, *column),
+        what.code(),
+        &[notice.to_string(), what.to_string()],
+        what.hint(),
+    )
+}
+
+/// What is said of an object: in the contract its place says where, in a file of the archive the message does. Of the
+/// two messages, the first says where in the object.
+fn finding(
+    contract: &Contract,
+    origin: &Origin,
+    path: &[Step],
+    (line, column): (usize, usize),
+    code: Code,
+    [whole, alone]: &[String; 2],
+    hint: &str,
+) -> Option<Finding> {
+    let WorkloadKind::Play(play) = contract.workload() else { return None };
+    let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let mark = Mark { line: narrow(line), column: narrow(column) };
+    let (place, message) = match origin {
+        Origin::File(_) => {
+            (contract.place_of(&archive_pointer(contract))?, format!("{origin}: {whole} (line {line})"))
+        }
+        Origin::Resource(number) => (within(play.resources().get(*number), path, mark)?, alone.clone()),
+        Origin::Template(number) => (within(play.templates().get(*number), path, mark)?, alone.clone()),
+        Origin::Nowhere => {
+            (contract.place_of(&Pointer::root().child("workload").child("play"))?, alone.clone())
+        }
+    };
+    Some(Finding::new(code, place, message, Some(hint.to_owned())))
+}
+
+fn within(object: Option<&Resource>, path: &[Step], mark: Mark) -> Option<Place> {
+    let Place { text, pointer, .. } = object?.place().clone();
+    let pointer = path.iter().fold(pointer, |pointer, step| match step {
+        Step::Key(key) => pointer.child(key),
+        Step::Item(number) => pointer.index(*number),
+    });
+    Some(Place { text, pointer, mark: Some(mark) })
+}
