@@ -29,7 +29,10 @@ fn wrong_registry_password_reaches_the_log_server() {
     boot.assert_says(
         "; check registry, credentials and authority in the contract, and that the digest exists",
     );
-    boot.assert_told_beside_the_journal(&world, "HPL06004E: run program /usr/bin/podman: exit status");
+    boot.assert_told_beside_the_journal(
+        &world,
+        "HPL06004E: image 1 of 1: run program /usr/bin/podman: exit status",
+    );
     boot.say_when_off();
     boot.look.assert_credentials_are_gone(&world);
     boot.assert_closed_and_silent(&world);

@@ -10,7 +10,7 @@ mod socket;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use countersign_crypto::secret::SecretBytes;
@@ -27,25 +27,27 @@ const ENGINE: &str = "the container engine";
 
 /// How often the engine asks a registry again that is not reached, closes the connection or answers with an error of its
 /// own (5xx), and not one that refuses; with a delay of zero it waits 1, 2, 4 … seconds in between.
-const RETRIES: u32 = 5;
+const RETRIES: &str = "5";
 const RETRY_DELAY: &str = "0s";
 
-/// Where the compose program keeps temporary files: on encrypted scratch space, not in memory.
+/// Where engine and compose program keep temporary files: on encrypted scratch space, not in memory.
 const TEMPORARY: &str = "/var/tmp";
 
 impl Engine for Linux {
-    fn pull(
-        &self,
-        image: &str,
-        credentials: Option<&SecretBytes>,
-        timeout: Duration,
-    ) -> Result<EngineAnswer> {
-        let image = encoded(image)?;
-        let address = format!(
-            "images/pull?reference={image}&quiet=true&policy=always&retry={RETRIES}&retrydelay={RETRY_DELAY}"
-        );
-        let request = Request { method: "POST", address: &address, credentials, body: None };
-        socket::ask(&self.engine_socket(), &request, timeout).map_err(unanswered)
+    fn pull(&self, image: &str, credentials: &Path, timeout: Duration) -> Result<()> {
+        encoded(image)?;
+        // A process of its own: what it knew of the credentials is overwritten when it ends.
+        Program::new(programs::find("podman")?)
+            .variable("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .variable("HOME", "/root")
+            .variable("TMPDIR", TEMPORARY)
+            .silent()
+            .arguments(["pull", "--quiet", "--retry", RETRIES, "--retry-delay", RETRY_DELAY, "--authfile"])
+            .arguments([credentials.as_os_str(), OsStr::new(image)])
+            .deadline(timeout)
+            .on_line(&mut to_journal)
+            .run()
+            .map(drop)
     }
 
     fn image(&self, image: &str) -> Result<EngineAnswer> {
@@ -143,7 +145,7 @@ fn unanswered(error: io::Error) -> SystemError {
 /// An image's name as part of an address.
 fn encoded(image: &str) -> Result<String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:@/[]".contains(&byte);
-    if image.is_empty() || !image.bytes().all(plain) {
+    if image.is_empty() || image.starts_with('-') || !image.bytes().all(plain) {
         return Err(unanswered(io::Error::new(io::ErrorKind::InvalidInput, "expected the name of an image")));
     }
     Ok(image.replace('[', "%5B").replace(']', "%5D"))
@@ -165,8 +167,6 @@ fn not_an_option(value: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     #[test]
@@ -175,10 +175,9 @@ mod tests {
         let file = Path::new("/nowhere");
         let project = ComposeProject { name: "-f", folder: file, file };
         for error in [
-            machine.pull("a b", None, Duration::ZERO).unwrap_err(),
-            machine.pull("a?tlsVerify=false", None, Duration::ZERO).unwrap_err(),
-            machine.pull("a&tlsVerify=false", None, Duration::ZERO).unwrap_err(),
-            machine.pull("", None, Duration::ZERO).unwrap_err(),
+            machine.pull("--tls-verify=false", file, Duration::ZERO).unwrap_err(),
+            machine.pull("", file, Duration::ZERO).unwrap_err(),
+            machine.pull("a?b", file, Duration::ZERO).unwrap_err(),
             machine.image("a\r\nb").unwrap_err(),
             machine.compose_up(&project, Duration::ZERO).unwrap_err(),
             machine.compose_model(&project, &[], 0, Duration::ZERO).unwrap_err(),

@@ -142,20 +142,8 @@ impl Https for Rehearsal {
 }
 
 impl Engine for Rehearsal {
-    fn pull(
-        &self,
-        image: &str,
-        credentials: Option<&SecretBytes>,
-        timeout: Duration,
-    ) -> Result<EngineAnswer> {
-        let with = if credentials.is_some() { "with" } else { "without" };
-        drop(self.ask_within(format!("pull {image} {with} credentials"), timeout)?);
-        let refused = self.state().refused_pull.clone();
-        let body = refused.map_or_else(
-            || serde_json::json!({"id": ID, "images": [ID]}),
-            |reason| serde_json::json!({"error": reason}),
-        );
-        Ok(EngineAnswer { status: 200, body: body.to_string().into_bytes() })
+    fn pull(&self, image: &str, credentials: &Path, timeout: Duration) -> Result<()> {
+        self.ask_within(format!("pull {image} credentials={}", credentials.display()), timeout).map(drop)
     }
 
     /// An index, of which the engine has the manifest of its own platform.

@@ -164,7 +164,6 @@ struct State {
     /// What a test says that the engine lists.
     containers: Option<String>,
     model: Option<String>,
-    refused_pull: Option<String>,
     /// What the guest OS wrote into files, in its order.
     replaced: Vec<(PathBuf, Vec<u8>)>,
     /// Mounts in their order.
@@ -271,11 +270,6 @@ impl Rehearsal {
     /// The compose program prints this model.
     pub fn prints_model(&self, model: &str) {
         self.state().model = Some(model.to_owned());
-    }
-
-    /// The engine does not get an image, and says so with these words.
-    pub fn refuses_pull(&self, reason: &str) {
-        self.state().refused_pull = Some(reason.to_owned());
     }
 
     /// The engine lists these containers, in its JSON.

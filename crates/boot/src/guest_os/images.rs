@@ -1,7 +1,7 @@
 //! Stage `images`: the compose file becomes its canonical model, which is judged and kept; pods were made and judged in the
 //! initramfs. Every image is pulled by its digest.
 //!
-//! The engine pulls, and asks its policy file what it may: these images by their digests, which it compares with what it
+//! The engine asks its policy file what it may copy: these images by their digests, which it compares with what it
 //! receives. Afterwards it may copy nothing any more, and nothing that starts containers has permission to pull: an image
 //! that is not here does not run. So nothing needs the credentials any more, and whether the images came or not, their file
 //! is erased.
@@ -13,13 +13,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use countersign_contract::code::Code;
-use countersign_crypto::secret::SecretBytes;
 use countersign_plan::guest_os::handover::{COMPOSE_MODEL, GuestPlan, Registries, Workload};
 use countersign_plan::images::name::ImageName;
-use countersign_plan::images::{answers, authorities, credentials, policy};
+use countersign_plan::images::{answers, authorities, policy};
 use countersign_plan::report::transcript::ImageRecord;
 use countersign_plan::workload::canonical::{self, CanonicalRefusal, canonical};
-use countersign_ports::Priority;
 use countersign_ports::error::SystemError;
 use countersign_ports::guest_os::{ComposeProject, GuestOs};
 
@@ -130,8 +128,7 @@ fn pull<S: GuestOs>(
     registries: &Registries,
     images: &[ImageName],
 ) -> Result<Vec<ImageRecord>, Failure> {
-    let file = system.read_file(Path::new(&registries.credentials)).map_err(handover_failed)?;
-    let file = SecretBytes::new(file);
+    let credentials = Path::new(&registries.credentials);
     log.say(&format!("pulling {} image{}", images.len(), if images.len() == 1 { "" } else { "s" }));
     let deadline = system.uptime() + DEADLINE;
     let next = AtomicUsize::new(0);
@@ -140,7 +137,7 @@ fn pull<S: GuestOs>(
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(image) = images.get(number) else { return Ok(done) };
-            match one(system, file.expose(), image, deadline.saturating_sub(system.uptime())) {
+            match one(system, credentials, image, deadline.saturating_sub(system.uptime())) {
                 Ok(record) => done.push((number, record)),
                 Err(trouble) => {
                     // Nobody begins another: the boot ends.
@@ -171,7 +168,7 @@ fn pull<S: GuestOs>(
     }
     // The first in the order of the model, whichever was noticed first.
     if let Some((number, trouble)) = troubles.into_iter().min_by_key(|(number, _)| *number) {
-        return Err(trouble.told(log, number + 1, images.len()));
+        return Err(trouble.told(number + 1, images.len()));
     }
     records.sort_by_key(|(number, _)| *number);
     Ok(records.into_iter().map(|(_, record)| record).collect())
@@ -181,37 +178,32 @@ fn pull<S: GuestOs>(
 enum Trouble {
     /// The deadline of all passed.
     Late,
-    /// The engine cannot be asked.
-    Unasked(SystemError),
-    /// The engine has not got it, and says why; the image's name is in it.
-    Refused(String),
+    /// It was not pulled, or the engine does not say what it has.
+    Failed(SystemError),
     /// The engine has something else.
     Other(&'static str),
 }
 
 fn one<S: GuestOs>(
     system: &S,
-    file: &[u8],
+    credentials: &Path,
     image: &ImageName,
     left: Duration,
 ) -> Result<ImageRecord, Trouble> {
     if left.is_zero() {
         return Err(Trouble::Late);
     }
-    let credentials = credentials::header(file, image)
-        .map_err(|_| Trouble::Other("expected the credentials of this version"))?;
     let name = image.pinned();
-    let answer = system.pull(&name, credentials.as_ref(), left).map_err(|error| match error.kind() {
+    system.pull(&name, credentials, left).map_err(|error| match error.kind() {
         ErrorKind::TimedOut => Trouble::Late,
-        _ => Trouble::Unasked(error),
+        _ => Trouble::Failed(error),
     })?;
-    answers::pulled(answer.status, &answer.body).map_err(Trouble::Refused)?;
-    let answer = system.image(&name).map_err(Trouble::Unasked)?;
+    let answer = system.image(&name).map_err(Trouble::Failed)?;
     answers::inspected(answer.status, &answer.body, image).map_err(Trouble::Other)
 }
 
 impl Trouble {
-    fn told<S: GuestOs>(self, log: &Log<'_, S>, number: usize, all: usize) -> Failure {
+    fn told(self, number: usize, all: usize) -> Failure {
         let failed = |message: String| Failure::machine(Stage::Images, Code::ImagePullFailed, message);
         match self {
             Trouble::Late => {
@@ -221,13 +213,7 @@ impl Trouble {
                 );
                 Failure::machine(Stage::Images, Code::ImagesLate, message)
             }
-            Trouble::Unasked(error) => failed(format!("image {number} of {all}: {error}")),
-            Trouble::Refused(why) => {
-                // Names of the contract stand in it: for the owner alone.
-                let line = Line::words(Priority::Warning, format_args!("image {number} of {all}: {why}"));
-                log.tell(&line.on_console(format_args!("image {number} of {all} was not pulled")));
-                failed(format!("image {number} of {all}: expected it from its registry"))
-            }
+            Trouble::Failed(error) => failed(format!("image {number} of {all}: {error}")),
             Trouble::Other(expected) => failed(format!("image {number} of {all}: {expected}")),
         }
     }

@@ -22,7 +22,7 @@ fn the_files_of_the_handover_have_their_modes_and_content() {
         ("/run/countersign/logging/client.pem", 0o644),
         ("/run/countersign/plan.json", 0o600),
         ("/run/countersign/registry/ca.pem", 0o644),
-        ("/run/countersign/registry/credentials.json", 0o600),
+        ("/run/countersign/registry/config.json", 0o600),
         ("/run/countersign/transcript.json", 0o600),
         ("/run/countersign/watch.json", 0o600),
         ("/run/countersign-engine/policy.json", 0o644),
@@ -88,7 +88,7 @@ fn the_plan_names_what_the_guest_os_has_to_do() {
         },
         "images": [IMAGE],
         "registries": {
-            "credentials": "/run/countersign/registry/credentials.json",
+            "credentials": "/run/countersign/registry/config.json",
             "authorities": { "file": "/run/countersign/registry/ca.pem", "not_for": [] },
         },
         "workload": {

@@ -11,7 +11,6 @@ use countersign_crypto::secret::SecretBytes;
 use countersign_ports::guest_os::{EngineAnswer, Whose};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 use super::super::announcements::wait_readable;
 
@@ -56,7 +55,7 @@ pub(super) fn play(
 ) -> io::Result<()> {
     // Nothing is built, whatever lies in a folder, and every line goes to the journal.
     let address = "play/kube?build=false&logDriver=journald&start=true";
-    let request = Request { method: "POST", address, credentials: None, body: Some(documents.expose()) };
+    let request = Request { method: "POST", address, body: Some(documents.expose()) };
     let answer = ask(socket, &request, timeout)?;
     let said: Value = match (answer.status, serde_json::from_slice(&answer.body)) {
         (_, Ok(said)) => said,
@@ -90,23 +89,20 @@ pub(super) fn play(
 pub(super) struct Request<'r> {
     pub(super) method: &'r str,
     pub(super) address: &'r str,
-    /// For a registry.
-    pub(super) credentials: Option<&'r SecretBytes>,
     /// JSON.
     pub(super) body: Option<&'r [u8]>,
 }
 
 impl<'r> Request<'r> {
     pub(super) fn get(address: &'r str) -> Request<'r> {
-        Request { method: "GET", address, credentials: None, body: None }
+        Request { method: "GET", address, body: None }
     }
 
-    /// The head, of one allocation, so that credentials in it are wiped with it.
-    fn head(&self) -> Zeroizing<Vec<u8>> {
+    fn head(&self) -> Vec<u8> {
         let length = self.body.unwrap_or_default().len().to_string();
         let some = |wanted: bool, text: &'static str| if wanted { text.as_bytes() } else { b"" };
         let post = self.method == "POST";
-        let parts: [&[u8]; 12] = [
+        let parts: [&[u8]; 10] = [
             self.method.as_bytes(),
             b" ",
             LIBPOD.as_bytes(),
@@ -116,13 +112,9 @@ impl<'r> Request<'r> {
             some(post, "Content-Length: "),
             if post { length.as_bytes() } else { b"" },
             some(post, "\r\n"),
-            some(self.credentials.is_some(), "X-Registry-Auth: "),
-            self.credentials.map_or(b"", SecretBytes::expose),
-            if self.credentials.is_some() { b"\r\n\r\n" } else { b"\r\n" },
+            b"\r\n",
         ];
-        let mut head = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
-        parts.iter().for_each(|part| head.extend_from_slice(part));
-        head
+        parts.concat()
     }
 }
 
@@ -307,24 +299,6 @@ mod tests {
             let late = play(&socket, &documents, timeout, &mut |_| ()).unwrap_err();
             assert_eq!(late.kind(), io::ErrorKind::TimedOut);
         }
-    }
-
-    #[test]
-    fn credentials_stand_in_a_header() {
-        let credentials = SecretBytes::copy_from(b"eyJ9");
-        let asked = |credentials: Option<&SecretBytes>| {
-            let request = Request { method: "POST", address: "images/pull?x=y", credentials, body: None };
-            let answer = b"HTTP/1.0 200 OK\r\n\r\n{}";
-            served(answer, |socket| ask(socket, &request, Duration::from_secs(60)).unwrap())
-        };
-        let (answer, request) = asked(Some(&credentials));
-        assert_eq!(answer, EngineAnswer { status: 200, body: b"{}".to_vec() });
-        assert_eq!(
-            request,
-            "POST /v4.0.0/libpod/images/pull?x=y HTTP/1.0\r\nHost: engine\r\nContent-Length: 0\r\n\
-             X-Registry-Auth: eyJ9\r\n\r\n"
-        );
-        assert!(!asked(None).1.contains("X-Registry-Auth"));
     }
 
     #[test]

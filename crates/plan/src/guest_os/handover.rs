@@ -128,7 +128,7 @@ pub struct Iam {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Registries {
-    /// Path of the file that [`crate::images::credentials`] made.
+    /// Path of the credentials file, in the engines' common `auth.json` form.
     pub credentials: String,
     /// Authorities that the contract names, beside those of the guest OS.
     pub authorities: Option<Authorities>,

@@ -22,7 +22,8 @@ use crate::guest_os::handover::{
 };
 use crate::guest_os::network;
 use crate::images::authorities::registry_of_entry;
-use crate::images::{credentials, policy};
+use crate::images::credentials::auth_json;
+use crate::images::policy;
 use crate::workload::play::ContainerPlan;
 use crate::workload::reach::{ReachRule, Way};
 
@@ -209,10 +210,10 @@ fn log_router(router: &LogRouter, files: &mut Vec<File>) -> Result<LogServer, Li
 /// copy none.
 fn registries(contract: &Contract, files: &mut Vec<File>) -> Result<Registries, RenderRefusal> {
     files.push(public(policy::FILE.to_owned(), &policy::nothing()));
-    let path = format!("{FOLDER}/registry/credentials.json");
+    let path = format!("{FOLDER}/registry/config.json");
     let all = contract.registry_credentials();
     let entries = all.iter().map(|(registry, entry)| (*registry, entry.username(), entry.password()));
-    files.push(secret(path.clone(), credentials::file(entries)));
+    files.push(secret(path.clone(), auth_json(entries)));
     let mut authorities = String::new();
     for authority in contract.registry_authorities() {
         authorities.push_str(&pem(authority.certificates())?);

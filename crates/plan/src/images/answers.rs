@@ -1,6 +1,6 @@
-//! What the engine's interface says of images: the end of a pull, and what it has then.
+//! What the engine's interface says of an image that it has.
 //!
-//! `images/pull` and `images/NAME/json` of the libpod interface, version 4. Fields that are not used are passed over:
+//! `images/NAME/json` of the libpod interface, version 4. Fields that are not used are passed over:
 //! there are many, and they change.
 
 use serde::Deserialize;
@@ -8,44 +8,12 @@ use serde::Deserialize;
 use super::name::ImageName;
 use crate::report::transcript::ImageRecord;
 
-/// The end of a pull, when the engine was asked to be quiet.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Pulled {
-    error: Option<String>,
-    id: String,
-}
-
-/// Why a request failed, where its status says so.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Refused {
-    message: String,
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Inspected {
     id: String,
     digest: String,
     repo_digests: Vec<String>,
-}
-
-/// Why the engine has not got the image, in its own words, which name it.
-///
-/// # Errors
-/// Those words.
-pub fn pulled(status: u16, body: &[u8]) -> Result<(), String> {
-    if status != 200 {
-        let refused: Refused = serde_json::from_slice(body).unwrap_or_default();
-        return Err(format!("status {status} {}", refused.message));
-    }
-    let pulled: Pulled = serde_json::from_slice(body).map_err(|_| "no answer in JSON".to_owned())?;
-    match pulled.error.filter(|error| !error.is_empty()) {
-        Some(error) => Err(error),
-        None if pulled.id.is_empty() => Err("the engine names no image".into()),
-        None => Ok(()),
-    }
 }
 
 /// What the engine has under the name of the image that was asked for.
@@ -78,18 +46,6 @@ mod tests {
     use super::*;
 
     const DIGEST: &str = "sha256:9fcf739803e0dcce2e2351e797b875fa51049ffd66843242cfae973fd2376e4a";
-
-    #[test]
-    fn the_end_of_a_pull() {
-        assert_eq!(pulled(200, br#"{"images":["ab"],"id":"ab"}"#), Ok(()));
-        assert_eq!(pulled(200, br#"{"error":"no such host"}"#), Err("no such host".into()));
-        assert_eq!(
-            pulled(500, br#"{"cause":"x","message":"short","response":500}"#),
-            Err("status 500 short".into())
-        );
-        assert_eq!(pulled(200, b"{}"), Err("the engine names no image".into()));
-        assert_eq!(pulled(200, b""), Err("no answer in JSON".into()));
-    }
 
     #[test]
     fn what_the_engine_has_is_what_was_asked_for() {

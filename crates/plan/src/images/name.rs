@@ -51,14 +51,6 @@ impl ImageName {
     pub fn pinned(&self) -> String {
         format!("{}/{}@{}", self.registry, self.repository, self.digest)
     }
-
-    /// The registry's name, and behind it each part of the repository's: what credentials may be for, the longest first.
-    pub(super) fn places(&self) -> impl Iterator<Item = String> {
-        let whole = format!("{}/{}", self.registry, self.repository);
-        let ends: Vec<usize> =
-            whole.match_indices('/').map(|(end, _)| end).chain([whole.len()]).rev().collect();
-        ends.into_iter().map(move |end| whole[..end].to_owned())
-    }
 }
 
 /// Docker Hub has several names, which mean one.
@@ -96,12 +88,5 @@ mod tests {
         for none in ["nginx", "nginx:1", "dir:a", "", &format!("A@{DIGEST}")] {
             assert_eq!(ImageName::parse(none), None, "{none}");
         }
-    }
-
-    #[test]
-    fn the_longest_place_comes_first() {
-        let name = ImageName::parse(&format!("registry.example.org/a/b@{DIGEST}")).unwrap();
-        let places: Vec<String> = name.places().collect();
-        assert_eq!(places, ["registry.example.org/a/b", "registry.example.org/a", "registry.example.org"]);
     }
 }

@@ -29,11 +29,10 @@ pub struct EngineAnswer {
 
 /// The container engine and its compose program.
 pub trait Engine {
-    /// Has the engine pull one image; `credentials` are the value of the header `X-Registry-Auth`. A registry that is not
-    /// reached, or that is in trouble, is asked again by the engine. An error of the kind
-    /// [`std::io::ErrorKind::TimedOut`] where there is no answer after `timeout`; the engine gives the pull up then.
-    fn pull(&self, image: &str, credentials: Option<&SecretBytes>, timeout: Duration)
-    -> Result<EngineAnswer>;
+    /// Pulls one image, with the credentials of this file (`auth.json`). A registry that is not reached, or that is in
+    /// trouble, is asked again. An error of the kind [`std::io::ErrorKind::TimedOut`] where the image is not there after
+    /// `timeout`.
+    fn pull(&self, image: &str, credentials: &Path, timeout: Duration) -> Result<()>;
     /// What the engine has under this name.
     fn image(&self, image: &str) -> Result<EngineAnswer>;
     /// What the compose program makes of a project: its canonical model, JSON of at most `bound` bytes. The program is

@@ -25,7 +25,7 @@ impl Canary {
 
 /// Of a compose project, and of pods.
 const VARIABLES: &[&str] = &["/sysroot/data1/compose/.env", "/run/countersign/pods.json"];
-const REGISTRY: &[&str] = &["/run/countersign/registry/credentials.json"];
+const REGISTRY: &[&str] = &["/run/countersign/registry/config.json"];
 const CLIENT_KEY: &[&str] = &["/run/countersign/logging/client-key.pem"];
 
 /// Every secret of the good contract and of the image.
@@ -35,8 +35,7 @@ pub(crate) fn canaries() -> Vec<Canary> {
     let body = |name: &str| keys().pem(name).lines().nth(3).unwrap_or_default().to_owned();
     let short_body = |name: &str| keys().pem(name).lines().nth(1).unwrap_or_default()[40..].to_owned();
     let mut password = std::process::Command::new("sh");
-    let script = r#"printf '{"username":"reader","password":"%s"}' "$1" | basenc --base64url -w0"#;
-    password.args(["-c", script, "sh", PASSWORD]);
+    password.args(["-c", "printf '%s' \"reader:$1\" | base64 -w0", "sh", PASSWORD]);
     vec![
         canary("deployer's seed", DEPLOYER_SEED, &[]),
         canary("workload's seed", WORKLOAD_SEED, &[]),
