@@ -62,9 +62,9 @@ pub(super) fn mount(
         if sub_path.as_ref().is_some_and(leaves) {
             look.refuse(PlayFault::Reach("a relative path without .. in the volume"));
         }
-        // It becomes an option of the mount.
-        if sub_path.as_ref().is_some_and(|path| path.as_str().contains(',')) {
-            look.refuse(PlayFault::Form("a path without a comma"));
+        // It becomes an option of the mount, which the engine cuts at these.
+        if sub_path.as_ref().is_some_and(|path| path.as_str().contains([',', '='])) {
+            look.refuse(PlayFault::Form("a path without comma and equals sign"));
         }
     });
     let propagation = look.word(

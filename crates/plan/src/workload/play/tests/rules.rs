@@ -221,6 +221,11 @@ fn every_refusal_has_its_place() {
             "volumeMounts: [{name: v, mountPath: /v, subPath: ../x}]",
             "HPL06122E 10: spec.containers[0].volumeMounts[0].subPath: expected a relative path without .. in the volume",
         ),
+        (
+            "volumes: [{name: v, hostPath: {path: /mnt/data}}]",
+            "volumeMounts: [{name: v, mountPath: /v, subPath: \"x=y\"}]",
+            "HPL15000E 10: spec.containers[0].volumeMounts[0].subPath: expected a path without comma and equals sign",
+        ),
     ] {
         let refused = refused(spec, container);
         assert_eq!(refused.first().map(String::as_str), Some(expected), "{spec} {container}: {refused:?}");
@@ -346,6 +351,18 @@ fn what_is_reached_is_told_or_refused() {
         ]
     );
     assert_eq!(played.notices, []);
+}
+
+/// What several containers may have keeps its owner.
+#[test]
+fn the_owner_of_a_free_file_stays() {
+    let text = pod(
+        "volumes: [{name: m, hostPath: {path: /etc/machine-id}}, {name: v, hostPath: {path: /mnt/data}}]",
+        "volumeMounts: [{name: m, mountPath: \"/m:U,nosuid\"}, {name: v, mountPath: \"/v:U\"}]",
+    );
+    let documents = file(&text).documents();
+    let mounts = &documents[0]["spec"]["containers"][0]["volumeMounts"];
+    assert_eq!((&mounts[0]["mountPath"], &mounts[1]["mountPath"]), (&"/m:nosuid".into(), &"/v:U".into()));
 }
 
 #[test]
