@@ -18,7 +18,7 @@ use super::super::announcements::wait_readable;
 pub(super) const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Bytes of its answer; a container takes less than 2 KiB of it.
-const ANSWER_BOUND: usize = 1 << 20;
+const ANSWER_BOUND: u64 = 1 << 20;
 
 /// Bytes of a line of the engine that is passed on.
 const LINE_BOUND: usize = 4096;
@@ -120,27 +120,21 @@ impl<'r> Request<'r> {
 
 /// Asks, as soon as the engine listens.
 pub(super) fn ask(socket: &Path, request: &Request<'_>, timeout: Duration) -> io::Result<EngineAnswer> {
-    let deadline = Instant::now() + timeout;
-    let mut stream = connect(socket, deadline)?;
-    for mut part in [&request.head()[..], request.body.unwrap_or_default()] {
-        while !part.is_empty() {
-            stream.set_write_timeout(Some(left(deadline)?))?;
-            let written = stream.write(part).map_err(late)?;
-            part = part.get(written..).unwrap_or_default();
-        }
+    if timeout.is_zero() {
+        // A socket's time-out of zero would be none.
+        return Err(io::ErrorKind::TimedOut.into());
     }
+    let mut stream = connect(socket, Instant::now() + timeout)?;
+    // The engine says nothing until it is done, and then all of it: the longest silence is the whole time. The kernel
+    // counts it, whose clock nobody sets.
+    stream.set_read_timeout(Some(timeout))?;
+    stream.set_write_timeout(Some(timeout))?;
+    stream.write_all(&request.head()).map_err(late)?;
+    stream.write_all(request.body.unwrap_or_default()).map_err(late)?;
     let mut answer = Vec::new();
-    let mut buffer = [0; 8192];
-    loop {
-        stream.set_read_timeout(Some(left(deadline)?))?;
-        let read = stream.read(&mut buffer).map_err(late)?;
-        if read == 0 {
-            break;
-        }
-        answer.extend_from_slice(&buffer[..read]);
-        if answer.len() > ANSWER_BOUND {
-            return Err(malformed());
-        }
+    stream.take(ANSWER_BOUND + 1).read_to_end(&mut answer).map_err(late)?;
+    if answer.len() as u64 > ANSWER_BOUND {
+        return Err(malformed());
     }
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n").ok_or_else(malformed)?;
     let status = answer.split(|byte| *byte == b' ').nth(1);
@@ -311,6 +305,8 @@ mod tests {
             let asking =
                 scope.spawn(|| ask(&socket, &Request::get("x"), Duration::from_secs(60)).unwrap().status);
             let (mut stream, _) = UnixListener::bind(&socket).unwrap().accept().unwrap();
+            let mut request = [0; 64];
+            assert!(stream.read(&mut request).unwrap() > 0);
             stream.write_all(b"HTTP/1.0 200 OK\r\n\r\n").unwrap();
             drop(stream);
             assert_eq!(asking.join().unwrap(), 200);
