@@ -1,6 +1,6 @@
 //! What the kernel of a running guest lets nobody do, root of the guest OS and a privileged container included: load a
 //! module or another kernel, read memory, set up an io_uring, open the kernel again, open a partition of a disk that a
-//! volume lies on, have the engine take another image. Nor does the kernel listen to the keys that the host presses on its console. The kernel command line is
+//! volume lies on, have the engine copy an image. Nor does the kernel listen to the keys that the host presses on its console. The kernel command line is
 //! the shipped one, and each of its words has its effect. The contract's disk is gone. A container that is called like the
 //! guest's own program and prints one of its lines is known as a container by its record, and so is root's line in the
 //! kernel's log. A container that comes from another file of the archive and says that its lines go nowhere has Docker's
@@ -149,7 +149,7 @@ fn attacks_from_inside_fail() {
         let answer = after(&format!("attack={name} "));
         assert!(answer.is_some_and(|answer| refusals.contains(&answer)), "{name}: {answer:?}");
     }
-    assert_eq!(after("image="), Some("rejected by policy"));
+    assert_eq!(after("copy="), Some("rejected by policy"));
     // The kernel did find the partitions that nobody can open.
     assert!(
         seen.iter().any(|line| line.starts_with("MESSAGE= vd") && line.ends_with('2')),

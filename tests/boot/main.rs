@@ -21,6 +21,7 @@ mod foreign_log_server_starts_nothing;
 mod log_router_takes_the_log;
 mod occupied_disk_stops_at_unlock;
 mod overflow_is_counted;
+mod pods_run;
 mod schema_error_stops_at_validate;
 mod small_scratch_disk_stops_at_root;
 mod the_link_reaches_what_is_published;
