@@ -44,7 +44,8 @@ spec:
     - |
       echo "seen $GREETING/$WORKERS/$(/bin/busybox cat /data/made /pages/index.html /conf/own.txt | /bin/busybox tr '\n' '/')"
       echo "mode $(/bin/busybox stat -Lc %a /pages/index.html) mount $(/bin/busybox grep -c ' /conf .*[ ,]ro[ ,]' /proc/mounts)"
-      echo "beside $(/bin/busybox nc 127.0.0.1 9999 </dev/null)"
+      until word=$(/bin/busybox nc 127.0.0.1 9999 </dev/null) && [ "$word" ]; do /bin/busybox sleep 1; done
+      echo "beside $word"
       exec /bin/busybox sleep 100000
     env:
     - name: WORKERS
