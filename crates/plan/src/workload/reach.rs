@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::path;
 
 /// Trees that no container gets, nor anything that has one of them in it.
-const CLOSED: [&str; 13] = [
+const CLOSED: [&str; 14] = [
     "/boot",
     "/dev/block",
     "/dev/disk",
@@ -20,6 +20,7 @@ const CLOSED: [&str; 13] = [
     "/proc",
     "/run/containers",
     "/run/countersign",
+    "/run/countersign-engine",
     "/run/docker.sock",
     "/run/podman",
     "/sys",
@@ -155,6 +156,7 @@ mod tests {
             ("/var", Place::Closed),
             ("/var/run/docker.sock", Place::Closed),
             ("/run//countersign/../countersign/plan.json", Place::Closed),
+            ("/run/countersign-engine/policy.json", Place::Closed),
             ("../../run/podman", Place::Closed),
             ("/proc/1/root", Place::Closed),
             ("/dev", Place::Closed),
