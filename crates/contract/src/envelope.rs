@@ -233,7 +233,7 @@ fn emptied(map: &Value) -> Vec<(SectionName, Refusal)> {
     let mut found = Vec::new();
     for name in [SectionName::Workload, SectionName::Env] {
         let mut behind = map.entries().iter().skip_while(|entry| *entry.key != name.as_str());
-        let Some(_) = behind.next().filter(|section| section.value.is_blank()) else { continue };
+        let Some(_) = behind.next().filter(|section| is_empty(&section.value)) else { continue };
         let beside: Vec<&Entry> =
             behind.take_while(|entry| !KEYS.contains(&entry.key.as_str())).take(MAX_REPORTED).collect();
         let fields = if beside.is_empty() { Vec::new() } else { schema::fields(name) };
@@ -252,6 +252,11 @@ fn emptied(map: &Value) -> Vec<(SectionName, Refusal)> {
         }
     }
     found
+}
+
+/// Whether a section holds nothing, however that is written.
+fn is_empty(section: &Value) -> bool {
+    section.is_null() || section.as_text().is_some_and(|text| text.trim().is_empty())
 }
 
 /// Removes an entry from a map and returns it.
