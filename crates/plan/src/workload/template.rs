@@ -51,7 +51,7 @@ pub enum TemplateFault {
     /// Something of the package that is not evaluated here.
     #[error("expected no {0}: it is not evaluated here")]
     Construct(&'static str),
-    /// A function that is none.
+    /// A name that is no function of Go's templates.
     #[error("expected a known function instead of {0}")]
     Function(String),
     /// A variable that is not declared before.

@@ -2,7 +2,7 @@
 //!
 //! Keys are found in whatever letters, as there; one that is there twice is refused, for which of them counts depends on
 //! its letters. Null is as good as absent. Where a text is expected, numbers, truths and dates become what the engine
-//! makes of them (`010` is `8`); where a number is expected, a text is none.
+//! makes of them (`010` is `8`); where a number is expected, a text is refused.
 
 use std::collections::HashSet;
 use std::rc::Rc;
