@@ -2,6 +2,7 @@
 # Where the programs are that tests and demo start: absolute paths, found once, at set-up.
 #
 #   program_list            exports COUNTERSIGN_PROGRAMS, a list `name=path` separated by colons, for crate `vm`
+#   signing_programs        adds those that sign images, and the library with which the guest's engine checks them
 #   program_path NAME       prints the path of an installed program; says which package has it when there is none
 #
 # The emulator is the lock's, the others come from `packages.sh`. PATH is not asked: what is found there by luck on one
@@ -15,7 +16,7 @@ COUNTERSIGN_PROGRAMS_SH=1
 # Program and package. Servers lie where an ordinary user does not look.
 INSTALLED_PROGRAMS=(
   'docker-registry docker-registry' 'genisoimage genisoimage' 'htpasswd apache2-utils' 'openssl openssl'
-  'rsyslogd rsyslog' 'setpriv util-linux' 'skopeo skopeo' 'debugfs e2fsprogs' 'mke2fs e2fsprogs' 'truncate coreutils'
+  'rsyslogd rsyslog' 'setpriv util-linux' 'gpg gpg' 'gpgconf gpgconf' 'skopeo skopeo' 'debugfs e2fsprogs' 'mke2fs e2fsprogs' 'truncate coreutils'
 )
 
 program_path() {
@@ -37,4 +38,10 @@ program_list() {
     list+=:${entry% *}=$(program_path $entry)
   done
   export COUNTERSIGN_PROGRAMS=$list
+}
+
+# Of the guest's release, whose own skopeo checks what the engine checks.
+signing_programs() {
+  COUNTERSIGN_PROGRAMS+=:cosign=$(runnable_tree cosign)/usr/bin/cosign
+  COUNTERSIGN_PROGRAMS+=:guest-skopeo=$(runnable_tree skopeo)/usr/bin/skopeo
 }

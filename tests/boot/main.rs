@@ -23,6 +23,7 @@ mod occupied_disk_stops_at_unlock;
 mod overflow_is_counted;
 mod pods_run;
 mod schema_error_stops_at_validate;
+mod signed_images_run;
 mod small_scratch_disk_stops_at_root;
 mod the_link_reaches_what_is_published;
 mod unknown_name_stops_at_network;

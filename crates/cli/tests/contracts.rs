@@ -84,6 +84,13 @@ fn valid_contracts_boot() {
             "policy" | "log-router-of-ones-own" => {
                 ("boots", vec!["HPL12100W /envWorkloadSignature", "HPL12108W /workload/countersign/policy"])
             }
+            // Its rules are for images that the packed compose file does not have.
+            "signed-images" => {
+                let mut codes: Vec<&str> = beyond.iter().filter_map(|line| line.split(' ').next()).collect();
+                codes.dedup();
+                assert_eq!(codes, ["HPL12100W", "HPL06128W"]);
+                ("boots", beyond.iter().map(String::as_str).collect())
+            }
             _ => ("boots", vec!["HPL12100W /envWorkloadSignature"]),
         };
         assert_eq!(report["verdict"], verdict, "{name}");
@@ -220,7 +227,7 @@ fn what_the_guest_says_about_a_compose_file_is_said_on_the_desk_with_its_line() 
             "IMAGE=canary:latest\n",
             "HPL06010E",
             "docker-compose.yml: service web: expected its image as name@sha256:digest where IMAGE is replaced (line 3)",
-            "name the image as name@sha256:digest",
+            "name the image as name@sha256:digest, or say under images.rhs or countersign.images who must have signed it",
         ),
         (
             "${IMAGE}@DIGEST\n",

@@ -193,7 +193,8 @@ fn what_is_wrong_with_the_packed_files_has_no_line_of_the_section() {
     says(
         &desk,
         &["HPL06010E /workload/compose/archive null:null compose.yaml: service web: expected its image as \
-           name@sha256:digest (line 3); name the image as name@sha256:digest"],
+           name@sha256:digest (line 3); name the image as name@sha256:digest, or say under images.rhs or \
+           countersign.images who must have signed it"],
     );
     // Nor has what is left undecided.
     desk.write("demo/compose/compose.yaml", format!("include: [other.yaml]\n{}", compose()));

@@ -34,7 +34,7 @@ mod volume;
 pub use confidential_containers::{AllowedImages, ConfidentialContainers, SealedSecretKeys};
 pub use credentials::{Credentials, RegistryAuthority};
 pub use extension::{Initialize, MountOption, OnDeviation, Serial, VolumeOptions};
-pub use images::{ImageRules, Notary};
+pub use images::{ImageRule, ImageRuleFault};
 pub use key_service::{Grep11, KeyServices, Kms};
 pub use logging::{LogDna, LogRouter, Logging, Server, Syslog, log_server};
 pub use machine::{CryptoDevice, CryptoPassthrough, HostKey};
@@ -63,7 +63,7 @@ pub struct Contract {
 #[derive(Debug)]
 struct Workload {
     kind: WorkloadKind,
-    image_rules: ImageRules,
+    image_rules: BTreeMap<String, ImageRule>,
     environment: BTreeMap<String, EnvironmentValue>,
     credentials: BTreeMap<String, Credentials>,
 }
@@ -125,6 +125,7 @@ impl Contract {
         {
             refusals.push(Refusal::SigningKey(value.place(), error));
         }
+        let image_rules = images::read(&workload, &mut refusals);
         let host_keys = machine::host_keys(&env, &mut refusals);
         let unsupported = unsupported::find(&workload, &env);
         let (Some(logging), Some(kind), true) = (logging, kind(&workload), refusals.is_empty()) else {
@@ -138,7 +139,7 @@ impl Contract {
             policy: policy::read(&workload, &env),
             workload: Workload {
                 kind,
-                image_rules: images::read(&workload),
+                image_rules,
                 environment: environment(&workload),
                 credentials: credentials::read(&workload),
             },
@@ -206,8 +207,8 @@ impl Contract {
         self.env.signing_key.as_deref()
     }
 
-    /// Rules for images that are named by tag.
-    pub fn image_rules(&self) -> &ImageRules {
+    /// Who must have signed which images, by the names that the rules stand under: `host/path[:tag][@sha256:digest]`.
+    pub fn image_rules(&self) -> &BTreeMap<String, ImageRule> {
         &self.workload.image_rules
     }
 

@@ -7,10 +7,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use countersign_crypto::image_signer::ImageKeyError;
 use countersign_crypto::section_token::SectionTokenShape;
 use countersign_crypto::signature::PublicKeyError;
 
 use crate::code::{Code, Severity};
+use crate::model::ImageRuleFault;
 use crate::place::{Mark, Place, Pointer, SectionName, Text};
 use crate::yaml::Cause;
 
@@ -120,6 +122,10 @@ pub enum Refusal {
     MountReserved(Place),
     /// `signingKey` cannot be used.
     SigningKey(Place, PublicKeyError),
+    /// A key that images are to be signed with cannot be used.
+    ImageKey(Place, ImageKeyError),
+    /// A rule for signed images says too little, or something twice.
+    ImageRule(Place, ImageRuleFault),
     /// Text that is not a certificate.
     NotACertificate(Place),
     /// Text that is not a private key, or an encrypted key.
@@ -157,6 +163,8 @@ impl Refusal {
             Refusal::Sealed(_) => Code::BootInvalidContract,
             Refusal::SignatureForm(_) => Code::ContractInvalid,
             Refusal::SigningKey(..) => Code::SigningKeyForm,
+            Refusal::ImageKey(..) => Code::ImageKeyForm,
+            Refusal::ImageRule(..) => Code::ImageRuleForm,
             Refusal::VolumeUnmatched { .. } => Code::VolumeNames,
             Refusal::Unsupported { .. } => Code::UnsupportedField,
             Refusal::MountConflict(_) => Code::DuplicateMount,
@@ -193,6 +201,8 @@ impl Refusal {
             | Refusal::Sealed(place)
             | Refusal::SignatureForm(place)
             | Refusal::SigningKey(place, _)
+            | Refusal::ImageKey(place, _)
+            | Refusal::ImageRule(place, _)
             | Refusal::NotACertificate(place)
             | Refusal::NotAPrivateKey(place)
             | Refusal::ClientCertificateMissing(place)
@@ -234,6 +244,14 @@ impl Refusal {
             Refusal::Sealed(_) => "expected a section that is not sealed, or the key that opens it",
             Refusal::SignatureForm(_) => "expected a signature in base64",
             Refusal::SigningKey(_, error) => return Cow::Owned(error.to_string()),
+            Refusal::ImageKey(_, error) => return Cow::Owned(error.to_string()),
+            Refusal::ImageRule(_, ImageRuleFault::NoKey) => "expected cosign-key or simple-signing-key",
+            Refusal::ImageRule(_, ImageRuleFault::TwoKeys) => {
+                "expected no simple-signing-key, because images.rhs has a key for this name"
+            }
+            Refusal::ImageRule(_, ImageRuleFault::Lookaside) => {
+                "expected simple-signing-key, because lookaside is given"
+            }
             Refusal::NotACertificate(_) => "expected one or more certificates as PEM, or base64 of that",
             Refusal::NotAPrivateKey(_) => "expected an unencrypted private key as PEM, or base64 of that",
             Refusal::ClientCertificateMissing(_) => "expected the field cert, because key is given",
@@ -271,6 +289,13 @@ impl Refusal {
                 Cow::Owned(format!("{missing_in} has a volume {name}: is it the same?"))
             }
             Refusal::TokenForm(_, shape) => Cow::Borrowed(shape.advice()),
+            Refusal::ImageKey(_, ImageKeyError::Private) => Cow::Borrowed(
+                "export the public key (gpg --armor --export, cosign public-key), and replace this private key: whoever read \
+                 the contract has it",
+            ),
+            Refusal::ImageKey(_, ImageKeyError::NotOpenPgp) => {
+                Cow::Borrowed("write the output of gpg --armor --export KEY | base64 -w0")
+            }
             Refusal::KeyNotText(_, Some(cause)) => {
                 Cow::Borrowed(cause.hint().unwrap_or(self.code().remedy()))
             }

@@ -94,7 +94,7 @@ macro_rules! files {
 files! { valid, has_no_error:
     attestation_key both_set_a_name braces_in_the_column_of_their_key everything_that_is_acted_on
     log_router_of_ones_own log_router minimal_as_maps minimal no_client_certificate play policy
-    sections_in_quotes seeds_of_2022 shared_seed tabs unknown_keys volume
+    sections_in_quotes seeds_of_2022 shared_seed signed_images tabs unknown_keys volume
 }
 
 files! { invalid, is_refused:
@@ -106,8 +106,8 @@ files! { invalid, is_refused:
     credentials_of_the_env credentials_of_the_workload crypto_pt directive documents duplicate_key
     duplicate_section env_is_empty_map env_is_no_map env_name env_type_wrong env_value_number
     env_volume_secrets extension_kinds extension_policy_empty extension_policy_lists extension_unknown
-    extension_values extension_volumes fields_too_deep host_attestation image_rules_not_indented images_dct
-    images_rhs images integrity_and_discard kinds_of_fields line_break log_router_certificates
+    extension_values extension_volumes fields_too_deep host_attestation image_keys image_rules_kind
+    image_rules_not_indented image_rules images_dct images_rhs images integrity_and_discard kinds_of_fields line_break log_router_certificates
     log_router_iam_url_long log_router_iam_url_plain log_router_iam_url_port log_router_iam_url_slash
     log_router_iam_url_user log_router_many_tags log_router_options_beside_syslog log_router_options_kind
     log_router_options_kinds log_router_options log_router_tags logging_both logging_empty logging_kinds

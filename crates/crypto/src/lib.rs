@@ -22,6 +22,7 @@ mod error;
 #[cfg(fuzzing)]
 pub mod fuzz;
 pub mod image_key;
+pub mod image_signer;
 mod implicit_rejection;
 pub mod issuance;
 mod openssl_enc;

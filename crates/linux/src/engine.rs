@@ -34,8 +34,18 @@ const RETRY_DELAY: &str = "0s";
 const TEMPORARY: &str = "/var/tmp";
 
 impl Engine for Linux {
-    fn pull(&self, image: &str, credentials: &Path, timeout: Duration) -> Result<()> {
+    fn pull(
+        &self,
+        image: &str,
+        credentials: &Path,
+        timeout: Duration,
+        said: &mut dyn FnMut(&str),
+    ) -> Result<()> {
         encoded(image)?;
+        let mut heard = |line: &str| {
+            to_journal(line);
+            said(line);
+        };
         // A process of its own: what it knew of the credentials is overwritten when it ends.
         Program::new(programs::find("podman")?)
             .variable("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
@@ -45,7 +55,7 @@ impl Engine for Linux {
             .arguments(["pull", "--quiet", "--retry", RETRIES, "--retry-delay", RETRY_DELAY, "--authfile"])
             .arguments([credentials.as_os_str(), OsStr::new(image)])
             .deadline(timeout)
-            .on_line(&mut to_journal)
+            .on_line(&mut heard)
             .run()
             .map(drop)
     }
@@ -175,9 +185,9 @@ mod tests {
         let file = Path::new("/nowhere");
         let project = ComposeProject { name: "-f", folder: file, file };
         for error in [
-            machine.pull("--tls-verify=false", file, Duration::ZERO).unwrap_err(),
-            machine.pull("", file, Duration::ZERO).unwrap_err(),
-            machine.pull("a?b", file, Duration::ZERO).unwrap_err(),
+            machine.pull("--tls-verify=false", file, Duration::ZERO, &mut |_| ()).unwrap_err(),
+            machine.pull("", file, Duration::ZERO, &mut |_| ()).unwrap_err(),
+            machine.pull("a?b", file, Duration::ZERO, &mut |_| ()).unwrap_err(),
             machine.image("a\r\nb").unwrap_err(),
             machine.compose_up(&project, Duration::ZERO).unwrap_err(),
             machine.compose_model(&project, &[], 0, Duration::ZERO).unwrap_err(),

@@ -142,14 +142,26 @@ impl Https for Rehearsal {
 }
 
 impl Engine for Rehearsal {
-    fn pull(&self, image: &str, credentials: &Path, timeout: Duration) -> Result<()> {
-        self.ask_within(format!("pull {image} credentials={}", credentials.display()), timeout).map(drop)
+    fn pull(
+        &self,
+        image: &str,
+        credentials: &Path,
+        timeout: Duration,
+        said: &mut dyn FnMut(&str),
+    ) -> Result<()> {
+        let pulled =
+            self.ask_within(format!("pull {image} credentials={}", credentials.display()), timeout).map(drop);
+        for (_, line) in self.state().engine_words.iter().filter(|(of, _)| image.contains(of)) {
+            said(line);
+        }
+        pulled
     }
 
     /// An index, of which the engine has the manifest of its own platform.
     fn image(&self, image: &str) -> Result<EngineAnswer> {
         drop(self.look(format!("image {image}"))?);
-        let body = serde_json::json!({"Id": ID, "Digest": format!("sha256:{ID}"), "RepoDigests": [image]});
+        let names = if image.contains('@') { "RepoDigests" } else { "RepoTags" };
+        let body = serde_json::json!({"Id": ID, "Digest": format!("sha256:{ID}"), "RepoDigests": [], (names): [image]});
         Ok(EngineAnswer { status: 200, body: body.to_string().into_bytes() })
     }
 

@@ -142,6 +142,8 @@ struct State {
     failures: Vec<(String, io::ErrorKind, Duration)>,
     /// Beginning of the request, how long it takes.
     durations: Vec<(String, Duration)>,
+    /// A part of an image's name, and what the engine says while it pulls it.
+    engine_words: Vec<(String, String)>,
     later_log_server: Option<(Duration, std::result::Result<(), ConnectionError>)>,
     asked: Vec<String>,
     /// What the console shows.
@@ -297,6 +299,11 @@ impl Rehearsal {
     /// Every request to the engine whose words begin with `request` takes this long.
     pub fn takes(&self, request: &str, time: Duration) {
         self.state().durations.push((request.to_owned(), time));
+    }
+
+    /// While it pulls an image with this in its name, the engine says this line.
+    pub fn engine_says(&self, image: &str, line: &str) {
+        self.state().engine_words.push((image.to_owned(), line.to_owned()));
     }
 
     /// Requests over HTTPS so far.

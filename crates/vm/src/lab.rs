@@ -14,6 +14,7 @@ pub mod material;
 pub mod neighbour;
 mod recorder;
 pub mod registry;
+pub mod signing;
 pub mod syslog;
 pub mod world;
 

@@ -33,6 +33,9 @@ impl Material {
             ("@key@", encoded(client.private_key_to_pem_pkcs8()?)),
             ("@other-key@", encoded(other.private_key_to_pem_pkcs8()?)),
             ("@signing@", encoded(certificate(&signer)?.to_pem()?)),
+            ("@cosign@", encoded(other.public_key_to_pem()?)),
+            // An RSA key of no bits, version 4, of 1970 (RFC 9580 section 5.5.2).
+            ("@openpgp@", "mAoEAAAAAAEAAAAA".to_owned()),
         ]))
     }
 

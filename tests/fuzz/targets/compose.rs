@@ -4,6 +4,7 @@
 #![no_main]
 
 use countersign_fuzz::CANARY;
+use countersign_plan::images::signatures::SignatureRules;
 use countersign_plan::workload::compose::{ComposeFault, Found, Surroundings, judge};
 use countersign_plan::workload::reach::ReachRule;
 use libfuzzer_sys::fuzz_target;
@@ -22,7 +23,9 @@ fuzz_target!(|input: &[u8]| {
     };
     let reach = ReachRule { volumes: vec!["/mnt/data".to_owned()], refuse: false };
     let profiles = ["active".to_owned()];
-    let around = Surroundings { lookup: &lookup, files: &files, profiles: &profiles, reach: &reach };
+    let signed = SignatureRules::default();
+    let around =
+        Surroundings { lookup: &lookup, files: &files, profiles: &profiles, reach: &reach, signed: &signed };
     match judge(text, &around) {
         Ok(judged) => {
             assert!(!judged.images.is_empty());

@@ -6,6 +6,7 @@
 
 use countersign_crypto::secret::EnvironmentValue;
 use countersign_fuzz::CANARY;
+use countersign_plan::images::signatures::SignatureRules;
 use countersign_plan::workload::play::{Input, judge};
 use countersign_plan::workload::reach::ReachRule;
 use countersign_plan::workload::template;
@@ -21,6 +22,7 @@ fuzz_target!(|input: &[u8]| {
         paths: vec!["pods.yaml", "conf"],
         variables: [("A", &value)].into_iter().collect(),
         reach: &reach,
+        signed: &SignatureRules::default(),
     });
     match judged {
         Ok(played) => {

@@ -1,25 +1,29 @@
 //! Stage `images`: the compose file becomes its canonical model, which is judged and kept; pods were made and judged in the
-//! initramfs. Every image is pulled by its digest.
+//! initramfs. Every image is pulled by its digest, or by its tag where a rule of the contract says who must have signed it.
 //!
-//! The engine asks its policy file what it may copy: these images by their digests, which it compares with what it
-//! receives. Afterwards it may copy nothing any more, and nothing that starts containers has permission to pull: an image
-//! that is not here does not run. So nothing needs the credentials any more, and whether the images came or not, their file
-//! is erased.
+//! The engine asks its policy file what it may copy: these images by their names. It compares a digest with what it
+//! receives, and looks for the signatures that the rules demand. Afterwards it may copy nothing any more, and nothing that
+//! starts containers has permission to pull: an image that is not here does not run. What is started names each image by
+//! the digest that the engine has. So nothing needs the credentials any more, and whether the images came or not, their
+//! file is erased.
 
-use std::io::ErrorKind;
-use std::panic::resume_unwind;
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use countersign_contract::code::Code;
-use countersign_plan::guest_os::handover::{COMPOSE_MODEL, GuestPlan, Registries, Workload};
+use countersign_crypto::secret::SecretBytes;
+use countersign_plan::guest_os::handover::{COMPOSE_MODEL, GuestPlan, PODS, Registries, Workload};
 use countersign_plan::images::name::ImageName;
-use countersign_plan::images::{answers, authorities, policy};
+use countersign_plan::images::signatures::SignatureRules;
+use countersign_plan::images::{authorities, policy};
 use countersign_plan::report::transcript::ImageRecord;
 use countersign_plan::workload::canonical::{self, CanonicalRefusal, canonical};
+use countersign_plan::workload::pinned;
 use countersign_ports::error::SystemError;
 use countersign_ports::guest_os::{ComposeProject, GuestOs};
+
+mod pull;
 
 use crate::failure::Failure;
 use crate::line::Line;
@@ -35,9 +39,6 @@ const DEADLINE: Duration = Duration::from_secs(1800);
 /// Both. The unit ends the stage later, or the cause would be lost.
 pub(super) const PATIENCE: Duration = MODEL_DEADLINE.saturating_add(DEADLINE);
 
-/// Images that are pulled side by side.
-const LANES: usize = 4;
-
 pub(super) fn run<S: GuestOs>(system: &S, log: &mut Log<'_, S>, plan: &GuestPlan) -> Result<(), Failure> {
     log.stage(Stage::Images, |log| {
         let registries = plan.registries.as_ref().ok_or_else(|| {
@@ -46,12 +47,15 @@ pub(super) fn run<S: GuestOs>(system: &S, log: &mut Log<'_, S>, plan: &GuestPlan
         })?;
         let images = match &plan.workload {
             Workload::Play { .. } => Ok(plan.images.clone()),
-            workload => model(system, log, workload),
+            workload => model(system, log, workload, &plan.signed),
         };
         let pulled = images.and_then(|images| {
-            let images = names(&images)?;
-            allow(system, registries, &images)?;
-            pull(system, log, registries, &images)
+            let named = names(&images)?;
+            allow(system, registries, &named, &plan.signed)?;
+            let credentials = Path::new(&registries.credentials);
+            let records = pull::all(system, log, credentials, &named, &plan.signed)?;
+            pin(system, &plan.workload, &digests(&images, &records))?;
+            Ok(records)
         });
         let closed = system.replace_file(Path::new(policy::FILE), policy::nothing().as_bytes());
         let erased = system.erase_file(Path::new(&registries.credentials));
@@ -69,7 +73,12 @@ fn handover_failed(error: SystemError) -> Failure {
 }
 
 /// Makes the canonical model, keeps it for the stage `start`, and returns its images.
-fn model<S: GuestOs>(system: &S, log: &mut Log<'_, S>, workload: &Workload) -> Result<Vec<String>, Failure> {
+fn model<S: GuestOs>(
+    system: &S,
+    log: &mut Log<'_, S>,
+    workload: &Workload,
+    signed: &SignatureRules,
+) -> Result<Vec<String>, Failure> {
     let Workload::Compose { project, folder, file, environment, reach, other_files } = workload else {
         return Err(super::no_workload(Stage::Images));
     };
@@ -77,7 +86,7 @@ fn model<S: GuestOs>(system: &S, log: &mut Log<'_, S>, workload: &Workload) -> R
     let model = system
         .compose_model(&project, environment, canonical::MAX_BYTES, MODEL_DEADLINE)
         .map_err(|error| Failure::machine(Stage::Images, Code::ComposeRefused, error))?;
-    let judged = canonical(model.expose(), reach).map_err(|refusal| {
+    let judged = canonical(model.expose(), reach, signed).map_err(|refusal| {
         let code = match &refusal {
             CanonicalRefusal::Model => Code::ComposeRefused,
             CanonicalRefusal::Compose(refusals) => {
@@ -100,7 +109,7 @@ fn names(images: &[String]) -> Result<Vec<ImageName>, Failure> {
     for image in images {
         let name = ImageName::parse(image).ok_or_else(|| {
             // The model was judged by the same grammar.
-            let message = "expected images with a digest in the canonical model";
+            let message = "expected references of images in the canonical model";
             Failure::machine(Stage::Images, Code::BootInternal, message)
         })?;
         if !names.contains(&name) {
@@ -111,110 +120,51 @@ fn names(images: &[String]) -> Result<Vec<ImageName>, Failure> {
 }
 
 /// Lets the engine copy these images, and believe the contract's authorities where they count.
-fn allow<S: GuestOs>(system: &S, registries: &Registries, images: &[ImageName]) -> Result<(), Failure> {
+fn allow<S: GuestOs>(
+    system: &S,
+    registries: &Registries,
+    images: &[ImageName],
+    signed: &SignatureRules,
+) -> Result<(), Failure> {
     if let Some(own) = &registries.authorities {
         let text = system.read_file(Path::new(&own.file)).map_err(handover_failed)?;
         for file in authorities::files(images, &own.not_for) {
             system.replace_file(Path::new(&file), &text).map_err(handover_failed)?;
         }
     }
-    system.replace_file(Path::new(policy::FILE), policy::these(images).as_bytes()).map_err(handover_failed)
+    if let Some(places) = policy::places(images, signed) {
+        system.replace_file(Path::new(policy::PLACES), places.as_bytes()).map_err(handover_failed)?;
+    }
+    let policy = policy::these(images, signed);
+    system.replace_file(Path::new(policy::FILE), policy.as_bytes()).map_err(handover_failed)
 }
 
-/// Pulls all images, some side by side, and asks the engine what it has then.
-fn pull<S: GuestOs>(
-    system: &S,
-    log: &Log<'_, S>,
-    registries: &Registries,
-    images: &[ImageName],
-) -> Result<Vec<ImageRecord>, Failure> {
-    let credentials = Path::new(&registries.credentials);
-    log.say(&format!("pulling {} image{}", images.len(), if images.len() == 1 { "" } else { "s" }));
-    let deadline = system.uptime() + DEADLINE;
-    let next = AtomicUsize::new(0);
-    let lane = || {
-        let mut done = Vec::new();
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            let Some(image) = images.get(number) else { return Ok(done) };
-            match one(system, credentials, image, deadline.saturating_sub(system.uptime())) {
-                Ok(record) => done.push((number, record)),
-                Err(trouble) => {
-                    // Nobody begins another: the boot ends.
-                    next.store(images.len(), Ordering::Relaxed);
-                    return Err((number, trouble));
-                }
-            }
-        }
+/// What the workload calls an image by a tag, and the same by the digest that the engine has.
+fn digests(images: &[String], records: &[ImageRecord]) -> BTreeMap<String, String> {
+    let digest = |image: &String| {
+        let name = ImageName::parse(image).filter(|name| !name.is_pinned())?;
+        let record = records.iter().find(|record| record.reference == name.whole())?;
+        Some((image.clone(), name.with_digest(&record.manifest)))
     };
-    let lanes: Vec<_> = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..LANES.min(images.len())).map(|_| scope.spawn(lane)).collect();
-        let own = lane();
-        let others = others.into_iter().map(|lane| lane.join());
-        // A panic of a lane is one of the stage.
-        [Ok(own)]
-            .into_iter()
-            .chain(others)
-            .map(|lane| lane.unwrap_or_else(|panic| resume_unwind(panic)))
-            .collect()
-    });
-    let mut records = Vec::with_capacity(images.len());
-    let mut troubles = Vec::new();
-    for lane in lanes {
-        match lane {
-            Ok(done) => records.extend(done),
-            Err(trouble) => troubles.push(trouble),
-        }
-    }
-    // The first in the order of the model, whichever was noticed first.
-    if let Some((number, trouble)) = troubles.into_iter().min_by_key(|(number, _)| *number) {
-        return Err(trouble.told(number + 1, images.len()));
-    }
-    records.sort_by_key(|(number, _)| *number);
-    Ok(records.into_iter().map(|(_, record)| record).collect())
+    images.iter().filter_map(digest).collect()
 }
 
-/// Why an image is not there.
-enum Trouble {
-    /// The deadline of all passed.
-    Late,
-    /// It was not pulled, or the engine does not say what it has.
-    Failed(SystemError),
-    /// The engine has something else.
-    Other(&'static str),
-}
-
-fn one<S: GuestOs>(
+/// Names images by digest in what the stage `start` starts.
+fn pin<S: GuestOs>(
     system: &S,
-    credentials: &Path,
-    image: &ImageName,
-    left: Duration,
-) -> Result<ImageRecord, Trouble> {
-    if left.is_zero() {
-        return Err(Trouble::Late);
+    workload: &Workload,
+    digests: &BTreeMap<String, String>,
+) -> Result<(), Failure> {
+    if digests.is_empty() {
+        return Ok(());
     }
-    let name = image.pinned();
-    system.pull(&name, credentials, left).map_err(|error| match error.kind() {
-        ErrorKind::TimedOut => Trouble::Late,
-        _ => Trouble::Failed(error),
+    let pods = matches!(workload, Workload::Play { .. });
+    let note = if pods { PODS } else { COMPOSE_MODEL };
+    let text = system.note(note).map(SecretBytes::new).map_err(handover_failed)?;
+    let pinned = if pods { pinned::pods } else { pinned::compose };
+    let text = pinned(text.expose(), digests).ok_or_else(|| {
+        let message = "expected what is started in the form that it was kept in";
+        Failure::machine(Stage::Images, Code::BootInternal, message)
     })?;
-    let answer = system.image(&name).map_err(Trouble::Failed)?;
-    answers::inspected(answer.status, &answer.body, image).map_err(Trouble::Other)
-}
-
-impl Trouble {
-    fn told(self, number: usize, all: usize) -> Failure {
-        let failed = |message: String| Failure::machine(Stage::Images, Code::ImagePullFailed, message);
-        match self {
-            Trouble::Late => {
-                let message = format!(
-                    "expected {all} images within {} s, image {number} was not there",
-                    DEADLINE.as_secs()
-                );
-                Failure::machine(Stage::Images, Code::ImagesLate, message)
-            }
-            Trouble::Failed(error) => failed(format!("image {number} of {all}: {error}")),
-            Trouble::Other(expected) => failed(format!("image {number} of {all}: {expected}")),
-        }
-    }
+    system.keep_note(note, text.expose()).map_err(handover_failed)
 }

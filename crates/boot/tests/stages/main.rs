@@ -39,6 +39,7 @@ mod root;
 mod rotation;
 mod sealed;
 mod serial;
+mod signed_images;
 mod start;
 mod transcript;
 mod truth_table;

@@ -3,6 +3,8 @@
 use countersign_contract::model::{Contract, Initialize, Logging, Volume};
 use countersign_crypto::certificate::Certificate;
 use countersign_plan::guest_os::handover::{GuestPlan, Workload};
+use countersign_plan::images::name::ImageName;
+use countersign_plan::images::signatures::Signer as Signature;
 use countersign_plan::trust::signer::Signer;
 use countersign_plan::volumes::Action;
 use countersign_plan::volumes::facts::Device;
@@ -17,6 +19,8 @@ pub(super) struct Plan {
     pub signer: Option<String>,
     pub log: LogPlan,
     pub images: Vec<String>,
+    /// Of which images signatures are demanded; the digest vouches for the others.
+    pub signatures: Vec<SignaturePlan>,
     /// Registries for which there are credentials.
     pub registries: Vec<String>,
     pub environment: Vec<Variable>,
@@ -29,6 +33,18 @@ pub(super) struct Plan {
     pub compose: Option<String>,
     /// The containers of pods; of a compose file its services say it.
     pub containers: Vec<ContainerPlan>,
+}
+
+/// Who must have signed an image, by one rule.
+#[derive(Debug, Serialize)]
+pub(super) struct SignaturePlan {
+    pub image: String,
+    /// The name that the rule stands under.
+    pub rule: String,
+    /// Fingerprints of the OpenPGP keys of which one must have made a simple signature; none where none is demanded.
+    pub simple_signing: Vec<String>,
+    /// Fingerprint of the key that must have made a signature of cosign's, where one is demanded.
+    pub cosign: Option<String>,
 }
 
 /// A way out of a container.
@@ -137,6 +153,7 @@ pub(super) fn plan(
             }),
         },
         images: guest.images.clone(),
+        signatures: guest.images.iter().flat_map(|image| signatures(image, guest)).collect(),
         registries: contract.registry_credentials().into_keys().map(str::to_owned).collect(),
         environment: contract
             .environment()
@@ -163,6 +180,28 @@ pub(super) fn plan(
         compose: file,
         containers: containers.to_vec(),
     }
+}
+
+fn signatures(image: &str, guest: &GuestPlan) -> Vec<SignaturePlan> {
+    let Some(name) = ImageName::parse(image) else { return Vec::new() };
+    let rules = guest.signed.covering(&name).into_iter();
+    rules
+        .map(|rule| {
+            let mut plan = SignaturePlan {
+                image: image.to_owned(),
+                rule: rule.name().to_owned(),
+                simple_signing: Vec::new(),
+                cosign: None,
+            };
+            for signer in rule.signers() {
+                match signer {
+                    Signature::SimpleSigning(fingerprint) => plan.simple_signing.push(fingerprint.clone()),
+                    Signature::Cosign(fingerprint) => plan.cosign = Some(fingerprint.clone()),
+                }
+            }
+            plan
+        })
+        .collect()
 }
 
 fn certificate(certificate: &Certificate) -> CertificatePlan {

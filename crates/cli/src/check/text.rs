@@ -8,7 +8,7 @@ use countersign_plan::workload::play::ContainerPlan;
 
 use super::Sources;
 use super::excerpt::excerpt;
-use super::plan::{CertificatePlan, Plan};
+use super::plan::{CertificatePlan, Plan, SignaturePlan};
 use super::report::{Report, Reported, Verdict};
 use crate::answer::tame;
 
@@ -98,6 +98,13 @@ fn print_plan(out: &mut dyn Write, plan: &Plan) -> Result<()> {
     }
     for image in &plan.images {
         line("image", image.clone())?;
+    }
+    for SignaturePlan { image, rule, simple_signing, cosign } in &plan.signatures {
+        let openpgp =
+            (!simple_signing.is_empty()).then(|| format!("OpenPGP key {}", simple_signing.join(" or ")));
+        let cosign = cosign.as_ref().map(|key| format!("cosign key {key}"));
+        let keys: Vec<String> = openpgp.into_iter().chain(cosign).collect();
+        line("signature", format!("of {image} by {} (rule {rule})", keys.join(" and by ")))?;
     }
     for variable in &plan.environment {
         line("variable", format!("{} from {}", variable.name, variable.from))?;

@@ -276,8 +276,8 @@ codes! {
         remedy "correct the named line; name every image by digest";
     ImageNotPinned "HPL06010E" CONTRACT_IMAGE_MISMATCH Error
         "an image is named by tag and no signature rule covers it"
-        cause "an image must be pinned by digest, or be covered by an entry under images"
-        remedy "name the image as name@sha256:digest";
+        cause "an image must be pinned by digest, or be covered by an entry of images.rhs or countersign.images"
+        remedy "name the image as name@sha256:digest, or say under images.rhs or countersign.images who must have signed it";
     ArchiveEncoding "HPL06100E" ARCHIVE_ENCODING Error
         "the archive is not base64 of a gzipped tar"
         cause "the text is not base64, or what it encodes is not a complete gzip stream of a tar archive"
@@ -322,6 +322,22 @@ codes! {
         "a container reaches into the guest"
         cause "the compose file or a pod gives a container a path of the guest, a device, a namespace or a privilege beyond the usual ones"
         remedy "remove it, unless the workload needs it";
+    ImageKeyForm "HPL06125E" IMAGE_KEY_FORM Error
+        "a key that images are signed with cannot be used"
+        cause "an entry of images.rhs or countersign.images holds something other than a public key of the kind that it is for"
+        remedy "give an OpenPGP public key (gpg --armor --export) for simple signing, and cosign.pub for cosign";
+    ImageRuleForm "HPL06126E" IMAGE_RULE_FORM Error
+        "a rule for signed images does not say who must have signed"
+        cause "an entry of countersign.images has no key, or repeats what images.rhs says of the same name"
+        remedy "give cosign-key or simple-signing-key, or publicKey under images.rhs, and lookaside only for simple signing";
+    ImageSignature "HPL06127E" IMAGE_SIGNATURE Error
+        "an image is not signed as the contract demands"
+        cause "no signature was found that the rule of the image accepts"
+        remedy "sign the image for s390x under the name that the workload uses, with the key of the contract";
+    ImageRuleUnused "HPL06128W" IMAGE_RULE_UNUSED Warning
+        "a rule for signed images covers no image of the workload"
+        cause "no image has the name of the rule, or those that have it are named by digest, which images.rhs leaves to the digest"
+        remedy "correct the name, or remove the rule; under countersign.images a rule covers images that are named by digest, too";
     PartitioningFailed "HPL07003E" CREATING_PARTITIONS_FAILED Error
         "the partitions of a new volume could not be made"
         cause "the device failed while its partition table was written"

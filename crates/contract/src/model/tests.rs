@@ -252,13 +252,26 @@ fn confidential_containers_have_two_parts() {
 
 #[test]
 fn image_rules() {
+    // An RSA key of no bits, version 4, of 1970 (RFC 9580 section 5.5.2); gpg's own are in the tests of crypto.
+    const KEY: &str = "mAoEAAAAAAEAAAAA";
     let contract = contract(
-        "  images: {dct: {r.example/space/name: {notary: 'https://n.example', publicKey: QUJD}}, rhs: {'r.example/x:1': {publicKey: REVG}}}",
+        &format!(
+            "  images: {{dct: {{r.example/space/name: {{notary: 'https://n.example', publicKey: QUJD}}}}, \
+             rhs: {{'r.example/x:1': {{publicKey: {KEY}}}, r.example/y: {{publicKey: {KEY}}}}}}}\n  \
+             countersign: {{images: {{r.example/y: {{lookaside: 'https://s.example', signed-as: o.example/y}}}}}}"
+        ),
         "",
     );
-    let notary = &contract.image_rules().notaries()["r.example/space/name"];
-    assert_eq!((notary.address(), notary.root_key()), ("https://n.example", "QUJD"));
-    assert_eq!(contract.image_rules().signers()["r.example/x:1"], "REVG");
+    let rules = contract.image_rules();
+    assert_eq!(rules.keys().collect::<Vec<_>>(), ["r.example/x:1", "r.example/y"]);
+    let (tag, all) = (&rules["r.example/x:1"], &rules["r.example/y"]);
+    assert_eq!(tag.simple_signing().map(|keys| keys.to_base64()).as_deref(), Some(KEY));
+    assert_eq!((tag.covers_digests(), tag.lookaside(), tag.signed_as()), (false, None, None));
+    assert_eq!(tag.place().pointer.as_str(), "/workload/images/rhs/r.example~1x:1");
+    assert_eq!(all.simple_signing().map(|keys| keys.to_base64()).as_deref(), Some(KEY));
+    assert_eq!((all.lookaside(), all.signed_as()), (Some("https://s.example"), Some("o.example/y")));
+    assert!(all.covers_digests() && all.cosign().is_none());
+    assert_eq!(all.place().pointer.as_str(), "/workload/countersign/images/r.example~1y");
 }
 
 #[test]

@@ -21,8 +21,13 @@ use When::{Present, True};
 /// Section, path (`*` is any name), when it counts, hint.
 const TABLE: &[(SectionName, &[&str], When, &str)] = &[
     (Workload, &["confidential-containers"], Present, "describe the workload with compose or play"),
-    (Workload, &["images", "dct"], Present, "name the image by digest and remove the entry"),
-    (Workload, &["images", "rhs"], Present, "name the image by digest and remove the entry"),
+    (
+        Workload,
+        &["images", "dct"],
+        Present,
+        "Docker has retired content trust: name the image by digest and remove the entry, or sign it with cosign \
+         (countersign.images) or with simple signing (images.rhs)",
+    ),
     (Workload, &["auths", "*", "insecure"], True, "registries are reached over TLS only"),
     (Env, &["auths", "*", "insecure"], True, "registries are reached over TLS only"),
     (Env, &["volumes", "*", "uv-secret-id"], Present, "remove it and give seed"),

@@ -66,6 +66,8 @@ impl Material {
             &path("other.key"),
             None,
         );
+        let public = ["pkey", "-pubout", "-in"];
+        openssl(&[&public[..], &[path("other.key").to_str().unwrap()]].concat(), &path("cosign"), None);
         let rsa = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=signer"];
         openssl(&rsa, &path("signer.key"), Some(&path("signer")));
         let encode =
@@ -76,6 +78,9 @@ impl Material {
             ("@key@", encode("client.key")),
             ("@other-key@", encode("other.key")),
             ("@signing@", encode("signer")),
+            ("@cosign@", encode("cosign")),
+            // An RSA key of no bits, version 4, of 1970 (RFC 9580 section 5.5.2): gpg's own are in the tests of crypto.
+            ("@openpgp@", "mAoEAAAAAAEAAAAA".to_owned()),
             ("@ca-sha256@", fingerprint(&path("ca"))),
         ])
     }

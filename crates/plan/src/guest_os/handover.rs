@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::images::signatures::SignatureRules;
 use crate::workload::reach::ReachRule;
 
 /// Where the handover lies in the guest: memory-backed, 0700.
@@ -62,6 +63,9 @@ pub struct GuestPlan {
     /// Images of all pods, each once, or those that the compose file itself names; of compose, what is pulled the canonical
     /// model says.
     pub images: Vec<String>,
+    /// Who must have signed images.
+    #[serde(default, skip_serializing_if = "SignatureRules::is_empty")]
+    pub signed: SignatureRules,
     /// How registries are reached; nothing is pulled where this is absent.
     pub registries: Option<Registries>,
     /// What is started.

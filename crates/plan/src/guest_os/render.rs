@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 
 use countersign_contract::archive::{Archive, Item};
 use countersign_contract::cidata::network_config::NetworkConfig;
+use countersign_contract::code::Code;
 use countersign_contract::model::{Contract, LogRouter, Logging, Syslog, WorkloadKind};
 use countersign_contract::place::{Pointer, SectionName};
-use countersign_contract::refusal::Finding;
+use countersign_contract::refusal::{Finding, MAX_REPORTED};
 use countersign_crypto::LibraryError;
 use countersign_crypto::certificate::Certificate;
 use countersign_crypto::private_key::PrivateKey;
@@ -23,7 +24,9 @@ use crate::guest_os::handover::{
 use crate::guest_os::network;
 use crate::images::authorities::registry_of_entry;
 use crate::images::credentials::auth_json;
+use crate::images::name::ImageName;
 use crate::images::policy;
+use crate::images::signatures::SignatureRules;
 use crate::workload::play::ContainerPlan;
 use crate::workload::reach::{ReachRule, Way};
 
@@ -95,20 +98,32 @@ pub fn render(contract: &Contract, guest: Guest<'_>) -> Result<Rendered, RenderR
         volumes: contract.volumes().iter().map(|volume| volume.mount().to_owned()).collect(),
         refuse: guest.refuse_reach || contract.policy().refuse_reach(),
     };
+    let signed = SignatureRules::of(contract.image_rules())?;
     let described = match contract.workload() {
-        WorkloadKind::Compose { archive } => compose::describe(contract, archive, reach)?,
-        WorkloadKind::Play(play) => play::describe(contract, play, reach)?,
+        WorkloadKind::Compose { archive } => compose::describe(contract, archive, reach, &signed)?,
+        WorkloadKind::Play(play) => play::describe(contract, play, reach, &signed)?,
         WorkloadKind::ConfidentialContainers(_) => return Err(RenderRefusal::Unsupported),
     };
-    let Described { workload, images, files: unpacked, notices, ways, containers } = described;
+    let Described { workload, images, files: unpacked, mut notices, ways, containers } = described;
+    // Of a file that names others, the images are known in the guest OS.
+    if !matches!(workload, Workload::Compose { other_files: true, .. }) {
+        notices.extend(unused_rules(contract, &signed, &images));
+    }
     let mut files = Vec::new();
     let log = log_server(contract.logging(), &mut files)?;
     let registries = registries(contract, &mut files)?;
     files.extend(unpacked);
     files.extend(network::files(guest.network));
-    let plan = plan(guest, log, images, Some(registries), workload);
+    let plan = GuestPlan { signed, ..plan(guest, log, images, Some(registries), workload) };
     files.push(plan_file(&plan)?);
     Ok(Rendered { files, plan, notices, ways, containers })
+}
+
+/// A warning at each rule for signed images that counts for none of the workload's.
+fn unused_rules(contract: &Contract, signed: &SignatureRules, images: &[String]) -> Vec<Finding> {
+    let images: Vec<ImageName> = images.iter().filter_map(|image| ImageName::parse(image)).collect();
+    let rules = signed.unused(&images).into_iter().filter_map(|name| contract.image_rules().get(name));
+    rules.map(|rule| Finding::of(Code::ImageRuleUnused, rule.place().clone())).take(MAX_REPORTED).collect()
 }
 
 /// Renders what the guest OS gets after a failed boot: network and log server, nothing of the workload.
@@ -138,6 +153,7 @@ fn plan(
         network_config: guest.network.is_some(),
         log,
         images,
+        signed: SignatureRules::default(),
         registries,
         workload,
     }

@@ -33,7 +33,9 @@ const SCHEMES: [&str; 10] = [
 pub(crate) enum Kind {
     /// A reference with a SHA-256.
     Pinned,
-    /// A reference without a digest, or with a malformed one.
+    /// A reference without a digest, with or without a tag.
+    Tagged,
+    /// A reference with a malformed digest.
     NotPinned,
     /// Another place than a registry.
     Scheme,
@@ -63,7 +65,8 @@ pub(crate) fn kind(text: &str) -> Kind {
     if !is_name(name) {
         return Kind::None;
     }
-    let pinned = digest.and_then(|digest| digest.strip_prefix("sha256:")).is_some_and(|digits| {
+    let Some(digest) = digest else { return Kind::Tagged };
+    let pinned = digest.strip_prefix("sha256:").is_some_and(|digits| {
         digits.len() == DIGEST_DIGITS
             && digits.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
     });
@@ -154,7 +157,7 @@ mod tests {
             &long,
         ] {
             assert_eq!(kind(&format!("{name}@{DIGEST}")), Kind::Pinned, "{name}");
-            assert_eq!(kind(name), Kind::NotPinned, "{name}");
+            assert_eq!(kind(name), Kind::Tagged, "{name}");
         }
     }
 

@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::images::signatures::Signer;
+
 /// Stages beyond these are not recorded: a daemon that is started again and again must not fill memory.
 const STAGES: usize = 64;
 /// Warnings beyond these are not recorded.
@@ -59,12 +61,16 @@ pub struct Warning {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageRecord {
-    /// Its whole name, with the digest that the workload asks for.
+    /// Its whole name, with the digest or the tag that the workload asks for.
     pub reference: String,
     /// Digest of the manifest, of this platform's where the reference has that of an index.
     pub manifest: String,
     /// Digest of its configuration, by which the engine tells images apart.
     pub config: String,
+    /// Keys of the rules whose signatures were demanded of it; of several for simple signing one was enough. None where
+    /// its digest vouches for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signers: Vec<Signer>,
 }
 
 /// Why a boot ended.

@@ -11,6 +11,8 @@
 use countersign_crypto::secret::SecretBytes;
 use serde_json::{Map, Value, json};
 
+use crate::images::signatures::SignatureRules;
+
 use super::compose::{self, ComposeFault, ComposeNotice, ComposeRefusal, Surroundings};
 use super::json::write;
 use super::reach::{ReachRule, is_hyperprotect};
@@ -49,7 +51,11 @@ pub enum CanonicalRefusal {
 ///
 /// # Errors
 /// [`CanonicalRefusal`].
-pub fn canonical(model: &[u8], reach: &ReachRule) -> Result<Canonical, CanonicalRefusal> {
+pub fn canonical(
+    model: &[u8],
+    reach: &ReachRule,
+    signed: &SignatureRules,
+) -> Result<Canonical, CanonicalRefusal> {
     if model.len() > MAX_BYTES {
         return Err(CanonicalRefusal::Model);
     }
@@ -63,6 +69,7 @@ pub fn canonical(model: &[u8], reach: &ReachRule) -> Result<Canonical, Canonical
         files: &|_| Some(compose::Found::Folder),
         profiles: &[],
         reach,
+        signed,
     };
     let judged = compose::judge(readable, &around).map_err(|refusals| match refusals.first() {
         // Names in the model may come from a variable. The program never prints what refers to nothing.
@@ -165,7 +172,7 @@ mod tests {
     }
 
     fn edited(keys: Value) -> Value {
-        let canonical = canonical(&model(keys), &rule(false)).unwrap();
+        let canonical = canonical(&model(keys), &rule(false), &SignatureRules::default()).unwrap();
         assert_eq!(canonical.images, [IMAGE]);
         let mut model: Value = serde_json::from_slice(canonical.text.expose()).unwrap();
         let web = model["services"]["web"].as_object_mut().unwrap();
@@ -174,7 +181,7 @@ mod tests {
     }
 
     fn refused(keys: Value) -> ComposeFault {
-        match canonical(&model(keys), &rule(false)) {
+        match canonical(&model(keys), &rule(false), &SignatureRules::default()) {
             Err(CanonicalRefusal::Compose(mut refusals)) => refusals.remove(0).fault,
             other => panic!("{other:?}"),
         }
@@ -240,12 +247,21 @@ mod tests {
         let mount = json!({"volumes": [{"type": "bind", "source": "/run/countersign", "target": "/x"}]});
         assert!(matches!(refused(mount), ComposeFault::Reach { .. }));
         for bytes in [&b"{"[..], b"[]", b"{}", br#"{"services": []}"#, br#"{"services": {"web": 5}}"#] {
-            assert!(matches!(canonical(bytes, &rule(false)), Err(CanonicalRefusal::Model)));
+            assert!(matches!(
+                canonical(bytes, &rule(false), &SignatureRules::default()),
+                Err(CanonicalRefusal::Model)
+            ));
         }
         let named = json!({"volumes": [{"type": "volume", "source": "canary", "target": "/x"}]});
-        assert!(matches!(canonical(&model(named), &rule(false)), Err(CanonicalRefusal::Model)));
+        assert!(matches!(
+            canonical(&model(named), &rule(false), &SignatureRules::default()),
+            Err(CanonicalRefusal::Model)
+        ));
         let large = vec![b' '; MAX_BYTES + 1];
-        assert!(matches!(canonical(&large, &rule(false)), Err(CanonicalRefusal::Model)));
+        assert!(matches!(
+            canonical(&large, &rule(false), &SignatureRules::default()),
+            Err(CanonicalRefusal::Model)
+        ));
     }
 
     #[test]
@@ -254,11 +270,12 @@ mod tests {
             {"type": "bind", "source": "/mnt/data/x", "target": "/x"},
             {"type": "bind", "source": "/data1/compose/x", "target": "/y"},
         ]});
-        let told = canonical(&model(keys), &rule(false)).unwrap().notices;
+        let told = canonical(&model(keys), &rule(false), &SignatureRules::default()).unwrap().notices;
         let what = "all devices and privileges";
         let expected = Notice::Reach { at: "service web".to_owned(), what };
         assert_eq!(told.into_iter().map(|notice| notice.notice).collect::<Vec<_>>(), [expected]);
-        let refused = canonical(&model(json!({"privileged": true})), &rule(true)).unwrap_err();
+        let refused = canonical(&model(json!({"privileged": true})), &rule(true), &SignatureRules::default())
+            .unwrap_err();
         let words = "service web: expected not to reach all devices and privileges, which a policy refuses";
         assert_eq!(refused.to_string(), words);
     }
@@ -266,7 +283,10 @@ mod tests {
     #[test]
     fn letters_beyond_ascii_are_written_as_yaml_reads_them() {
         let value = "a$$b\"\\\n\t\u{7f}\u{85}\u{e4}\u{2028}\u{1f600}\u{1}";
-        let text = canonical(&model(json!({"environment": {"A": value}})), &rule(false)).unwrap().text;
+        let text =
+            canonical(&model(json!({"environment": {"A": value}})), &rule(false), &SignatureRules::default())
+                .unwrap()
+                .text;
         let text = std::str::from_utf8(text.expose()).unwrap();
         let expected = r#""A":"a$$b\"\\\n\t\u007f\u0085\u00e4\u2028\U0001f600\u0001""#;
         assert!(text.contains(expected), "{text}");

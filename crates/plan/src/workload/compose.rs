@@ -6,10 +6,11 @@
 //! is followed to the letter or refused: the rooms beside this one say how (`document`, `reference`,
 //! [`crate::workload::interpolate`], [`crate::workload::dotenv`]). The test `compose_program` of this package holds all of it against the program.
 //!
-//! The rule for images is HPCR's: an image is named by digest, or a signature rule covers it. Signature rules are refused
-//! elsewhere until the guest acts on them.
+//! The rule for images is HPCR's: an image is named by digest, or a signature rule covers it.
 
 use countersign_contract::refusal::MAX_REPORTED;
+
+use crate::images::signatures::SignatureRules;
 
 use super::document::{self, DocumentFault, DocumentRefusal};
 use super::printable;
@@ -58,6 +59,8 @@ pub struct Surroundings<'s, 'a> {
     pub profiles: &'s [String],
     /// What containers may reach.
     pub reach: &'s ReachRule,
+    /// Who must have signed images.
+    pub signed: &'s SignatureRules,
 }
 
 impl std::fmt::Debug for Surroundings<'_, '_> {
@@ -85,7 +88,7 @@ pub struct Judged {
 /// Every [`ComposeRefusal`], one for each line, in the order of the file; at most 64.
 pub fn judge(text: &str, around: &Surroundings<'_, '_>) -> Result<Judged, Vec<ComposeRefusal>> {
     let file = document::parse(text).map_err(|refusal| vec![refusal.into()])?;
-    let services = Services::new(&file, around.lookup);
+    let services = Services::new(&file, around.lookup, around.signed);
     let mut refusals = Vec::new();
     let mut images = Vec::new();
     for service in services.all() {

@@ -7,6 +7,7 @@ pub mod dotenv;
 pub mod interpolate;
 mod json;
 mod path;
+pub mod pinned;
 pub mod play;
 pub mod reach;
 mod scalar;

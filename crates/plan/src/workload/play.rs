@@ -39,6 +39,8 @@ mod sources;
 mod tests;
 mod volume;
 
+use crate::images::signatures::SignatureRules;
+
 use super::json;
 use super::reach::{ReachRule, Way};
 use config_map::Map;
@@ -95,6 +97,8 @@ pub struct Input<'i> {
     pub variables: BTreeMap<&'i str, &'i EnvironmentValue>,
     /// What containers may reach.
     pub reach: &'i ReachRule,
+    /// Who must have signed images.
+    pub signed: &'i SignatureRules,
 }
 
 impl fmt::Debug for Input<'_> {
@@ -233,21 +237,26 @@ fn contract_map(input: &Input<'_>) -> Map {
     Map { data, binary_data: BTreeMap::new() }
 }
 
-/// One JSON text after the other, with what separates documents of YAML between them; none if it is too large.
+/// What separates documents of YAML.
+pub(super) const BETWEEN: &str = "\n---\n";
+
+/// One JSON text after the other; none if it is too large.
 fn documents(config_maps: &[ConfigMap], pods: &[model::Pod]) -> Option<SecretBytes> {
-    const BETWEEN: &[u8] = b"\n---\n";
     let maps = config_maps.iter().map(json::write);
     let texts: Vec<SecretBytes> = maps.chain(pods.iter().map(json::write)).collect::<Result<_, _>>().ok()?;
+    let all = joined(&texts);
+    (all.expose().len() <= MAX_BYTES).then_some(all)
+}
+
+/// Documents in one text, made at its size.
+pub(super) fn joined(texts: &[SecretBytes]) -> SecretBytes {
     let size = texts.iter().map(|text| text.expose().len() + BETWEEN.len()).sum();
-    if size > MAX_BYTES {
-        return None;
-    }
     let mut all = Vec::with_capacity(size);
-    for text in &texts {
+    for text in texts {
         if !all.is_empty() {
-            all.extend_from_slice(BETWEEN);
+            all.extend_from_slice(BETWEEN.as_bytes());
         }
         all.extend_from_slice(text.expose());
     }
-    Some(SecretBytes::new(all))
+    SecretBytes::new(all)
 }

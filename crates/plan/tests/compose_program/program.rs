@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use countersign_crypto::secret::EnvironmentValue;
+use countersign_plan::images::signatures::SignatureRules;
 use countersign_plan::workload::compose::{ComposeRefusal, Environment, Found, Judged, Surroundings, judge};
 use countersign_plan::workload::dotenv::DotenvRefusal;
 use countersign_plan::workload::reach::ReachRule;
@@ -108,7 +109,10 @@ pub(crate) fn judged(
         path => files.iter().find(|(name, _)| *name == path).map(|(_, content)| Found::File(content)),
     };
     let (profiles, reach) = (["*".to_owned()], ReachRule::default());
-    let around = Surroundings { lookup: &lookup, files: &found, profiles: &profiles, reach: &reach };
+    let signed = SignatureRules::default();
+    let around =
+        Surroundings { lookup: &lookup, files: &found, profiles: &profiles, reach: &reach, signed: &signed };
+
     judge(compose, &around)
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use countersign_plan::images::signatures::SignatureRules;
 use countersign_plan::workload::canonical::canonical;
 use countersign_plan::workload::compose::{ComposeFault, ComposeRefusal};
 use countersign_plan::workload::reach::ReachRule;
@@ -109,7 +110,11 @@ fn difference(program: &Program, text: &str, taken: &mut usize) -> Option<String
 
 /// The program reads the canonical text as what it had printed, with what was taken out.
 fn reading(program: &Program, text: &str, model: &Value) -> Option<String> {
-    let once = match canonical(&serde_json::to_vec(model).unwrap(), &ReachRule::default()) {
+    let once = match canonical(
+        &serde_json::to_vec(model).unwrap(),
+        &ReachRule::default(),
+        &SignatureRules::default(),
+    ) {
         Ok(once) => once,
         Err(refusal) => return Some(format!("{text}: canonical: {refusal:?}\n{model:#}")),
     };
@@ -117,7 +122,9 @@ fn reading(program: &Program, text: &str, model: &Value) -> Option<String> {
         Ok(again) => again,
         Err(refusal) => return Some(format!("{text}: canonical text: {refusal}")),
     };
-    let twice = canonical(&serde_json::to_vec(&again).unwrap(), &ReachRule::default()).unwrap();
+    let twice =
+        canonical(&serde_json::to_vec(&again).unwrap(), &ReachRule::default(), &SignatureRules::default())
+            .unwrap();
     // Paths of the two folders differ nowhere: they are whole in the first.
     let read = |text: &[u8]| -> BTreeMap<String, Value> { serde_json::from_slice(text).unwrap_or_default() };
     (read(once.text.expose()) != read(twice.text.expose())).then(|| {

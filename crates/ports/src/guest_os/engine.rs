@@ -30,9 +30,16 @@ pub struct EngineAnswer {
 /// The container engine and its compose program.
 pub trait Engine {
     /// Pulls one image, with the credentials of this file (`auth.json`). A registry that is not reached, or that is in
-    /// trouble, is asked again. An error of the kind [`std::io::ErrorKind::TimedOut`] where the image is not there after
-    /// `timeout`.
-    fn pull(&self, image: &str, credentials: &Path, timeout: Duration) -> Result<()>;
+    /// trouble, is asked again. Every line that the engine says goes to the journal and to `said`, who may read it and not
+    /// pass it on: it holds names of the contract. An error of the kind [`std::io::ErrorKind::TimedOut`] where the image is
+    /// not there after `timeout`.
+    fn pull(
+        &self,
+        image: &str,
+        credentials: &Path,
+        timeout: Duration,
+        said: &mut dyn FnMut(&str),
+    ) -> Result<()>;
     /// What the engine has under this name.
     fn image(&self, image: &str) -> Result<EngineAnswer>;
     /// What the compose program makes of a project: its canonical model, JSON of at most `bound` bytes. The program is

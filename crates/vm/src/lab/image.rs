@@ -6,9 +6,9 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{make_folder, write};
+use super::{make_folder, read_text, write};
 use crate::error::{Error, Result};
 use crate::process::{run, text, tied};
 use crate::profile::checkout;
@@ -71,6 +71,33 @@ pub fn layout(busybox: &Path, folder: &Path) -> Result<PathBuf> {
     write(&layout.join("index.json"), index.to_string())?;
     write(&layout.join("oci-layout"), json!({ "imageLayoutVersion": "1.0.0" }).to_string())?;
     Ok(layout)
+}
+
+/// Adds an index to a layout, with the reference `index`: it names the layout's one image and is a manifest of its own.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Program`], or [`Error::Format`] for another layout.
+pub fn add_index(layout: &Path) -> Result<()> {
+    let path = layout.join("index.json");
+    let no_layout = |_| Error::format(path.display().to_string(), "the index of a layout with one image");
+    let mut top: Value = serde_json::from_str(&read_text(&path)?).map_err(no_layout)?;
+    let mut image = top["manifests"][0].clone();
+    if let Some(image) = image.as_object_mut() {
+        image.remove("annotations");
+    }
+    let media_type = "application/vnd.oci.image.index.v1+json";
+    let index = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": [image] });
+    let (digest, size) = blob(&layout.join("blobs/sha256"), index.to_string().as_bytes())?;
+    let entry = json!({
+        "mediaType": media_type,
+        "digest": digest,
+        "size": size,
+        "annotations": { "org.opencontainers.image.ref.name": "index" },
+    });
+    if let Some(entries) = top["manifests"].as_array_mut() {
+        entries.push(entry);
+    }
+    write(&path, top.to_string()).map(drop)
 }
 
 /// The layer as an uncompressed tar archive.

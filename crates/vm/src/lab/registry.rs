@@ -82,6 +82,12 @@ impl Registry {
         format!("{HOST_SEEN_FROM_GUEST}:{}", self.port)
     }
 
+    /// Path of its authority's certificate.
+    #[must_use]
+    pub fn authority(&self) -> &Path {
+        &self.authority
+    }
+
     /// Who may use it.
     #[must_use]
     pub fn credentials(&self) -> &Credentials {
@@ -93,16 +99,24 @@ impl Registry {
     /// # Errors
     /// [`Error::Program`] or [`Error::Io`].
     pub fn push(&self, layout: &Path, name: &str) -> Result<String> {
+        self.push_as(layout, "latest", &format!("{name}:latest"))
+    }
+
+    /// Copies what has this reference in an OCI layout, an index with all its images, to `name:tag`, and returns its digest.
+    ///
+    /// # Errors
+    /// [`Error::Program`] or [`Error::Io`].
+    pub fn push_as(&self, layout: &Path, reference: &str, name: &str) -> Result<String> {
         let trusted = make_folder(self.folder.join("trusted"))?;
         std::fs::copy(&self.authority, trusted.join("ca.crt")).map_err(Error::at(&self.authority))?;
         let digest = self.folder.join("digest");
         let mut command = tied("skopeo");
         // The policy of this machine is about its own images.
-        command.args(["--insecure-policy", "copy", "--quiet", "--dest-creds"]);
+        command.args(["--insecure-policy", "copy", "--all", "--quiet", "--dest-creds"]);
         command.arg(format!("{}:{}", self.credentials.username, self.credentials.password));
         command.arg("--dest-cert-dir").arg(trusted).arg("--digestfile").arg(&digest);
-        command.arg(format!("oci:{}:latest", layout.display()));
-        command.arg(format!("docker://{}/{name}:latest", self.local_address()));
+        command.arg(format!("oci:{}:{reference}", layout.display()));
+        command.arg(format!("docker://{}/{name}", self.local_address()));
         run(command, b"")?;
         Ok(read_text(&digest)?.trim().to_owned())
     }

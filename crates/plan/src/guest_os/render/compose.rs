@@ -7,6 +7,7 @@ use countersign_contract::refusal::Finding;
 use super::{Described, RenderRefusal, archive_pointer, secret};
 use crate::guest_os::file::File;
 use crate::guest_os::handover::Workload;
+use crate::images::signatures::SignatureRules;
 use crate::workload::compose::{
     self, COMPOSE_FOLDER, COMPOSE_PROJECT, ComposeFault, ComposeNotice, ComposeRefusal, Environment, Found,
     Judged, Notice, PROFILES, Surroundings,
@@ -21,11 +22,12 @@ pub(super) fn describe(
     contract: &Contract,
     archive: &str,
     reach: ReachRule,
+    signed: &SignatureRules,
 ) -> Result<Described, RenderRefusal> {
     let archive = Archive::parse(archive)?;
     let environment = environment(contract, &archive)?;
     let (compose_file, Judged { images, mut notices, ways, undecided }) =
-        compose_file(&environment, &archive, &reach)?;
+        compose_file(&environment, &archive, &reach, signed)?;
     if contract.environment().contains_key(PROFILES) && !may_choose_profiles(contract) {
         notices.push(ComposeNotice { line: 1, notice: Notice::Profiles });
     }
@@ -74,6 +76,7 @@ fn compose_file(
     environment: &Environment,
     archive: &Archive,
     reach: &ReachRule,
+    signed: &SignatureRules,
 ) -> Result<(&'static str, Judged), RenderRefusal> {
     let (file, text) = archive.compose_file()?;
     let refused = |refusals| RenderRefusal::Compose { file, refusals };
@@ -84,8 +87,8 @@ fn compose_file(
     })?;
     let profiles = environment.profiles();
     let found = |path: &str| found(archive, path);
-    let around =
-        Surroundings { lookup: &|name| environment.get(name), files: &found, profiles: &profiles, reach };
+    let lookup = |name: &str| environment.get(name);
+    let around = Surroundings { lookup: &lookup, files: &found, profiles: &profiles, reach, signed };
     Ok((file, compose::judge(text, &around).map_err(refused)?))
 }
 

@@ -8,6 +8,7 @@ use countersign_contract::refusal::Finding;
 
 use super::{Described, RenderRefusal, archive_pointer, secret};
 use crate::guest_os::handover::{FOLDER, PODS, Workload};
+use crate::images::signatures::SignatureRules;
 use crate::workload::play::{
     Input, Origin, PLAY_FOLDER, PlayNotice, PlayRefusal, Played, Step, is_object_file, judge,
 };
@@ -18,6 +19,7 @@ pub(super) fn describe(
     contract: &Contract,
     play: &Play,
     reach: ReachRule,
+    signed: &SignatureRules,
 ) -> Result<Described, RenderRefusal> {
     let archive = play.archive().map(Archive::parse).transpose()?;
     let items = || archive.iter().flat_map(Archive::items);
@@ -28,6 +30,7 @@ pub(super) fn describe(
         paths: items().map(|(path, _)| path).collect(),
         variables: contract.environment(),
         reach: &reach,
+        signed,
     };
     let Played { text, images, notices, ways, containers } =
         judge(&input).map_err(|refusals| RenderRefusal::Play { refusals })?;

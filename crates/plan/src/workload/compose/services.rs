@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use super::{ComposeFault, ComposeRefusal, printable};
+use crate::images::name::ImageName;
 use crate::images::reference;
+use crate::images::signatures::SignatureRules;
 use crate::workload::document::{Entry, Kind, Node};
 use crate::workload::interpolate::{Fault, interpolate};
 use crate::workload::scalar::Scalar;
@@ -11,18 +13,23 @@ use crate::workload::scalar::Scalar;
 /// Longest image reference after interpolation; a name, a tag and a digest are shorter.
 const LONGEST_IMAGE: usize = 1024;
 
-/// The services of a file, and the values of its variables.
+/// The services of a file, the values of its variables, and who must have signed images.
 pub(super) struct Services<'s, 'l, 'a> {
     entries: &'s [Entry],
     by_name: HashMap<&'s str, &'s Entry>,
     lookup: &'l dyn Fn(&str) -> Option<&'a str>,
+    signed: &'l SignatureRules,
 }
 
 impl<'s, 'l, 'a> Services<'s, 'l, 'a> {
-    pub(super) fn new(file: &'s Node, lookup: &'l dyn Fn(&str) -> Option<&'a str>) -> Services<'s, 'l, 'a> {
+    pub(super) fn new(
+        file: &'s Node,
+        lookup: &'l dyn Fn(&str) -> Option<&'a str>,
+        signed: &'l SignatureRules,
+    ) -> Services<'s, 'l, 'a> {
         let entries = file.get("services").map(|services| services.value.entries()).unwrap_or_default();
         let by_name = entries.iter().map(|service| (&*service.key, service)).collect();
-        Services { entries, by_name, lookup }
+        Services { entries, by_name, lookup, signed }
     }
 
     /// In the order of the file.
@@ -34,7 +41,7 @@ impl<'s, 'l, 'a> Services<'s, 'l, 'a> {
         self.by_name.get(name).copied()
     }
 
-    /// The image of a service, if it is pinned; `None` where it stands in another file.
+    /// The image of a service, if its digest or a signature rule vouches for it; `None` where it stands in another file.
     pub(super) fn image(&self, service: &Entry) -> Result<Option<String>, ComposeRefusal> {
         if !is_service_name(service) {
             return Err(ComposeRefusal { line: service.line, fault: ComposeFault::ServiceName });
@@ -59,12 +66,19 @@ impl<'s, 'l, 'a> Services<'s, 'l, 'a> {
         let variables = read.names;
         match reference::kind(&read.text) {
             reference::Kind::Pinned => Ok(Some(read.text.to_string())),
+            reference::Kind::Tagged if self.is_signed(&read.text) => Ok(Some(read.text.to_string())),
             // As long as a reference comes out, a variable that is not set is empty, as the compose program has it.
             _ if !read.unset.is_empty() => refused(ComposeFault::Variable { service, variables: read.unset }),
-            reference::Kind::NotPinned => refused(ComposeFault::NotPinned { service, variables }),
+            reference::Kind::Tagged | reference::Kind::NotPinned => {
+                refused(ComposeFault::NotPinned { service, variables })
+            }
             reference::Kind::Scheme => refused(ComposeFault::Scheme { service, variables }),
             reference::Kind::None => refused(ComposeFault::NotAReference { service, variables }),
         }
+    }
+
+    fn is_signed(&self, image: &str) -> bool {
+        ImageName::parse(image).is_some_and(|image| self.signed.accept(&image))
     }
 
     /// What is wrong with what a service extends in this file.

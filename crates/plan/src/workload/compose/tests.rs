@@ -21,6 +21,7 @@ fn judged(text: &str) -> Result<Judged, Vec<ComposeRefusal>> {
             files: &files,
             profiles: &["active".to_owned()],
             reach: &ReachRule { volumes: vec!["/mnt/data".to_owned()], refuse: false },
+            signed: &SignatureRules::default(),
         },
     )
 }

@@ -153,11 +153,12 @@ pub(super) struct Shown {
     pub(super) mounts: Vec<String>,
 }
 
-/// An image has to be pinned, and is one of the workload's.
+/// An image has to be pinned, or a signature rule covers it; it is one of the workload's.
 pub(super) fn pinned(look: &mut Look, image: &Text, room: &mut Room<'_>) {
     match reference::kind(image.as_str()) {
         reference::Kind::Pinned => room.image(image.as_str()),
-        reference::Kind::NotPinned => look.refuse(PlayFault::NotPinned),
+        reference::Kind::Tagged if room.is_signed(image.as_str()) => room.image(image.as_str()),
+        reference::Kind::Tagged | reference::Kind::NotPinned => look.refuse(PlayFault::NotPinned),
         reference::Kind::Scheme | reference::Kind::None => look.refuse(PlayFault::NotAReference),
     }
 }

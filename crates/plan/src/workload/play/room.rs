@@ -8,6 +8,7 @@ use super::model::{ConfigMap, Text};
 use super::notice::Notice;
 use super::read::Look;
 use super::{ContainerPlan, Input};
+use crate::images::name::ImageName;
 use crate::workload::printable;
 use crate::workload::reach::Way;
 
@@ -57,6 +58,11 @@ impl<'r> Room<'r> {
         let free = addresses.iter().all(|taken| !every(taken) && !every(address) && taken != address);
         addresses.push(address.to_owned());
         free
+    }
+
+    /// Whether a rule says who must have signed an image.
+    pub(super) fn is_signed(&self, image: &str) -> bool {
+        ImageName::parse(image).is_some_and(|image| self.input.signed.accept(&image))
     }
 
     pub(super) fn image(&mut self, image: &str) {

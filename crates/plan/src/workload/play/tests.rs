@@ -39,6 +39,7 @@ impl Case<'_> {
             paths: self.paths.clone(),
             variables: values.iter().map(|(name, value)| (*name, value)).collect(),
             reach: &reach,
+            signed: &SignatureRules::default(),
         })
     }
 

@@ -1,0 +1,1 @@
+/run/countersign-engine/registries.d
