@@ -12,7 +12,19 @@ import ssl
 import sys
 
 folder, certificate, key = sys.argv[1:]
-handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Files, and an error of the server's for what is called `broken`."""
+
+    def do_GET(self):
+        if "/broken/" in self.path:
+            self.send_error(500)
+        else:
+            super().do_GET()
+
+
+handler = functools.partial(Handler, directory=folder)
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(certificate, key)

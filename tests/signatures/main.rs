@@ -159,6 +159,11 @@ fn simple_signatures() {
     ] {
         assert_eq!(world.pull(&rules, name), expected.map_err(Some), "{name} by {rules}");
     }
+    // A closed port, and a server in trouble.
+    for place in ["https://127.0.0.1:1", "PLACE/broken"] {
+        let rules = rule("simple/x", &signer, "").replace("PLACE", place);
+        assert_eq!(world.pull(&rules, "simple/x:1"), Err(Some(Unreachable)), "{place}");
+    }
     // What HPCR knows alone: nobody says where signatures lie, and the registry does not serve them itself.
     let rhs = format!(
         "images:\n  rhs:\n    REGISTRY/simple/x:\n      publicKey: {}\n",

@@ -140,6 +140,12 @@ fn the_usual_causes_are_told_and_the_names_are_not() {
         (gpg(32), "found one by a key that has expired: extend"),
         (gpg(16), "found one by a key that is revoked: sign with another key"),
         (gpg(64), "found one that has expired: sign the image again"),
+        (
+            format!(
+                "{rejected}Get \"https://s.example/x@sha256=00/signature-1\": dial tcp: connection refused"
+            ),
+            "found no answer where it should lie: look at the server",
+        ),
         (gpg(0), "found something else in its place: look"),
         (format!("{rejected}No public keys imported"), "found something else in its place"),
         (

@@ -22,6 +22,8 @@ pub enum SignatureCause {
     SignatureExpired,
     /// A signature for another name.
     OtherName,
+    /// Nobody answers at the place of the signatures, or there is an error of the server's.
+    Unreachable,
     /// Something else than a signature.
     Unreadable,
     /// The engine does not say why.
@@ -57,6 +59,10 @@ impl fmt::Display for SignatureCause {
                 "found one for another name",
                 "sign the image under the name that the workload uses, or say with signed-as under which it was signed",
             ),
+            SignatureCause::Unreachable => (
+                "found no answer where it should lie",
+                "look at the server that lookaside names, its certificate and the way there",
+            ),
             SignatureCause::Unreadable => (
                 "found something else in its place",
                 "look at what the address of the signature answers with",
@@ -85,6 +91,8 @@ pub fn signature_cause(line: &str) -> Option<SignatureCause> {
     } else if says("A signature was required, but no signature exists") {
         let of_index = says("copying system image from manifest list");
         if of_index { SignatureCause::MissingForPlatform } else { SignatureCause::Missing }
+    } else if says("Source image rejected: Get ") || says("reading signature from ") {
+        SignatureCause::Unreachable
     } else if says("is rejected by policy") {
         SignatureCause::Refused
     } else {
