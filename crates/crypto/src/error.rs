@@ -10,7 +10,7 @@ pub struct LibraryError {
 
 impl LibraryError {
     /// For `map_err`: names the operation and drops OpenSSL's error stack, which may quote input.
-    pub(crate) fn of<E>(operation: &'static str) -> impl FnOnce(E) -> Self {
+    pub fn of<E>(operation: &'static str) -> impl FnOnce(E) -> Self {
         move |_| Self { operation }
     }
 }
