@@ -261,6 +261,7 @@ impl ImageFiles for Machine {
     fn manifest(&self) -> Result<Vec<u8>> {
         let manifest = serde_json::json!({
             "version": "lab",
+            "secure-execution": "test",
             "root": {
                 "serial": GUEST_OS, "data_blocks": 1, "block_size": 4096, "hash_offset": 4096,
                 "salt": "00", "root_hash": "00", "algorithm": "sha256"

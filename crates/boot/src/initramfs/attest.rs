@@ -8,7 +8,7 @@
 use countersign_contract::code::Code;
 use countersign_contract::model::Contract;
 use countersign_crypto::digest;
-use countersign_plan::guest_os::image::{Protection, Unsigned};
+use countersign_plan::guest_os::image::{Protection, SecureExecution, Unsigned};
 use countersign_plan::trust::signer::Signer;
 use countersign_ports::Initramfs;
 
@@ -45,6 +45,9 @@ impl Validated {
             }
             if carried.manifest.unsigned == Unsigned::Accept {
                 record.push_str("Unsigned sealed contracts are accepted\n");
+            }
+            if carried.manifest.secure_execution == SecureExecution::Test {
+                record.push_str("Secure Execution is not required\n");
             }
             if carried.manifest.scratch.protection == Protection::Plain {
                 record.push_str("Scratch space has no integrity\n");

@@ -2,7 +2,7 @@
 //! what keys are made of.
 
 use countersign_contract::code::Code;
-use countersign_plan::guest_os::image::{ImageManifest, Protection, Unsigned};
+use countersign_plan::guest_os::image::{ImageManifest, Protection, SecureExecution, Unsigned};
 use countersign_plan::trust::time_floor::{self, Known};
 use countersign_ports::Initramfs;
 
@@ -27,6 +27,7 @@ pub(super) struct Ready {
 ///
 /// # Errors
 /// `HPL11003E` for too little memory, `HPL11103E` for an image that lacks a part or a kernel that does not close,
+/// `HPL11116E` on a machine without Secure Execution for an image that requires it,
 /// `HPL11114E` for a Secure Execution guest whose processor has no random number generator, `HPL11000E` where the clock
 /// cannot be set or the kernel does not say that it is seeded.
 pub(super) fn run<S: Initramfs>(system: &S, log: &mut Log<'_, S>) -> Result<Ready, Failure> {
@@ -59,8 +60,18 @@ pub(super) fn run<S: Initramfs>(system: &S, log: &mut Log<'_, S>) -> Result<Read
         kernel::lock_down(system).map_err(|error| incomplete(error.to_string()))?;
         let kernel = system.kernel_release().map_err(|error| incomplete(error.to_string()))?;
         let secure = system.secure_execution();
+        let test = manifest.secure_execution == SecureExecution::Test;
         if !secure {
+            // The kernel asks the machine below, so this is the host's word: it keeps an image from being started by mistake
+            // where its memory can be read. Against a host that lies, the key is inside the sealed image alone.
+            if !test {
+                let message = "expected a Secure Execution guest, found none".to_owned();
+                return Err(Failure::machine(Stage::Preflight, Code::SecureExecutionRequired, message));
+            }
             log.warn(Line::of(Code::NotSecureExecution));
+        }
+        if test {
+            log.warn(Line::of(Code::SecureExecutionTest));
         }
         randomness(system, log, secure)?;
         let accepts = manifest.unsigned == Unsigned::Accept;

@@ -52,14 +52,15 @@ fn the_record_names_every_input_of_a_signed_contract() {
     let signer = boot.said();
     let signer = signer.split(" signer=").nth(1).unwrap().split(' ').next().unwrap();
     let mut expected =
-        format!("0.1.0\nContract is signed\n{signer} signingKey\n{} root.verity\n", "ab".repeat(32));
+        format!("0.1.0\nContract is signed\n{signer} signingKey\nSecure Execution is not required\n{} root.verity\n", "ab".repeat(32));
     expected.push_str(&disk_lines(&medium));
     for key in ["workload", "env", "envWorkloadSignature"] {
         expected.push_str(&format!("{} contract:{key}\n", sha256sum(value(&medium, key).as_bytes())));
     }
     assert_eq!(record, expected);
     // Lines as HPCR's: a digest, one space, a name.
-    for line in record.lines().skip(2) {
+    let sentence = |line: &&str| *line != "Secure Execution is not required";
+    for line in record.lines().skip(2).filter(sentence) {
         let (digest, name) = line.split_once(' ').unwrap();
         assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{line}");
         assert!(!name.contains(' '), "{line}");
@@ -82,7 +83,7 @@ fn the_record_says_that_nobody_signed_and_hashes_readable_sections_as_they_stand
         rest.lines().map(|line| format!("{}\n", &line[2..])).collect::<String>()
     };
     let expected = format!(
-        "0.1.0\nContract is not signed\n{} root.verity\n{}{} contract:workload\n{} contract:env\n",
+        "0.1.0\nContract is not signed\nSecure Execution is not required\n{} root.verity\n{}{} contract:workload\n{} contract:env\n",
         "ab".repeat(32),
         disk_lines(&medium),
         sha256sum(block("workload: |\n", Some("env: |\n")).as_bytes()),

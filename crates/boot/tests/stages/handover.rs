@@ -145,7 +145,7 @@ fn the_transcript_tells_stages_and_warnings() {
         .iter()
         .map(|line| &line["text"].as_str().unwrap()[..9])
         .collect();
-    assert_eq!(warnings, ["HPL11104W", "HPL11113W", "HPL12100W", "HPL12117W", "HPL07128W"]);
+    assert_eq!(warnings, ["HPL11104W", "HPL11117W", "HPL11113W", "HPL12100W", "HPL12117W", "HPL07128W"]);
     assert!(boot.files.contains_key(Path::new("/run/countersign/transcript.json")));
 }
 

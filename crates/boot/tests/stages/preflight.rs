@@ -158,6 +158,34 @@ fn modules_are_locked_before_any_volume_and_any_other_program() {
 }
 
 #[test]
+fn an_image_that_requires_secure_execution_opens_no_contract_elsewhere() {
+    for required in ["", "\"secure-execution\":\"required\","] {
+        let manifest = manifest().replace("\"secure-execution\":\"test\",", required).into_bytes();
+        let words = "expected a Secure Execution guest, found none";
+        refused(Facts { manifest: manifest.clone(), ..facts() }, Code::SecureExecutionRequired, words);
+        let protected = Facts { secure_execution: true, hardware_random: true, manifest, ..facts() };
+        let boot = on(protected);
+        assert_eq!(boot.result, Ok(()), "{}", boot.said());
+        assert!(!boot.said().contains("HPL11104W") && !boot.said().contains("HPL11117W"), "{}", boot.said());
+        assert!(!boot.file("/run/countersign/transcript.json").contains("is not required"), "{}", boot.said());
+    }
+}
+
+#[test]
+fn an_image_for_tests_says_so_everywhere() {
+    for secure_execution in [false, true] {
+        let boot = on(Facts { secure_execution, hardware_random: true, ..facts() });
+        assert_eq!(boot.result, Ok(()), "{}", boot.said());
+        boot.assert_warned("HPL11117W: this image opens contracts without Secure Execution as well");
+        let transcript: serde_json::Value =
+            serde_json::from_str(&boot.file("/run/countersign/transcript.json")).unwrap();
+        assert!(transcript["warnings"].to_string().contains("HPL11117W"), "{transcript}");
+        let record = transcript["record"].as_str().unwrap();
+        assert!(record.contains("\nSecure Execution is not required\n"), "{record}");
+    }
+}
+
+#[test]
 fn the_platform_is_said() {
     let plain = on(facts());
     plain.assert_warned("HPL11104W: this is not a Secure Execution guest");

@@ -566,6 +566,14 @@ codes! {
         "scratch space is encrypted without integrity: the host can scramble or put back single blocks of it"
         cause "the image builder chose so in image.json"
         remedy "remove protection from scratch in image.json, or accept it";
+    SecureExecutionRequired "HPL11116E" SECURE_EXECUTION_REQUIRED Error
+        "this image opens contracts in a Secure Execution guest only"
+        cause "the machine has no Ultravisor, or the image was started without being sealed"
+        remedy "start the sealed image on a machine with Secure Execution; for tests, build an image whose image.json says secure-execution: test";
+    SecureExecutionTest "HPL11117W" IMAGE_FOR_TESTS Warning
+        "this image opens contracts without Secure Execution as well"
+        cause "its image.json says secure-execution: test, so that it can be tried where there is no Ultravisor"
+        remedy "for real data, build the image without secure-execution: test";
     SignatureInvalid "HPL12001E" VALIDATE_CONTRACT_SIGNATURE Error
         "the signature of the contract does not verify"
         cause "a section was changed after signing, or another key signed; where env is an old token also: it does not open, is not valid, or names no usable signingKey, and the guest does not say which"

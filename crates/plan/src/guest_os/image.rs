@@ -18,6 +18,9 @@ pub struct ImageManifest {
     /// Which contracts without a signature the image takes (DESIGN.md section 3, rule 6).
     #[serde(default)]
     pub unsigned: Unsigned,
+    /// What the image does on a machine without Secure Execution.
+    #[serde(default, rename = "secure-execution")]
+    pub secure_execution: SecureExecution,
     /// The older way to say `"unsigned": "refuse"`.
     #[serde(default)]
     refuse_unsigned: bool,
@@ -49,6 +52,27 @@ pub enum Reach {
     Tell,
     /// It is refused.
     Refuse,
+}
+
+/// What an image does on a machine without Secure Execution, where the host reads the guest's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecureExecution {
+    /// It opens no contract. The default.
+    #[default]
+    Required,
+    /// It opens contracts all the same: an image for tests, and for showing.
+    Test,
+}
+
+impl SecureExecution {
+    /// The word in `image.json`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SecureExecution::Required => "required",
+            SecureExecution::Test => "test",
+        }
+    }
 }
 
 /// Which contracts without a signature an image takes.
@@ -228,6 +252,24 @@ mod tests {
                 .unwrap_err()
                 .contains("expected one of `integrity`, `plain`, `memory`")
         );
+    }
+
+    #[test]
+    fn secure_execution_is_required_unless_the_builder_says_otherwise() {
+        let with = |more: &str| {
+            let text = GOOD.replace("\"scratch\":", &format!("{more}\"scratch\":"));
+            ImageManifest::parse(text.as_bytes()).map(|manifest| manifest.secure_execution)
+        };
+        for (text, expected) in [
+            ("", SecureExecution::Required),
+            (r#""secure-execution":"required","#, SecureExecution::Required),
+            (r#""secure-execution":"test","#, SecureExecution::Test),
+        ] {
+            assert_eq!(with(text), Ok(expected), "{text}");
+        }
+        for text in [r#""secure-execution":"no","#, r#""secure-execution":false,"#, r#""secure_execution":"test","#] {
+            assert!(with(text).is_err(), "{text}");
+        }
     }
 
     #[test]

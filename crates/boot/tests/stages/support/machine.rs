@@ -32,7 +32,7 @@ pub(crate) fn boot_on(image: &str, contract: &Contract) -> Boot {
 /// The image's manifest.
 pub(crate) fn manifest() -> String {
     format!(
-        r#"{{"version":"0.1.0","root":{{"serial":"os","data_blocks":256,"block_size":4096,"hash_offset":1048576,
+        r#"{{"version":"0.1.0","secure-execution":"test","root":{{"serial":"os","data_blocks":256,"block_size":4096,"hash_offset":1048576,
         "salt":"00ff","root_hash":"{}","algorithm":"sha256"}},"scratch":{{"serial":"scratch"}}}}"#,
         "ab".repeat(32)
     )
