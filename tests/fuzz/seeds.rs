@@ -32,6 +32,8 @@ fn main() {
     let pods = include_str!("../plans/pods/play/pods.yaml");
     seed(&folder.join("pods"), "objects", None, pods.as_bytes());
     seed(&folder.join("pods"), "template", None, TEMPLATE.as_bytes());
+    image_header(&folder.join("image_header"));
+    manifests(&folder.join("manifests"));
     seed(&folder.join("journal"), "entries", Some(6), JOURNAL);
 }
 
@@ -59,6 +61,60 @@ services:
 /// A template with everything that is evaluated.
 const TEMPLATE: &str = "a {{- /* b */ -}} {{ $x := .Env.A | printf \"%s-%q-%d\" `c` \"d\" 1 }}{{ if eq (len $x) 3 }}{{ . }}\
 {{ else if and .Env.EMPTY (not $.Env.A) }}{{ index .Env \"A\" }}{{ end }}{{ with slice $x 0 1 }}{{ println . 'e' }}{{ end }}";
+
+/// A header with one slot that reads well and opens nowhere, and a parameter block that names it.
+fn image_header(folder: &Path) {
+    let group = openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::SECP521R1).expect("the curve");
+    let key = openssl::ec::EcKey::generate(&group).expect("a key");
+    let mut context = openssl::bn::BigNumContext::new().expect("memory");
+    let (mut x, mut y) =
+        (openssl::bn::BigNum::new().expect("memory"), openssl::bn::BigNum::new().expect("memory"));
+    key.public_key().affine_coordinates(&group, &mut x, &mut y, &mut context).expect("a point");
+    let coordinates = [x, y].map(|number| number.to_vec_padded(80).expect("66 bytes")).concat();
+    let numbers =
+        |numbers: &[u64]| -> Vec<u8> { numbers.iter().flat_map(|number| number.to_be_bytes()).collect() };
+    let mut header = b"IBMSecEx\0\0\x01\0\0\0\x02\x80".to_vec();
+    header.extend([7; 12]);
+    header.extend([0; 4]);
+    header.extend(numbers(&[1, 128, 4, 0xe0]));
+    header.extend(coordinates);
+    header.extend([8; 3 * 64 + 80 + 128 + 16]);
+    seed(folder, "header", Some(0), &header);
+    seed(folder, "altered", Some(1), &[3, 0, 40, 1]);
+    let mut block = [160_u32.to_be_bytes(), [0, 0, 0, 1], 152_u32.to_be_bytes(), [5, 0, 0, 0]].concat();
+    block.extend([0; 95]);
+    block.extend([1, 0, 0, 0, 0, 0, 0, 0, 1]);
+    block.extend(numbers(&[0x14000, 640, 40 << 48, 0x15000, 0x1000]));
+    seed(folder, "parameters", Some(2), &block);
+    seed(folder, "image", Some(3), &[numbers(&[0x15000, 0x16000]), header, block].concat());
+}
+
+/// Both manifests.
+fn manifests(folder: &Path) {
+    let digest = |digits: usize| "0".repeat(digits);
+    let file = format!(r#"{{"name":"f","size":1,"sha256":"{}"}}"#, digest(64));
+    let program = file.replacen('{', r#"{"built":true,"#, 1);
+    let build = format!(
+        r#"{{"format":1,"engine":"podman","version":"0","epoch":1,"source":{{"revision":null,"dirty":null}},
+"lock":{{"state":"committed","sha256":"{0}"}},"cargo_lock":{{"sha256":"{0}"}},"root_hash":"{1}","files":{{"kernel":{file},
+"initramfs":{file},"countersignd":{program},"os_image":{file},"image_json":{file},"sbom":{file},"notices":{file}}},
+"tools":[{{"package":"p","version":"1","architecture":"a","sha256":"{0}"}}]}}"#,
+        digest(64),
+        digest(128)
+    );
+    seed(folder, "build", Some(0), build.as_bytes());
+    let sealing = format!(
+        r#"{{"kind":"countersign sealing manifest","format":1,"sealed":1,"image":{{"size":1,"sha256":"{0}"}},
+"header":{{"sha256":"{0}","tag":"{1}","pld":"{2}","ald":"{2}","tld":"{2}","pages":1}},
+"flags":{{"plaintext":"00000000000000e0","dumping":false,"backup_host_keys":false}},
+"machines":[{{"host_key":"{0}","not_after":1}}],"boot_loader":{{"stage3a":"{0}","stage3b":"{0}"}},"command_line":"quiet",
+"accepts":{{"image_json":"{0}","unsigned":"plain","secure-execution":"required"}},"build_manifest":"{0}"}}"#,
+        digest(64),
+        digest(32),
+        digest(128)
+    );
+    seed(folder, "sealing", Some(1), sealing.as_bytes());
+}
 
 /// Writes a seed, a byte for the target's choice before it.
 fn seed(folder: &Path, name: &str, choice: Option<u8>, bytes: &[u8]) {

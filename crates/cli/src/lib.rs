@@ -19,6 +19,7 @@ mod encryption;
 mod explain;
 mod files;
 mod folder;
+pub mod image;
 mod new;
 mod pack;
 mod passphrase;

@@ -24,6 +24,8 @@
 mod bytes;
 pub mod document;
 pub mod exchange;
+#[cfg(fuzzing)]
+pub mod fuzz;
 pub mod image;
 pub mod key;
 #[cfg(feature = "machine")]

@@ -51,8 +51,10 @@ fn the_record_names_every_input_of_a_signed_contract() {
     let record = record(&boot);
     let signer = boot.said();
     let signer = signer.split(" signer=").nth(1).unwrap().split(' ').next().unwrap();
-    let mut expected =
-        format!("0.1.0\nContract is signed\n{signer} signingKey\nSecure Execution is not required\n{} root.verity\n", "ab".repeat(32));
+    let mut expected = format!(
+        "0.1.0\nContract is signed\n{signer} signingKey\nSecure Execution is not required\n{} root.verity\n",
+        "ab".repeat(32)
+    );
     expected.push_str(&disk_lines(&medium));
     for key in ["workload", "env", "envWorkloadSignature"] {
         expected.push_str(&format!("{} contract:{key}\n", sha256sum(value(&medium, key).as_bytes())));

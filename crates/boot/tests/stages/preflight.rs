@@ -167,7 +167,11 @@ fn an_image_that_requires_secure_execution_opens_no_contract_elsewhere() {
         let boot = on(protected);
         assert_eq!(boot.result, Ok(()), "{}", boot.said());
         assert!(!boot.said().contains("HPL11104W") && !boot.said().contains("HPL11117W"), "{}", boot.said());
-        assert!(!boot.file("/run/countersign/transcript.json").contains("is not required"), "{}", boot.said());
+        assert!(
+            !boot.file("/run/countersign/transcript.json").contains("is not required"),
+            "{}",
+            boot.said()
+        );
     }
 }
 

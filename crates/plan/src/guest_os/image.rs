@@ -267,7 +267,9 @@ mod tests {
         ] {
             assert_eq!(with(text), Ok(expected), "{text}");
         }
-        for text in [r#""secure-execution":"no","#, r#""secure-execution":false,"#, r#""secure_execution":"test","#] {
+        for text in
+            [r#""secure-execution":"no","#, r#""secure-execution":false,"#, r#""secure_execution":"test","#]
+        {
             assert!(with(text).is_err(), "{text}");
         }
     }

@@ -297,8 +297,21 @@ impl Secrets {
     }
 }
 
+/// A draft with one byte in all its digests.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_draft<'a>(
+    customer: &'a crate::exchange::CustomerKey,
+    slots: &'a [[u8; SLOT]],
+    flags: Flags,
+    fill: u8,
+) -> Draft<'a> {
+    let lists =
+        ListDigests { pages: [fill; 64], addresses: [fill; 64], tweaks: [fill; 64], count: fill.into() };
+    Draft { customer: customer.public(), slots, flags, lists, iv: [fill; 12], entry: 0 }
+}
+
 /// What a new header says.
-pub(super) struct Draft<'a> {
+pub(crate) struct Draft<'a> {
     pub(super) customer: &'a PublicKey,
     pub(super) slots: &'a [[u8; SLOT]],
     pub(super) flags: Flags,
@@ -313,7 +326,7 @@ impl Draft<'_> {
     ///
     /// # Errors
     /// [`LibraryError`] when OpenSSL fails.
-    pub(super) fn write(
+    pub(crate) fn write(
         &self,
         key: &HeaderKey,
         communication: CommunicationKey,

@@ -31,6 +31,9 @@ pub use parameters::{ParameterBlock, ParameterFault};
 pub use read::{ImageFault, SealedImage};
 pub use seal::{Dumping, Parts, Rules, SealFault, Sealed, seal};
 
+#[cfg(fuzzing)]
+pub(crate) use header::fuzz_draft;
+
 #[cfg(feature = "machine")]
 pub(crate) use component::{Lists, cipher, decrypt};
 #[cfg(feature = "machine")]

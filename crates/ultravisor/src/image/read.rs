@@ -151,6 +151,12 @@ impl<'a> SealedImage<'a> {
         Ok(image)
     }
 
+    /// An image that was just made here, and so is what it must be.
+    pub(super) fn written(bytes: &'a [u8], components: Vec<Placed>) -> Result<Self, ImageFault> {
+        let header = Header::parse(bytes.get(HEADER..).ok_or(ImageFault::HeaderPlace)?)?;
+        Ok(Self { bytes, header, components })
+    }
+
     fn digests(&self) -> Result<(), ImageFault> {
         let mut lists = Lists::new();
         for placed in &self.components {

@@ -9,7 +9,7 @@ use super::component::{Kind, Lists, Placed, Tweak, cipher, encrypt};
 use super::header::{Draft, Flags, Header, HeaderTags, MAX_SLOTS};
 use super::loader::{BootLoader, STAGE3B_BYTES};
 use super::parameters::ParameterBlock;
-use super::read::stage3a_arguments;
+use super::read::{ImageFault, SealedImage, stage3a_arguments};
 use super::{
     HEADER, KERNEL_ENTRY, MAX_BYTES, METADATA, METADATA_MAGIC, METADATA_VERSION, PAGE, PSW_MASK, STAGE3A,
     STAGE3A_ENTRY, paged, short_psw,
@@ -102,6 +102,7 @@ pub enum SealFault {
 #[derive(Debug)]
 pub struct Sealed {
     bytes: Vec<u8>,
+    components: Vec<Placed>,
     tags: HeaderTags,
 }
 
@@ -114,6 +115,14 @@ impl Sealed {
     /// What names this sealing.
     pub fn tags(&self) -> HeaderTags {
         self.tags
+    }
+
+    /// The image as anybody reads it. It has just been written, so nothing is checked once more.
+    ///
+    /// # Errors
+    /// None in practice: [`seal`] has read the header.
+    pub fn image(&self) -> Result<SealedImage<'_>, ImageFault> {
+        SealedImage::written(&self.bytes, self.components.clone())
     }
 }
 
@@ -174,7 +183,7 @@ pub fn seal(
         ParameterBlock { header: HEADER as u64, header_size: header.len() as u64, components: placed };
     put(layout.block, &block.to_bytes());
     let tags = Header::parse(&header).map_err(LibraryError::of("write a header"))?.tags();
-    Ok(Sealed { bytes, tags })
+    Ok(Sealed { bytes, components: block.components, tags })
 }
 
 fn check(parts: &Parts<'_>, hosts: &[HostKey]) -> Result<(), SealFault> {

@@ -58,7 +58,7 @@ pub enum ManifestFault {
     )]
     Signature(Which),
     /// Not of the form.
-    #[error("{which}: expected its form, which `countersign-image schema` prints: {message}")]
+    #[error("{which}: expected its form, which `countersign schema` prints: {message}")]
     Form {
         /// Which.
         which: Which,

@@ -211,7 +211,7 @@ impl World {
         let initramfs = make_folder(self.folder.path().join("initramfs"))?.join(name);
         let mut command = tied("bash");
         command.arg(checkout().join("initramfs/add-key")).arg(&self.artifacts.initramfs).arg(&image.key);
-        command.arg(&initramfs).arg(&self.artifacts.manifest);
+        command.arg(&initramfs).arg(self.image_json()?);
         run(command, b"")?;
         let scratch = self.disk(&format!("{name}-scratch"), SCRATCH_DISK)?;
         let mut drives = vec![
@@ -222,6 +222,20 @@ impl World {
         drives.extend(data.map(|path| Drive::writable(path, VOLUME)));
         let kernel = self.artifacts.kernel.clone();
         Ok(Run { kernel, initramfs, command_line: Vec::new(), drives, link: None })
+    }
+
+    /// The image's `image.json` as an emulator needs it: where there is no Ultravisor, no other image opens a contract.
+    ///
+    /// # Errors
+    /// [`Error::Io`], or [`Error::Format`] when it cannot be read.
+    pub fn image_json(&self) -> Result<PathBuf> {
+        let source = &self.artifacts.manifest;
+        let failed = || Error::format(source.display().to_string(), "an image manifest");
+        let mut manifest: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(&read_text(source)?).map_err(|_| failed())?;
+        manifest.insert("secure-execution".to_owned(), "test".into());
+        let text = serde_json::to_string(&manifest).map_err(|_| failed())?;
+        write(&self.folder.path().join("image.json"), text)
     }
 
     fn plant(&mut self) -> Result<()> {
@@ -339,7 +353,10 @@ mod tests {
         let run = world.run("boot-1", &world.keys.image, &sealed, Some(&data)).unwrap();
         let serials: Vec<_> = run.drives.iter().map(|d| (d.serial.as_str(), d.read_only)).collect();
         assert_eq!(serials, [("os", true), ("scratch", false), ("cidata", true), ("data", false)]);
-        assert!(std::fs::read(&run.initramfs).unwrap().starts_with(b"base"));
+        let initramfs = std::fs::read(&run.initramfs).unwrap();
+        assert!(initramfs.starts_with(b"base"));
+        let said = b"\"secure-execution\":\"test\"";
+        assert!(initramfs.windows(said.len()).any(|place| place == said));
 
         let (path, port) = (world.folder().to_owned(), world.syslog.port());
         drop(world);

@@ -1,0 +1,74 @@
+//! `verify`: both manifests under the builder's key, and the image that they speak of.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use countersign_plan::dates::timestamp;
+use countersign_ultravisor::image::SealedImage;
+use countersign_ultravisor::manifest::{self, Builder, Signed};
+use zeroize::Zeroizing;
+
+use super::arguments::Verify;
+use super::{beside, whole};
+use crate::answer::{Answer, note};
+use crate::files;
+
+pub(super) fn run(options: &Verify, out: &mut dyn Write) -> Result<Answer> {
+    let builder = Builder::from_pem(&files::small(&options.builder)?)
+        .with_context(|| options.builder.display().to_string())?;
+    let read = |path: &Path| -> Result<(Zeroizing<Vec<u8>>, Option<Zeroizing<Vec<u8>>>)> {
+        let signature = beside(path, ".sig");
+        let signature = if signature.exists() { Some(files::small(&signature)?) } else { None };
+        Ok((files::small(path)?, signature))
+    };
+    let (build, sealing) = (read(&options.build_manifest)?, read(&options.sealing_manifest)?);
+    fn signed<'a>(read: &'a (Zeroizing<Vec<u8>>, Option<Zeroizing<Vec<u8>>>)) -> Signed<'a> {
+        Signed { text: &read.0, signature: read.1.as_ref().map(|signature| signature.as_slice()) }
+    }
+    let refused = |fault: String| {
+        note(&fault);
+        Ok(Answer::No)
+    };
+    let manifests = match manifest::verify(signed(&build), signed(&sealing), &builder) {
+        Ok(manifests) => manifests,
+        Err(fault) => return refused(fault.to_string()),
+    };
+    if let Some(path) = &options.image {
+        let bytes = whole(path)?;
+        let image = match SealedImage::read(&bytes) {
+            Ok(image) => image,
+            Err(fault) => return refused(format!("{}: {fault}", path.display())),
+        };
+        if let Err(fault) = manifests.describe(&image) {
+            return refused(format!("{}: {fault}", path.display()));
+        }
+    }
+    let (build, sealing) = (manifests.build(), manifests.sealing());
+    writeln!(out, "builder {}", builder.sha256_fingerprint()?)?;
+    writeln!(out, "image version {}, sealed {}", build.version, timestamp(sealing.sealed))?;
+    writeln!(out, "header tag {}", sealing.header.tag)?;
+    writeln!(out, "root hash {}", build.root_hash)?;
+    for machine in &sealing.machines {
+        writeln!(out, "machine {} until {}", machine.host_key, timestamp(machine.not_after))?;
+    }
+    writeln!(out, "command line {}", sealing.command_line)?;
+    for (allowed, what) in [
+        (sealing.flags.dumping, "dumps of the guest's memory are allowed"),
+        (sealing.flags.backup_host_keys, "backup host keys are allowed"),
+        (sealing.accepts.unsigned == "accept", "sealed contracts without a signature are accepted"),
+        (sealing.accepts.secure_execution == "test", "contracts are opened without Secure Execution"),
+        (
+            build.source.revision.is_none() || build.source.dirty != Some(false),
+            "the sources are of no commit",
+        ),
+        (!build.files.countersignd.built, "countersignd was handed in, not built from the sources"),
+    ] {
+        if allowed {
+            writeln!(out, "warning: {what}")?;
+        }
+    }
+    let what = if options.image.is_some() { "image and manifests" } else { "manifests, no image" };
+    writeln!(out, "verified: {what}")?;
+    Ok(Answer::Yes)
+}
