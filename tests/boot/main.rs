@@ -26,6 +26,7 @@ mod schema_error_stops_at_validate;
 mod signed_images_run;
 mod small_scratch_disk_stops_at_root;
 mod the_link_reaches_what_is_published;
+mod the_sealed_image_boots;
 mod unknown_name_stops_at_network;
 mod unsigned_sealed_contract_stops_at_verify;
 mod wrong_image_key_stops_at_unseal;

@@ -186,7 +186,7 @@ impl Lab {
         drives.extend(self.drives.iter().cloned());
         let run = Run {
             kernel: built("COUNTERSIGN_KERNEL"),
-            initramfs: built("COUNTERSIGN_VOLUME_LAB"),
+            initramfs: Some(built("COUNTERSIGN_VOLUME_LAB")),
             command_line: vec!["rdinit=/lab/init".into()],
             drives,
             link: None,

@@ -388,4 +388,6 @@ pub enum Subject {
     Timeline,
     /// The build manifest beside an image.
     BuildManifest,
+    /// The sealing manifest beside a sealed image.
+    SealingManifest,
 }

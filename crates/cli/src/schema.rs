@@ -19,6 +19,7 @@ pub(crate) fn run(options: &Schema, out: &mut dyn Write) -> Result<Answer> {
         Subject::Facts => include_str!("../schema/facts.schema.json").to_owned(),
         Subject::Transcript => include_str!("../schema/transcript.schema.json").to_owned(),
         Subject::BuildManifest => include_str!("../schema/build-manifest.schema.json").to_owned(),
+        Subject::SealingManifest => include_str!("../schema/sealing-manifest.schema.json").to_owned(),
         Subject::Timeline => include_str!("../schema/timeline.schema.json").to_owned(),
     };
     writeln!(out, "{}", text.trim_end())?;

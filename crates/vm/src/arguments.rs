@@ -15,11 +15,11 @@ pub const SERIAL_LENGTH: usize = 20;
 /// What differs from run to run on the same machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// Kernel image, uncompressed as s390x boots it.
+    /// Kernel image, uncompressed as s390x boots it; or, without an initramfs, a whole memory image.
     pub kernel: PathBuf,
-    /// Initramfs: one or several archives in a row.
-    pub initramfs: PathBuf,
-    /// Words after those of the profile.
+    /// Initramfs: one or several archives in a row. `None` for a memory image, which has everything in it.
+    pub initramfs: Option<PathBuf>,
+    /// Words after those of the profile; a memory image has its own.
     pub command_line: Vec<String>,
     /// Disks, in the order in which the guest sees them.
     pub drives: Vec<Drive>,
@@ -148,10 +148,13 @@ pub fn control(monitor: &Path) -> Result<Vec<String>> {
 /// # Errors
 /// [`Error::Format`] for a path that is not UTF-8, [`Error::Io`] without the shipped command line.
 pub fn boot(profile: &Profile, run: &Run) -> Result<Vec<String>> {
+    let Some(initramfs) = &run.initramfs else {
+        return Ok(words(&["-kernel", utf8(&run.kernel)?]));
+    };
     let shipped = profile::command_line()?;
     let line: Vec<&str> =
         shipped.iter().chain(&profile.command_line).chain(&run.command_line).map(String::as_str).collect();
-    Ok(words(&["-kernel", utf8(&run.kernel)?, "-initrd", utf8(&run.initramfs)?, "-append", &line.join(" ")]))
+    Ok(words(&["-kernel", utf8(&run.kernel)?, "-initrd", utf8(initramfs)?, "-append", &line.join(" ")]))
 }
 
 /// The device that feeds the guest's random number generator.
@@ -300,7 +303,7 @@ mod tests {
     fn a_run_adds_its_words_to_the_command_line() {
         let run = Run {
             kernel: "/k".into(),
-            initramfs: "/i".into(),
+            initramfs: Some("/i".into()),
             command_line: vec!["extra=1".into()],
             drives: Vec::new(),
             link: None,
@@ -316,6 +319,18 @@ mod tests {
                 "init_on_free=1 slab_nomerge panic=0 quiet loglevel=3 systemd.show_status=0 console=ttysclp0 extra=1"
             ]
         );
+    }
+
+    #[test]
+    fn a_memory_image_has_everything_in_it() {
+        let run = Run {
+            kernel: "/m".into(),
+            initramfs: None,
+            command_line: Vec::new(),
+            drives: Vec::new(),
+            link: None,
+        };
+        assert_eq!(boot(&profile(), &run).unwrap(), ["-kernel", "/m"]);
     }
 
     #[test]

@@ -86,7 +86,7 @@ fn unbootable(folder: &Path) -> (Profile, Run) {
     };
     let run = Run {
         kernel: file("kernel"),
-        initramfs: file("initramfs"),
+        initramfs: Some(file("initramfs")),
         command_line: Vec::new(),
         drives: vec![arguments::Drive::writable(file("data"), "data")],
         link: None,

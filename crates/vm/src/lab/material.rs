@@ -12,10 +12,10 @@ use crate::error::{Error, Result};
 /// # Errors
 /// [`Error::Io`].
 pub fn add(run: &mut Run, material: &Path, first: &str) -> Result<()> {
-    let mut initramfs =
-        File::options().append(true).open(&run.initramfs).map_err(Error::at(&run.initramfs))?;
+    let path = run.initramfs.as_ref().ok_or_else(|| Error::format("run", "an initramfs of its own"))?;
+    let mut initramfs = File::options().append(true).open(path).map_err(Error::at(path))?;
     let mut material = File::open(material).map_err(Error::at(material))?;
-    copy(&mut material, &mut initramfs).map_err(Error::at(&run.initramfs))?;
+    copy(&mut material, &mut initramfs).map_err(Error::at(path))?;
     run.command_line.push(format!("rdinit={first}"));
     Ok(())
 }

@@ -221,7 +221,7 @@ impl World {
         ];
         drives.extend(data.map(|path| Drive::writable(path, VOLUME)));
         let kernel = self.artifacts.kernel.clone();
-        Ok(Run { kernel, initramfs, command_line: Vec::new(), drives, link: None })
+        Ok(Run { kernel, initramfs: Some(initramfs), command_line: Vec::new(), drives, link: None })
     }
 
     /// The image's `image.json` as an emulator needs it: where there is no Ultravisor, no other image opens a contract.
@@ -353,7 +353,7 @@ mod tests {
         let run = world.run("boot-1", &world.keys.image, &sealed, Some(&data)).unwrap();
         let serials: Vec<_> = run.drives.iter().map(|d| (d.serial.as_str(), d.read_only)).collect();
         assert_eq!(serials, [("os", true), ("scratch", false), ("cidata", true), ("data", false)]);
-        let initramfs = std::fs::read(&run.initramfs).unwrap();
+        let initramfs = std::fs::read(run.initramfs.unwrap()).unwrap();
         assert!(initramfs.starts_with(b"base"));
         let said = b"\"secure-execution\":\"test\"";
         assert!(initramfs.windows(said.len()).any(|place| place == said));
