@@ -12,6 +12,7 @@
 #   guest_os REPOSITORY ENGINE COUNTERSIGND [TEST_TREE]    prints a folder: os.img, image.json, dropped
 #   guest_initramfs REPOSITORY ENGINE COUNTERSIGND IMAGE_JSON  prints a folder: base.cpio.zst, command-line, contents
 #   guest_busybox                                          prints a static busybox: the demo container's only program
+#   boot_loader_parts                                      prints the folder of stage3a.bin and stage3b_reloc.bin
 #   lab_tree                                               prints the unpacked programs of bare guests
 #   verify_reproducible REPOSITORY ENGINE COUNTERSIGND OS_FOLDER INITRAMFS_FOLDER
 #
@@ -83,6 +84,19 @@ guest_manifest() {
 guest_busybox() { printf '%s/usr/bin/busybox\n' "$(tree busybox)"; }
 
 lab_tree() { tree lab; }
+
+boot_loader_build() {
+  mkdir "$2/tree"
+  debian_unpack "$1" "$2/tree"
+  mv "$2"/tree/usr/share/s390-tools/pvimg/stage3{a,b_reloc}.bin "$2/"
+  rm -rf "$2/tree"
+}
+
+boot_loader_parts() {
+  local debs
+  debs=$(debian_set boot-loader)
+  cached boot-loader "@$debs/packages.lock" -- boot_loader_build "$debs"
+}
 
 guest_kernel() { printf '%s\n' "$KERNEL_TREE"/boot/vmlinuz-*; }
 

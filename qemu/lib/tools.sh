@@ -3,7 +3,6 @@
 #
 #   runnable_tree SET [PACKAGE_FOLDER...]   prints a folder in which every program of the set (and of the folders with
 #                                           *.deb behind it) runs; its libraries were found at once, or it ends here
-#   boot_loader_parts                       prints the folder of stage3a.bin and stage3b_reloc.bin (s390-tools)
 #   tool NAME                               prints the path of a program of the set `tools`: what decides an image's bytes
 #
 # So the same programs build the same bytes on any x86-64 machine. A program is told in its own header where loader and
@@ -53,16 +52,4 @@ tool() {
     fi
   done
   die "the set tools of qemu/debian.sets has no program $1"
-}
-
-boot_loader_build() {
-  debian_unpack "$1" "$2/tree"
-  mv "$2"/tree/usr/share/s390-tools/pvimg/stage3{a,b_reloc}.bin "$2/"
-  rm -rf "$2/tree"
-}
-
-boot_loader_parts() {
-  local debs
-  debs=$(debian_set boot-loader)
-  cached boot-loader "@$debs/packages.lock" "@${BASH_SOURCE[0]}" -- boot_loader_build "$debs"
 }
