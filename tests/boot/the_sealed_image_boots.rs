@@ -99,6 +99,7 @@ fn sealed(world: &World, folder: &Path) -> PathBuf {
     ] {
         files.iter().for_each(|file| drop(command.arg(option).arg(file)));
     }
+    command.arg("--parts").arg(std::env::var_os("COUNTERSIGN_PARTS").unwrap());
     command.arg("--image-key").arg(&world.keys.image.key);
     command.arg("--image-json").arg(world.image_json().unwrap()).arg(&image);
     run(command, b"").unwrap();
