@@ -97,7 +97,9 @@ fn sealed(world: &World, folder: &Path) -> PathBuf {
         // Where the console of this machine is.
         ("--command-line", &["console=ttysclp0"]),
     ] {
-        files.iter().for_each(|file| drop(command.arg(option).arg(file)));
+        for file in files {
+            command.arg(option).arg(file);
+        }
     }
     command.arg("--parts").arg(std::env::var_os("COUNTERSIGN_PARTS").unwrap());
     command.arg("--image-key").arg(&world.keys.image.key);
