@@ -190,7 +190,7 @@ fn a_folder_where_the_variables_are_to_lie_is_refused() {
 #[test]
 fn what_runs_otherwise_than_it_looks_and_what_it_reaches_are_warnings_with_their_line() {
     let compose = format!(
-        "services:\n  web:\n    image: {IMAGE}\n    logging: {{driver: none}}\n    network_mode: host\n    volumes:\n    - /mnt/data:/x\n    - /etc/canary:/y\n"
+        "services:\n  web:\n    image: {IMAGE}\n    logging: {{driver: none}}\n    network_mode: host\n    volumes:\n    - /mnt/data:/x\n    - /etc/canary:/y\n    container_name: kernel\n"
     );
     let boot = boot(&machine(&Contract::good().with_compose(&compose)));
     assert_eq!(boot.result, Ok(()), "{}", boot.said());
@@ -199,6 +199,7 @@ fn what_runs_otherwise_than_it_looks_and_what_it_reaches_are_warnings_with_their
         ("HPL06121W", ": logging is left out, every line goes to the contract's log server (line 4)"),
         ("HPL06123W", " reaches the guest's own network (line 5)"),
         ("HPL06123W", " reaches a path of the guest (line 8)"),
+        ("HPL06124W", ": container_name looks like one of the guest's own names in the log (line 9)"),
     ] {
         boot.assert_warned(&format!("{code} {place}{words}"));
     }

@@ -174,10 +174,17 @@ fn what_is_refused_in_the_contract_has_its_place() {
 
 #[test]
 fn what_a_container_reaches_is_told_or_refused_by_policy() {
-    let contract = Contract::good().with_pods(&pod("  hostNetwork: true\n  nodeName: x\n", ""), "");
+    let imitation = "---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: countersignd\nspec:\n  containers:\n";
+    let imitation = format!("{imitation}  - {{name: c, image: '{IMAGE}'}}\n");
+    let pods = pod("  hostNetwork: true\n  nodeName: x\n", "") + &imitation;
+    let contract = Contract::good().with_pods(&pods, "");
     let machine = machine(&contract);
     let boot = boot(&machine);
     assert_eq!(boot.result, Ok(()), "{}", boot.said());
+    let words =
+        "metadata.name: the name of pod countersignd looks like one of the guest's own in the log (line";
+    boot.assert_warned(words);
+    boot.assert_warned("HPL06124W");
     boot.assert_warned("pods.yaml: spec.hostNetwork: pod web reaches the guest's own network (line 6)");
     boot.assert_warned("pods.yaml: spec: nothing comes of nodeName (line 6)");
     assert!(

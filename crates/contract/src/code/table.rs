@@ -322,6 +322,10 @@ codes! {
         "a container reaches into the guest"
         cause "the compose file or a pod gives a container a path of the guest, a device, a namespace or a privilege beyond the usual ones"
         remedy "remove it, unless the workload needs it";
+    ImitatedName "HPL06124W" CONTAINER_NAME_IMITATES Warning
+        "a name of the workload looks like one of the guest's own"
+        cause "a service, a container or a pod is called like countersignd or its units, the kernel, systemd or the engine; its lines stand in the log under that name"
+        remedy "give it a name of its own; in the log the structured data of a record says who wrote it";
     ImageKeyForm "HPL06125E" IMAGE_KEY_FORM Error
         "a key that images are signed with cannot be used"
         cause "an entry of images.rhs or countersign.images holds something other than a public key of the kind that it is for"

@@ -4,6 +4,7 @@ pub mod canonical;
 pub mod compose;
 mod document;
 pub mod dotenv;
+mod imitation;
 pub mod interpolate;
 mod json;
 mod path;

@@ -6,6 +6,7 @@ use super::shape::Look;
 use super::values::{self, Words};
 use super::{ComposeFault, ComposeNotice, Notice, printable};
 use crate::workload::document::{Kind, Node};
+use crate::workload::imitation::imitates;
 
 /// Keys of a service that the engine refuses, or leaves out though the workload counts on them.
 const REFUSED: [(&str, &str); 6] = [
@@ -107,6 +108,15 @@ const TEXTS: [(&str, &str, Allowed); 3] = [
 fn told(look: &Look<'_, '_>, service: &Running<'_>, notices: &mut Vec<ComposeNotice>) {
     let mut tell = |line, notice| notices.push(ComposeNotice { line, notice });
     let name = || service.name.clone();
+    if imitates(&service.entry.key) {
+        tell(service.entry.line, Notice::Imitation { service: name(), named: "its name" });
+    }
+    // Under it its lines stand in the log.
+    if let Some(entry) = service.get("container_name")
+        && look.text(&entry.value).is_some_and(|text| imitates(&text.text))
+    {
+        tell(entry.line, Notice::Imitation { service: name(), named: "container_name" });
+    }
     if let Some(logging) = service.get("logging") {
         tell(logging.line, Notice::Logging { service: name() });
     }

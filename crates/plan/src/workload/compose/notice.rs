@@ -49,6 +49,14 @@ pub enum Notice {
         /// What is reached.
         what: &'static str,
     },
+    /// A name that looks like one of the guest's own.
+    #[error("service {service}: {named} looks like one of the guest's own names in the log")]
+    Imitation {
+        /// Name of the service.
+        service: String,
+        /// `its name` or `container_name`.
+        named: &'static str,
+    },
     /// HPCR's folder, which this version does not fill.
     #[error("{at}: /var/hyperprotect is empty in this version")]
     Hyperprotect {
@@ -73,6 +81,7 @@ impl Notice {
     pub fn code(&self) -> Code {
         match self {
             Notice::Reach { .. } => Code::ContainerReach,
+            Notice::Imitation { .. } => Code::ImitatedName,
             _ => Code::ComposeNotice,
         }
     }
@@ -86,6 +95,7 @@ impl Notice {
             Notice::Logging { .. } | Notice::StartInterval { .. } => "remove it, if that is meant",
             Notice::CommandCut { .. } => "write it as a list: [sh, -c, \"command\"]",
             Notice::Reach { .. } => "remove it, unless the workload needs it",
+            Notice::Imitation { .. } => "give it a name of the workload's own",
             Notice::Hyperprotect { .. } => "take the record from the log, and remove the mount",
             Notice::Profiles => {
                 "list it under countersign.policy.env of the workload, or set it under workload.env"

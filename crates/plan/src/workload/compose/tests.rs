@@ -13,7 +13,11 @@ fn judged(text: &str) -> Result<Judged, Vec<ComposeRefusal>> {
         "folder" => Some(Found::Folder),
         _ => None,
     };
-    let lookup = |name: &str| (name == "REGISTRY").then_some("registry.example.org:5000");
+    let lookup = |name: &str| match name {
+        "REGISTRY" => Some("registry.example.org:5000"),
+        "IMITATION" => Some("kernel"),
+        _ => None,
+    };
     judge(
         &text.replace("DIGEST", DIGEST),
         &Surroundings {

@@ -17,6 +17,7 @@ use super::security;
 use super::volume;
 use crate::images::reference;
 use crate::workload::document::Node;
+use crate::workload::imitation::imitates;
 use crate::workload::printable;
 
 const KEYS: Keys = Keys {
@@ -89,6 +90,8 @@ fn container(
             look.refuse(PlayFault::Form(names::EXPECTED));
         } else if !room.take_name(names::container(pod.name.as_str(), name.as_str())) {
             look.refuse(PlayFault::Taken("a name of pod and container"));
+        } else if imitation(pod.name.as_str(), name.as_str()) {
+            look.tell(Notice::Imitation { who: Who::container(pod.name, name).shown });
         }
     });
     let image = look.needed(&fields, "image");
@@ -144,6 +147,12 @@ fn container(
         startup_probe,
         tty: look.flag(&fields, "tty") == Some(true),
     })
+}
+
+/// Whether the name of a container imitates, alone or behind that of its pod, as it stands in the log. That of a pod which
+/// does so itself was told.
+fn imitation(pod: &str, name: &str) -> bool {
+    imitates(name) || !imitates(pod) && imitates(&names::container(pod, name))
 }
 
 /// What is shown of a container to its author.

@@ -50,6 +50,12 @@ pub enum Notice {
         /// What is reached.
         what: &'static str,
     },
+    /// A name that looks like one of the guest's own.
+    #[error("the name of {who} looks like one of the guest's own in the log")]
+    Imitation {
+        /// `pod NAME` or `container POD-NAME`, as far as the name holds no value of the contract.
+        who: String,
+    },
     /// HPCR's folder, which this version does not fill.
     #[error("/var/hyperprotect is empty in this version, and read-only")]
     Hyperprotect,
@@ -60,6 +66,7 @@ impl Notice {
     pub fn code(&self) -> Code {
         match self {
             Notice::Reach { .. } => Code::ContainerReach,
+            Notice::Imitation { .. } => Code::ImitatedName,
             _ => Code::PlayNotice,
         }
     }
@@ -72,6 +79,7 @@ impl Notice {
             Notice::Probe { .. } => "see that the image has the program, or write the check as exec",
             Notice::NoItem => "correct the key, or remove the item",
             Notice::Reach { .. } => "remove it, unless the workload needs it",
+            Notice::Imitation { .. } => "give it a name of the workload's own",
             Notice::Hyperprotect => "take the record from the log, and remove the mount",
         }
     }

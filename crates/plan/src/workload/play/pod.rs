@@ -12,6 +12,7 @@ use super::read::{Fields, Keys, Look};
 use super::room::{Room, Who};
 use super::volume;
 use crate::workload::document::Node;
+use crate::workload::imitation::imitates;
 
 const KEYS: Keys = Keys {
     read: &["metadata", "spec"],
@@ -146,6 +147,8 @@ fn metadata(look: &mut Look, node: &Node, room: &mut Room<'_>) -> Option<(Metada
             look.refuse(PlayFault::Form(names::EXPECTED));
         } else if !room.take_name(name.as_str().to_owned()) {
             look.refuse(PlayFault::Taken("a name of pod or container"));
+        } else if imitates(name.as_str()) {
+            look.tell(Notice::Imitation { who: Who::pod(name).shown });
         }
     });
     let labels = look.texts(&fields, "labels");

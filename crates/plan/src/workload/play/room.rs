@@ -104,7 +104,7 @@ pub(super) struct Who {
     /// Its name.
     pub(super) name: String,
     /// For a message: a name that was made of values is said as it is written.
-    shown: String,
+    pub(super) shown: String,
 }
 
 impl Who {

@@ -11,6 +11,35 @@ fn first(text: &str) -> (usize, String) {
     (refusals[0].line, refusals[0].fault.to_string())
 }
 
+#[test]
+fn a_name_that_looks_like_the_guests_own_is_told() {
+    let notice = |text: &str| {
+        let notices = judged(text).unwrap().notices;
+        let [ComposeNotice { line, notice }] = &notices[..] else { panic!("{text}: {notices:?}") };
+        assert_eq!(notice.code().as_str(), "HPL06124W");
+        assert_eq!(notice.hint(), "give it a name of the workload's own");
+        (*line, notice.to_string())
+    };
+    let its_name = "looks like one of the guest's own names in the log";
+    assert_eq!(
+        notice("services:\n  countersignd: {image: \"a@sha256:DIGEST\"}\n"),
+        (2, format!("service countersignd: its name {its_name}"))
+    );
+    assert_eq!(
+        notice(&web("init: true\ncontainer_name: Systemd-Journald")),
+        (5, format!("service web: container_name {its_name}"))
+    );
+    // Of what a variable holds nothing is told but that.
+    assert_eq!(
+        notice(&web("container_name: ${IMITATION}")),
+        (4, format!("service web: container_name {its_name}"))
+    );
+    assert_eq!(told(&web("container_name: web-kernel\nhostname: kernel")), []);
+    // What does not run has no line in the log.
+    let other = "  kernel: {image: \"a@sha256:DIGEST\", profiles: [other]}\n";
+    assert_eq!(told(&format!("{}{other}", web(""))), []);
+}
+
 fn told(text: &str) -> Vec<(usize, String)> {
     let notices = judged(text).unwrap_or_else(|refusals| panic!("{text}: {refusals:?}")).notices;
     notices.iter().map(|notice| (notice.line, notice.notice.to_string())).collect()

@@ -613,3 +613,45 @@ fn nothing_grows_beyond_its_bound() {
     let long = "# ".repeat(MAX_BYTES / 2 + 1);
     assert_eq!(whole(&long), ["HPL15000E 1: expected at most 256 objects and 4 MiB of them"]);
 }
+
+#[test]
+fn a_name_that_looks_like_the_guests_own_is_told() {
+    let told = |pod_name: &str, container: &str| {
+        let text = pod("", "").replace("name: p\n", &format!("name: {pod_name}\n"));
+        let text = text.replace("- name: c\n", &format!("- name: {container}\n"));
+        let played = file(&text).judged().unwrap();
+        let said = |notice: &PlayNotice| {
+            assert_eq!(notice.notice.hint(), "give it a name of the workload's own");
+            format!("{} {}:{}: {notice}", notice.notice.code(), notice.line, notice.column)
+        };
+        played.notices.iter().map(said).collect::<Vec<String>>()
+    };
+    let own = "looks like one of the guest's own in the log";
+    for (pod_name, container, expected) in [
+        ("countersignd", "c", format!("HPL06124W 4:9: metadata.name: the name of pod countersignd {own}")),
+        (
+            "p",
+            "kernel",
+            format!("HPL06124W 7:11: spec.containers[0].name: the name of container p-kernel {own}"),
+        ),
+        (
+            "counter",
+            "signd",
+            format!("HPL06124W 7:11: spec.containers[0].name: the name of container counter-signd {own}"),
+        ),
+    ] {
+        assert_eq!(told(pod_name, container), [expected]);
+    }
+    assert_eq!(told("web", "init"), [String::new(); 0]);
+
+    // A name that was made of a value is told as it is written.
+    let template = "[{apiVersion: v1, kind: Pod, metadata: {name: \"{{ .Env.NAME }}\"}, spec: {containers: [{name: c, image: \"IMAGE\"}]}}]";
+    let case = Case {
+        templates: &template.replace("IMAGE", IMAGE),
+        variables: vec![("NAME", "countersignd")],
+        ..Case::default()
+    };
+    let notices = case.judged().unwrap().notices;
+    assert_eq!(notices.len(), 1);
+    assert_eq!(notices[0].to_string(), format!("metadata.name: the name of pod {{{{ .Env.NAME }}}} {own}"));
+}
