@@ -478,6 +478,14 @@ codes! {
         "the container engine does not say what runs"
         cause "the engine's service is down or does not answer in time"
         remedy "look for the engine's own lines; start the guest again if it stays silent";
+    ContainerHealthy "HPL08113I" CONTAINER_HEALTHY Info
+        "the health check of a container succeeds again"
+        cause "its check had failed, and does not fail any more"
+        remedy "nothing to do";
+    ContainerUnhealthy "HPL08113W" CONTAINER_UNHEALTHY Warning
+        "the health check of a container fails"
+        cause "the check that the compose file or the pod has for it failed as often as it may"
+        remedy "read the container's own lines before this one; of pods, a container that may be restarted is";
     ComposeLate "HPL08120E" COMPOSE_DEADLINE Error
         "the compose project did not start in time"
         cause "a container is not created, or a service that others wait for does not become healthy or does not end; all together have 14 minutes"

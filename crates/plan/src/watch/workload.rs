@@ -1,4 +1,5 @@
-//! What becomes of the containers of the workload: one line for each change, none for what stays.
+//! What becomes of the containers of the workload and what their health checks say: one line for each change, none for
+//! what stays.
 //!
 //! The list is the engine's, in the JSON of its libpod interface (`GET /libpod/containers/json`), which is also what
 //! `podman ps --format json` prints. Only what is needed is read.
@@ -28,6 +29,9 @@ struct Listed {
     /// Seconds since 1970; another value means another start.
     #[serde(default)]
     started_at: i64,
+    /// What its health check says: `starting`, `healthy`, `unhealthy`; nothing where it has none.
+    #[serde(default)]
+    status: String,
 }
 
 /// What is remembered of a container.
@@ -36,6 +40,8 @@ struct Seen {
     running: bool,
     exit_code: i32,
     started_at: i64,
+    /// From a check that failed to the next one that did not.
+    unhealthy: bool,
 }
 
 /// The containers at the last look.
@@ -67,14 +73,23 @@ impl Containers {
         let mut now = BTreeMap::new();
         let mut changes = Vec::new();
         for container in listed.into_iter().filter(|container| !container.is_infra).take(LIMIT) {
-            let Listed { names, state, exit_code, restarts, started_at, .. } = container;
+            let Listed { names, state, exit_code, restarts, started_at, status, .. } = container;
             let Some(name) = names.into_iter().next() else { continue };
             // One that is only created, as a compose dependency waits to be started, has nothing to tell yet.
             if state == "created" || state == "initialized" {
                 continue;
             }
-            let seen = Seen { running: state == "running" || state == "paused", exit_code, started_at };
-            changes.extend(change(&name, self.0.get(&name), &seen, restarts));
+            let before = self.0.get(&name);
+            let running = state == "running" || state == "paused";
+            // One that was started again has not recovered before its check says so.
+            let unhealthy = match status.as_str() {
+                "unhealthy" => running,
+                "starting" => before.is_some_and(|before| before.unhealthy),
+                _ => false,
+            };
+            let seen = Seen { running, exit_code, started_at, unhealthy };
+            changes.extend(change(&name, before, &seen, restarts));
+            changes.extend(health(&name, before, &seen, &status));
             now.insert(name, seen);
         }
         let gone = self.0.iter().filter(|(name, seen)| seen.running && !now.contains_key(*name));
@@ -98,6 +113,19 @@ fn change(name: &str, before: Option<&Seen>, now: &Seen, restarts: u64) -> Optio
         (_, true) => None,
         (Some(false), false) if !again => None,
         (_, false) => said(Code::ContainerExited, format!("ended with exit status {}", now.exit_code)),
+    }
+}
+
+/// What its health check says, where that is news; of one that has ended the end is.
+fn health(name: &str, before: Option<&Seen>, now: &Seen, status: &str) -> Option<Change> {
+    let was = before.is_some_and(|before| before.unhealthy);
+    let said = |code, what: &str| Some(Change { code, text: format!("container {name}: {what}") });
+    match (was, now.unhealthy) {
+        (false, true) => said(Code::ContainerUnhealthy, "its health check fails"),
+        (true, false) if status == "healthy" && now.running => {
+            said(Code::ContainerHealthy, "its health check succeeds again")
+        }
+        _ => None,
     }
 }
 
@@ -141,6 +169,38 @@ mod tests {
         assert_eq!(tell(&list("exited", 1, 4, 50)).len(), 1);
         assert_eq!(tell(&list("running", 0, 5, 60)).len(), 1);
         assert_eq!(tell("[]"), ["HPL08110W container compose-hello-1: is gone"]);
+    }
+
+    #[test]
+    fn what_a_health_check_says_is_told_when_it_changes() {
+        let mut containers = Containers::default();
+        let mut tell = |state: &str, started_at: i64, health: &str| -> Vec<String> {
+            let list =
+                list(state, 0, 0, started_at).replace(r#""Status":"""#, &format!(r#""Status":"{health}""#));
+            let changes = containers.update(list.as_bytes()).unwrap();
+            changes.into_iter().map(|change| format!("{} {}", change.code, change.text)).collect()
+        };
+        let nothing = Vec::<String>::new();
+        let fails = ["HPL08113W container compose-hello-1: its health check fails"];
+        let succeeds = ["HPL08113I container compose-hello-1: its health check succeeds again"];
+        assert_eq!(tell("running", 10, "starting"), nothing);
+        assert_eq!(tell("running", 10, "healthy"), nothing);
+        assert_eq!(tell("running", 10, "unhealthy"), fails);
+        assert_eq!(tell("running", 10, "unhealthy"), nothing);
+        assert_eq!(tell("running", 10, "healthy"), succeeds);
+        assert_eq!(tell("running", 10, "unhealthy"), fails);
+        // It was started again by its check, and recovers only then.
+        assert_eq!(
+            tell("running", 20, "starting"),
+            ["HPL08111W container compose-hello-1: runs again, 0 restarts by its policy"]
+        );
+        assert_eq!(tell("running", 20, "healthy"), succeeds);
+        // An end is told as one.
+        assert_eq!(tell("running", 20, "unhealthy"), fails);
+        assert_eq!(
+            tell("exited", 20, "unhealthy"),
+            ["HPL08110W container compose-hello-1: ended with exit status 0"]
+        );
     }
 
     #[test]
