@@ -36,6 +36,9 @@ const PROBE: u16 = 8090;
 /// The port on which it then waits to let the kernel listen to its console again.
 const SYSRQ: u16 = 8091;
 
+/// The port on which the unit that starts workloads waits to take one down.
+pub(crate) const SHAPES: u16 = 8092;
+
 /// On the console, the key that makes the kernel panic where it listens: CTRL-O begins a sysrq of the SCLP VT220.
 pub(crate) const PANIC: &[u8] = b"\x0fc";
 
@@ -84,7 +87,7 @@ pub(crate) fn boot(name: &str, profile: &Profile, mut run: Run) -> (Guest, Look)
     });
     let mut profile = profile.clone();
     if let Some(network) = &mut profile.network {
-        network.forward.extend([PROBE, SYSRQ]);
+        network.forward.extend([PROBE, SYSRQ, SHAPES]);
     }
     let guest = Guest::boot(&profile, &run, &logs).unwrap();
     (guest, Look { logs, drives: run.drives, processes, files, judged: Cell::new(false) })

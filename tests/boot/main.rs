@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod inside;
+#[path = "../shapes/reader.rs"]
+mod reader;
 mod support;
 
 mod a_look_from_inside;
@@ -17,11 +19,14 @@ mod attest_refuses_a_useless_auditor;
 mod boots_and_reopens_the_volume;
 mod broken_entrypoint_stops_at_start;
 mod deviation_powers_off;
+mod failing_init_container_stops_at_start;
 mod foreign_log_server_starts_nothing;
 mod log_router_takes_the_log;
 mod occupied_disk_stops_at_unlock;
 mod overflow_is_counted;
 mod pods_run;
+mod published_workloads_run;
+mod registry_that_is_away_is_waited_for;
 mod schema_error_stops_at_validate;
 mod signed_images_run;
 mod small_scratch_disk_stops_at_root;

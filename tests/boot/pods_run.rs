@@ -1,18 +1,20 @@
 //! Pods of the archive and of a template run on the guest's engine as `check` says: an init container first, the contract's
 //! variables and values as the engine types them, files of config maps and of the archive, a part of a data volume, a
 //! published port, two containers of one pod in one network. Their lines are at the log server under the names that HPCR
-//! gives them, and the daemon watches what runs.
+//! gives them, and the daemon watches what runs: a container that fails and is started again by its pod's policy, and one
+//! whose health check fails.
 
 use std::io::Read;
 use std::net::TcpStream;
 
-use countersign_vm::lab::contract::archive;
+use countersign_vm::guest::Next;
+use countersign_vm::lab::contract::Section;
 use countersign_vm::lab::syslog::Message;
 use countersign_vm::lab::world::DATA_DISK;
 use countersign_vm::profile::Profile;
 
-use crate::inside::{self, End};
-use crate::support::{BOOT, world};
+use crate::inside::{self, End, SHAPES};
+use crate::support::{BOOT, image_path, play, world};
 
 /// Of the archive. `@image@` has its registry by its address.
 const PODS: &str = r#"---
@@ -63,6 +65,22 @@ spec:
     - {containerPort: 9999, hostPort: 8080, protocol: tcp}
     volumeMounts:
     - {name: probe, mountPath: /probe, readOnly: true}
+  - name: restless
+    image: "@image@"
+    command: [/bin/busybox, sh, -c]
+    args:
+    - |
+      ask() { while :; do echo HPL13000I; /bin/busybox sleep 15; done; }
+      if [ -e /data/again ]; then echo "second start"; ask; fi
+      /bin/busybox touch /data/again
+      ask &
+      /bin/busybox nc -l -p 9998 </dev/null
+      echo "fails"
+      exit 3
+    ports:
+    - {containerPort: 9998, hostPort: 8092}
+    volumeMounts:
+    - {name: data, mountPath: /data}
   volumes:
   - name: data
     hostPath: {path: /mnt/data/, type: DirectoryOrCreate}
@@ -86,24 +104,22 @@ const TEMPLATE: &str = r#"  templates:
       - name: only
         image: "{{ .Env.REGISTRY }}/@path@"
         command: [/bin/busybox, sh, -c, "echo '{{ printf \"rendered %q\" .Env.PLACE }}'; exec /bin/busybox sleep 100000"]
+      - name: sick
+        image: "{{ .Env.REGISTRY }}/@path@"
+        command: [/bin/busybox, sleep, "100000"]
+        livenessProbe:
+          exec: {command: [/bin/busybox, "false"]}
+          periodSeconds: 5
+          failureThreshold: 1
 "#;
 
 #[test]
 fn pods_run() {
     let mut world = world();
-    let mut contract = world.contract();
-    let compose = std::fs::read_to_string(world.folder().join("compose/docker-compose.yaml")).unwrap();
-    let path = compose.lines().find_map(|line| line.trim().strip_prefix("image: ${REGISTRY}/")).unwrap();
-    let image = format!("{}/{path}", contract.workload_env["REGISTRY"]);
-    let folder = world.folder().join("play");
-    std::fs::create_dir_all(folder.join("conf")).unwrap();
-    std::fs::write(folder.join("pods.yaml"), PODS.replace("@image@", &image)).unwrap();
-    std::fs::write(folder.join("conf/own.txt"), "from the archive\n").unwrap();
-    contract.archive = archive(&folder).unwrap();
-    let mut texts = contract.texts();
-    let (before, behind) = texts.workload.split_once("compose:\n").unwrap();
-    let template = TEMPLATE.replace("@path@", path);
-    texts.workload = format!("{before}play:\n{template}{behind}");
+    let contract = world.contract();
+    let mut texts = play(&world, &[("pods.yaml", PODS), ("conf/own.txt", "from the archive\n")]);
+    let template = TEMPLATE.replace("@path@", &image_path(&world));
+    texts.edit(Section::Workload, "play:\n", &format!("play:\n{template}")).unwrap();
 
     let delivery = world.delivery();
     let medium = world.deliver("contract", &texts, &delivery).unwrap();
@@ -129,6 +145,26 @@ fn pods_run() {
     let mut word = String::new();
     TcpStream::connect(("127.0.0.1", port)).unwrap().read_to_string(&mut word).unwrap();
     assert_eq!(word, "pod\n");
+    // A look at the containers follows each check that a container asks for. One that ends in between is told by its new
+    // start, and one whose health check fails is told.
+    let told =
+        |number: u32| move |message: &Message| message.msg.contains(&format!("HPL13001I: check {number}: "));
+    world.syslog.wait_for("the check that the container asked for", BOOT, told(2)).unwrap();
+    inside::knock(
+        &mut guest,
+        SHAPES,
+        "restart",
+        |next| matches!(next, Next::Event(seen) if seen.event.is_message("HPL08111W")),
+    );
+    for (app, text) in [
+        ("site-restless", "fails"),
+        ("site-restless", "second start"),
+        ("countersignd", "HPL08111W: container site-restless: runs again, 1 restarts by its policy"),
+        ("countersignd", "HPL08113W: container second-sick: its health check fails"),
+    ] {
+        let said = |message: &Message| message.app == app && message.msg.trim() == text;
+        world.syslog.wait_for(text, BOOT, said).unwrap();
+    }
     look.ask(&mut guest);
     inside::panic(&mut guest, &look);
     look.assert_silent(&world, End::Cut);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use countersign_vm::arguments::Run;
 use countersign_vm::events::{Event, Seen, Stage, State};
 use countersign_vm::guest::{Guest, Logs};
-use countersign_vm::lab::contract::{Contract, Medium, archive, volume_passphrase};
+use countersign_vm::lab::contract::{Contract, Medium, Section, Texts, archive, volume_passphrase};
 use countersign_vm::lab::keys::Pair;
 use countersign_vm::lab::world::{Artifacts, VOLUME, World};
 use countersign_vm::process::{run, tied};
@@ -92,6 +92,29 @@ pub(crate) fn compose_with(world: &World, service: impl Fn(&str) -> String) -> S
     let image = text.lines().find_map(|line| line.trim().strip_prefix("image: ")).unwrap();
     std::fs::write(&file, text.clone() + &service(image)).unwrap();
     archive(file.parent().unwrap()).unwrap()
+}
+
+/// The sections of a contract whose workload are pods: these files, in which `@image@` is the demo's image.
+pub(crate) fn play(world: &World, files: &[(&str, &str)]) -> Texts {
+    let mut contract = world.contract();
+    let image = format!("{}/{}", contract.workload_env["REGISTRY"], image_path(world));
+    let folder = world.folder().join("play");
+    for (name, text) in files {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text.replace("@image@", &image)).unwrap();
+    }
+    contract.archive = archive(&folder).unwrap();
+    let mut texts = contract.texts();
+    texts.edit(Section::Workload, "compose:\n", "play:\n").unwrap();
+    texts
+}
+
+/// The demo's image without its registry.
+pub(crate) fn image_path(world: &World) -> String {
+    let compose = std::fs::read_to_string(world.folder().join("compose/docker-compose.yaml")).unwrap();
+    let path = compose.lines().find_map(|line| line.trim().strip_prefix("image: ${REGISTRY}/"));
+    path.unwrap().to_owned()
 }
 
 /// A boot that was refused: everything that it said.

@@ -19,11 +19,13 @@ pub mod guests;
 pub mod samples;
 pub mod table;
 pub mod volumes;
+pub mod workloads;
 
 use figures::Figure;
 use guests::{Boot, Lab, Machine};
 use samples::{Peak, Samples};
 use volumes::Volumes;
+use workloads::Workloads;
 
 /// What the benchmark needs.
 #[derive(Debug)]
@@ -34,6 +36,10 @@ pub struct Options {
     pub countersignd: PathBuf,
     /// Archive with the benchmark's guest material.
     pub material: PathBuf,
+    /// Guest OS with the scripts that start workloads by hand.
+    pub workload_os: PathBuf,
+    /// Its manifest.
+    pub workload_manifest: PathBuf,
     /// Result of the native measurement, JSON.
     pub shapes: PathBuf,
     /// How often what is compared is measured.
@@ -53,6 +59,8 @@ pub enum Only {
     Boots,
     /// Opening and refusing volumes.
     Volumes,
+    /// Starting workloads and pulling images.
+    Workloads,
 }
 
 /// A contract of a laborious shape.
@@ -77,6 +85,8 @@ pub struct Measured {
     pub initramfs: Samples,
     /// Volumes opened and refused.
     pub volumes: Volumes,
+    /// Workloads started, images pulled.
+    pub workloads: Workloads,
     /// The cryptography by the openssl program.
     pub program: Samples,
     /// The cryptography in one process.
@@ -97,8 +107,9 @@ impl Measured {
     /// Nothing yet, but what needs no guest.
     fn of(machine: Machine, sizes: BTreeMap<String, u64>, shapes: Vec<Shape>) -> Self {
         let [initramfs, program, library, recipe] = [(); 4].map(|()| Samples::default());
-        let (volumes, boots, peaks) = (Volumes::default(), Vec::new(), Vec::new());
-        Self { machine, initramfs, volumes, program, library, recipe, boots, peaks, sizes, shapes }
+        let (volumes, workloads) = (Volumes::default(), Workloads::default());
+        let (boots, peaks) = (Vec::new(), Vec::new());
+        Self { machine, initramfs, volumes, workloads, program, library, recipe, boots, peaks, sizes, shapes }
     }
 }
 
@@ -127,11 +138,18 @@ pub fn run(options: &Options, progress: &mut impl Write) -> Result<Outcome> {
     let (material, logs) = (options.material.clone(), options.logs.clone());
     let mut lab = Lab { world, medium, material, logs };
     let mut measured = Measured::of(machine, sizes(options)?, shapes(options)?);
-    if options.only != Some(Only::Volumes) {
+    let wanted = |part| options.only.is_none_or(|only| only == part);
+    if wanted(Only::Boots) {
         contract_and_boots(&mut lab, options.rounds, &mut measured, &mut say)?;
     }
-    if options.only != Some(Only::Boots) {
+    if wanted(Only::Volumes) {
         measured.volumes = volumes::measure(&mut lab, options.rounds, &mut say)?;
+    }
+    if wanted(Only::Workloads) {
+        let (os, manifest) = (options.workload_os.clone(), options.workload_manifest.clone());
+        let artifacts = Artifacts { os, manifest, ..options.artifacts.clone() };
+        measured.workloads =
+            workloads::measure(&artifacts, &options.work, &options.logs, options.rounds, &mut say)?;
     }
     Ok(Outcome { figures: figures::figures(&measured), measured })
 }

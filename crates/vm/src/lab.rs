@@ -28,7 +28,7 @@ fn party(name: &str) -> std::process::Command {
     crate::process::tied(checkout().join("qemu/party").join(name))
 }
 
-fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<PathBuf> {
+pub(crate) fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<PathBuf> {
     std::fs::write(path, bytes).map_err(Error::at(path))?;
     Ok(path.to_owned())
 }
@@ -37,7 +37,7 @@ fn read_text(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(Error::at(path))
 }
 
-fn make_folder(path: PathBuf) -> Result<PathBuf> {
+pub(crate) fn make_folder(path: PathBuf) -> Result<PathBuf> {
     std::fs::create_dir_all(&path).map_err(Error::at(&path))?;
     Ok(path)
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Measured;
 use super::samples::Samples;
 use super::volumes::{CPUS, Opened};
+use super::workloads::{IMAGES, Started};
 
 /// The stages that work on the contract.
 pub const CONTRACT_STAGES: [&str; 6] = ["locate", "parse", "unseal", "verify", "validate", "attest"];
@@ -73,6 +74,7 @@ pub fn figures(measured: &Measured) -> Vec<Figure> {
     let mut all = cryptography(measured).unwrap_or_default();
     all.extend(recipe(measured).unwrap_or_default());
     all.extend(volumes(measured));
+    all.extend(workloads(measured));
     for boot in &measured.boots {
         let name = format!("kernel start to workload started, profile {}, boot {}", boot.profile, boot.boot);
         let of = format!(
@@ -156,6 +158,41 @@ fn volumes(measured: &Measured) -> Vec<Figure> {
     figures
 }
 
+/// Workloads against the same engine driven by hand.
+fn workloads(measured: &Measured) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    for Started { kind, countersign, by_hand } in &measured.workloads.started {
+        if let (Some(ours), Some(hand)) =
+            (countersign.median(&["first-line"]), by_hand.median(&["first-line"]))
+        {
+            let name = format!("unlock to the first container line, {kind}, ÷ by hand");
+            figures.push(Figure::ratio(
+                &name,
+                ("stages", ours),
+                ("by hand", hand),
+                Some(Target::AtMost(1.1)),
+            ));
+        }
+        if let Some(canonical) = countersign.median(&["canonical"]) {
+            let of = "start of images to its first pull";
+            let target = Some(Target::AtMost(1.0));
+            figures.push(Figure::new("canonical form and judging", canonical / 1000.0, "s", of, target));
+        }
+    }
+    let pulls = |name| measured.workloads.pulls.median(&[name]);
+    if let Some(stage) = pulls("stage") {
+        for (name, per, most) in [
+            ("side-by-side", "podman processes side by side", 1.15),
+            ("one-by-one", "one after the other", 0.8),
+        ] {
+            let Some(hand) = pulls(name) else { continue };
+            let name = format!("pulling {IMAGES} images ÷ {per}");
+            figures.push(Figure::ratio(&name, ("stage", stage), (per, hand), Some(Target::AtMost(most))));
+        }
+    }
+    figures
+}
+
 /// The recipe's parts; it has none for `parse`.
 const CONTRACT_RECIPE: [&str; 5] = ["locate", "unseal", "verify", "validate", "attest"];
 
@@ -197,6 +234,7 @@ mod tests {
     use super::super::guests::Machine;
     use super::super::samples::{Peak, Sample};
     use super::super::volumes::Volumes;
+    use super::super::workloads::Workloads;
     use super::super::{Outcome, Shape, table};
     use super::*;
 
@@ -231,6 +269,14 @@ mod tests {
                 forged: samples(&[("refused", 51.0)]),
                 peaks: vec![peak("initramfs", 512)],
             },
+            workloads: Workloads {
+                started: vec![Started {
+                    kind: "compose",
+                    countersign: samples(&[("first-line", 1200.0), ("canonical", 900.0)]),
+                    by_hand: samples(&[("first-line", 1000.0)]),
+                }],
+                pulls: samples(&[("stage", 110.0), ("side-by-side", 100.0), ("one-by-one", 200.0)]),
+            },
             program: samples(&[("program", 500.0), ("again-program", 400.0)]),
             library: samples(&[("library", 300.0)]),
             recipe: samples(&[("recipe", 4000.0), ("argon2id", 800.0), ("unlock", 900.0)]),
@@ -261,6 +307,10 @@ mod tests {
                 ("opening 1, 1 lanes, ÷ cryptsetup open and mount", 1.1, Some(false)),
                 ("opening 4, 1 lanes, ÷ cryptsetup open and mount", 0.56, Some(true)),
                 ("refusing a forged volume header", 51.0, Some(false)),
+                ("unlock to the first container line, compose, ÷ by hand", 1.2, Some(false)),
+                ("canonical form and judging", 0.9, Some(true)),
+                ("pulling 4 images ÷ podman processes side by side", 1.1, Some(true)),
+                ("pulling 4 images ÷ one after the other", 0.55, Some(true)),
                 ("peak memory of countersignd in the initramfs, outside argon2id", 20.0, Some(false)),
                 ("while argon2id runs", 97.66, None),
                 ("size of countersignd", 6.0, Some(true)),

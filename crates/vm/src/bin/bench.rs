@@ -24,6 +24,8 @@ enum Only {
     Boots,
     /// Opening and refusing volumes
     Volumes,
+    /// Starting workloads and pulling images
+    Workloads,
 }
 
 /// Measure Countersign on emulated s390x, everything against something else in the same run.
@@ -37,6 +39,12 @@ struct Arguments {
     /// Archive of qemu/bench.d/build
     #[arg(long)]
     material: PathBuf,
+    /// Guest OS with the scripts that start workloads by hand
+    #[arg(long)]
+    workload_os: PathBuf,
+    /// Its manifest
+    #[arg(long)]
+    workload_manifest: PathBuf,
     /// Result of the native measurement of contracts, JSON
     #[arg(long)]
     shapes: PathBuf,
@@ -61,13 +69,25 @@ struct Arguments {
 }
 
 fn main() -> anyhow::Result<()> {
-    let Arguments { artifacts, countersignd, material, shapes, rounds, only, format, json, work, logs } =
-        Arguments::parse();
-    let only = only.map(|only| match only {
+    let arguments = Arguments::parse();
+    let (format, json) = (arguments.format, arguments.json);
+    let only = arguments.only.map(|only| match only {
         Only::Boots => bench::Only::Boots,
         Only::Volumes => bench::Only::Volumes,
+        Only::Workloads => bench::Only::Workloads,
     });
-    let options = Options { artifacts, countersignd, material, shapes, rounds, only, work, logs };
+    let options = Options {
+        artifacts: arguments.artifacts,
+        countersignd: arguments.countersignd,
+        material: arguments.material,
+        workload_os: arguments.workload_os,
+        workload_manifest: arguments.workload_manifest,
+        shapes: arguments.shapes,
+        rounds: arguments.rounds,
+        only,
+        work: arguments.work,
+        logs: arguments.logs,
+    };
     let outcome = run(&options, &mut std::io::stderr())?;
     let text = serde_json::to_string_pretty(&outcome)?;
     if let Some(path) = json {

@@ -19,11 +19,14 @@ use crate::profile::HOST_SEEN_FROM_GUEST;
 /// How long the registry may take to listen.
 const START: Duration = Duration::from_secs(30);
 
+/// What it is started with, in its folder.
+const CONFIGURATION: &str = "registry.yaml";
+
 /// A running registry; it ends when dropped.
 #[derive(Debug)]
 pub struct Registry {
-    // Held for its drop.
-    _service: Service,
+    // Held for its drop; none while the registry is away.
+    service: Option<Service>,
     folder: PathBuf,
     port: u16,
     authority: PathBuf,
@@ -41,33 +44,27 @@ impl Registry {
         command.args(["-i", "-n", "-B", "-C", "5", &credentials.username]);
         let entry = text(command, credentials.password.as_bytes())?;
         write(&folder.join("htpasswd"), format!("{entry}\n"))?;
-        let conf = write(&folder.join("registry.yaml"), configuration(&folder, authority))?;
-        let mut command = tied("docker-registry");
-        command.arg("serve").arg(conf).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut service = Service::start(command)?;
-        let path = folder.join("registry.log");
-        let mut log = File::create(&path).map_err(Error::at(&path))?;
-        let (sender, port) = mpsc::channel();
-        let stderr = service.child().stderr.take();
-        std::thread::spawn(move || {
-            for line in
-                stderr.into_iter().flat_map(|stream| BufReader::new(stream).lines()).map_while(|l| l.ok())
-            {
-                // A log that cannot be written does not stop the registry.
-                let _ = writeln!(log, "{line}");
-                if let Some(port) = listening(&line) {
-                    let _ = sender.send(port);
-                }
-            }
-        });
-        let port = port.recv_timeout(START).map_err(|_| {
-            let log = read_text(&path).unwrap_or_default();
-            let status = service.ended().map_or_else(|| "still running".into(), |status| status.to_string());
-            let last = log.lines().rev().take(5).map(str::to_owned).collect();
-            Error::Ended { what: "port of the registry".into(), status, last }
-        })?;
+        let conf = write(&folder.join(CONFIGURATION), configuration(&folder, authority))?;
+        let (service, port) = serve(&folder, &conf)?;
+        // Where it comes back.
+        write(&conf, read_text(&conf)?.replace("127.0.0.1:0\n", &format!("127.0.0.1:{port}\n")))?;
         let authority = authority.root.certificate.clone();
-        Ok(Self { _service: service, folder, port, authority, credentials })
+        Ok(Self { service: Some(service), folder, port, authority, credentials })
+    }
+
+    /// Ends the registry: nobody listens at its address until it [comes back](Self::come_back).
+    pub fn go_away(&mut self) {
+        self.service = None;
+    }
+
+    /// Starts the registry again, at the same address and with what it had.
+    ///
+    /// # Errors
+    /// As [`Registry::start`].
+    pub fn come_back(&mut self) -> Result<()> {
+        let (service, _) = serve(&self.folder, &self.folder.join(CONFIGURATION))?;
+        self.service = Some(service);
+        Ok(())
     }
 
     /// Its address for programs of this machine.
@@ -120,6 +117,34 @@ impl Registry {
         run(command, b"")?;
         Ok(read_text(&digest)?.trim().to_owned())
     }
+}
+
+/// Starts the program, and learns from its log where it listens.
+fn serve(folder: &Path, conf: &Path) -> Result<(Service, u16)> {
+    let mut command = tied("docker-registry");
+    command.arg("serve").arg(conf).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut service = Service::start(command)?;
+    let path = folder.join("registry.log");
+    let mut log = File::options().append(true).create(true).open(&path).map_err(Error::at(&path))?;
+    let (sender, port) = mpsc::channel();
+    let stderr = service.child().stderr.take();
+    std::thread::spawn(move || {
+        for line in stderr.into_iter().flat_map(|stream| BufReader::new(stream).lines()).map_while(|l| l.ok())
+        {
+            // A log that cannot be written does not stop the registry.
+            let _ = writeln!(log, "{line}");
+            if let Some(port) = listening(&line) {
+                let _ = sender.send(port);
+            }
+        }
+    });
+    let port = port.recv_timeout(START).map_err(|_| {
+        let log = read_text(&path).unwrap_or_default();
+        let status = service.ended().map_or_else(|| "still running".into(), |status| status.to_string());
+        let last = log.lines().rev().take(5).map(str::to_owned).collect();
+        Error::Ended { what: "port of the registry".into(), status, last }
+    })?;
+    Ok((service, port))
 }
 
 /// The port in the line that says that the registry listens.
@@ -189,6 +214,23 @@ mod tests {
             ["a", "b"].map(|name| image::layout(&binary, &folder.path().join(name)).unwrap());
         let index = |layout: &Path| read_text(&layout.join("index.json")).unwrap();
         assert_eq!(index(&first), index(&second));
+    }
+
+    #[test]
+    fn one_that_was_away_comes_back_with_what_it_had() {
+        let _made = shared();
+        let folder = tempfile::tempdir().unwrap();
+        let binary = write(&folder.path().join("busybox"), "not really").unwrap();
+        let mut registry = start(&folder.path().join("registry"));
+        let layout = image::layout(&binary, &folder.path().join("image")).unwrap();
+        let digest = registry.push(&layout, "countersign/hello").unwrap();
+        let by_digest = format!("countersign/hello@{digest}");
+        let address = registry.local_address();
+        registry.go_away();
+        assert!(std::net::TcpStream::connect(&address).is_err());
+        registry.come_back().unwrap();
+        assert_eq!(registry.local_address(), address);
+        inspect(&registry, &by_digest, "reader:pass-0123456789").unwrap();
     }
 
     #[test]

@@ -130,6 +130,12 @@ impl World {
         self.folder.path()
     }
 
+    /// The program of the demo's container.
+    #[must_use]
+    pub fn busybox(&self) -> &Path {
+        &self.artifacts.busybox
+    }
+
     /// Leaves the folder where it is when the world is dropped.
     pub fn keep(&mut self) {
         self.folder.disable_cleanup(true);
