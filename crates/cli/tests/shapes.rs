@@ -18,6 +18,7 @@ use std::process::Command;
 use countersign_contract::envelope::Envelope;
 use countersign_plan::guest_os::handover::{FOLDER, Identity, PODS, Workload};
 use countersign_plan::guest_os::render::{Guest, Rendered, render};
+use countersign_plan::images::signatures::SignatureRules;
 use countersign_plan::trust::section;
 use countersign_plan::workload::canonical::canonical;
 use material::Material;
@@ -78,7 +79,7 @@ fn model(program: &Path, rendered: &Rendered) -> Value {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let printed = String::from_utf8(output.stdout).unwrap().replace(there.path().to_str().unwrap(), folder);
-    let canonical = canonical(printed.as_bytes(), reach).unwrap();
+    let canonical = canonical(printed.as_bytes(), reach, &SignatureRules::default()).unwrap();
     let mut images = rendered.plan.images.clone();
     images.sort();
     let mut of_model = canonical.images.clone();
