@@ -35,6 +35,9 @@ fn main() {
     image_header(&folder.join("image_header"));
     manifests(&folder.join("manifests"));
     seed(&folder.join("journal"), "entries", Some(6), JOURNAL);
+    let boots = include_str!("../../crates/cli/tests/verbs/log.in/two-boots.jsonl");
+    let frames: String = boots.lines().skip(140).take(40).filter_map(frame).collect();
+    seed(&folder.join("log_stream"), "boot", Some(99), frames.as_bytes());
 }
 
 /// Entries in the form that systemd's "Journal Export Formats" describes: a service's, a container's with a message that
@@ -48,6 +51,15 @@ __CURSOR=s=8c1e;i=1f6\n__REALTIME_TIMESTAMP=1795316098000000\n__MONOTONIC_TIMEST
 CONTAINER_ID=0123456789ab\n_PID=7\nPRIORITY=6\nCONTAINER_PARTIAL_MESSAGE=true\nMESSAGE=one\n\n\
 __CURSOR=s=8c1e;i=1f7\n__REALTIME_TIMESTAMP=1795316098000001\n__MONOTONIC_TIMESTAMP=307908\n__SEQNUM=503\n\
 CONTAINER_ID=0123456789ab\n_PID=7\nPRIORITY=6\nMESSAGE= two\n\n";
+
+/// A record that rsyslogd wrote down, in a frame again.
+fn frame(line: &str) -> Option<String> {
+    let record: serde_json::Value = serde_json::from_str(line).ok()?;
+    let text = |name: &str| record[name].as_str().unwrap_or("-").to_owned();
+    let [time, host, app, data, msg] = ["time", "host", "app", "data", "msg"].map(text);
+    let record = format!("<30>1 {time} {host} {app} - - {data} {msg}");
+    Some(format!("{} {record}", record.len()))
+}
 
 /// A compose file with everything that its reader knows.
 const COMPOSE: &str = "x-base: &base

@@ -2,8 +2,8 @@
 //!
 //! It runs the guest's own parser, schema, signature rules, policy and planner (the crates `contract`, `crypto` and
 //! `plan`) on the author's desk and says what the guest would do. This crate is wiring: arguments, files, the
-//! clock, and how a report looks. It decides nothing about a contract that the guest decides, and it talks to no
-//! network.
+//! clock, and how a report looks. It decides nothing about a contract that the guest decides. No verb but `receive`, whose
+//! work is the crate `receiver`'s, talks to a network.
 //!
 //! Exit status: 0 yes, 1 no (refused, not opened), 2 usage or files. No verb but `open` prints a value of a secret
 //! field, none but `passphrase` what is derived from one; files that hold keys or plain text are written for their owner
@@ -20,9 +20,11 @@ mod explain;
 mod files;
 mod folder;
 pub mod image;
+mod log;
 mod new;
 mod pack;
 mod passphrase;
+mod receive;
 mod schema;
 mod seal;
 mod sign;
@@ -48,12 +50,22 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Verb::Passphrase(options) => passphrase::run(&options, &mut out),
         Verb::Explain(options) => explain::run(&options, &mut out),
         Verb::Timeline(options) => timeline::run(&options, &mut out),
+        Verb::Receive(options) => {
+            // It prints from threads of its own.
+            drop(out);
+            return ended(receive::run(&options));
+        }
+        Verb::Log(options) => log::run(&options, &mut out),
         Verb::Schema(options) => schema::run(&options, &mut out),
     };
     let answer = answer.and_then(|answer| {
         out.flush()?;
         Ok(answer)
     });
+    ended(answer)
+}
+
+fn ended(answer: anyhow::Result<Answer>) -> ExitCode {
     match answer {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),

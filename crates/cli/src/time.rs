@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
-use countersign_plan::dates::timestamp;
+use countersign_plan::dates::seconds;
 
 /// Seconds since 1970: the time that was given, or now.
 pub(crate) fn at(given: Option<&str>) -> Result<i64> {
@@ -28,22 +28,7 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
         return Some(seconds);
     }
     let whole = if text.contains('T') { text.to_owned() } else { format!("{text}T00:00:00Z") };
-    let (date, clock) = whole.strip_suffix('Z')?.split_once('T')?;
-    let numbers = |text: &str, separator| -> Option<Vec<i64>> {
-        text.split(separator).map(|part| part.parse().ok()).collect()
-    };
-    let (date, clock) = (numbers(date, '-')?, numbers(clock, ':')?);
-    let ([year @ 1970..=9999, month @ 1..=12, day], [hour, minute, second]) =
-        (date.as_slice(), clock.as_slice())
-    else {
-        return None;
-    };
-    // Days of a year that begins in March, so that the leap day is its last.
-    let (year, month) = if *month > 2 { (*year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 719_469;
-    let time = days * 86_400 + hour * 3_600 + minute * 60 + second;
-    // What does not print as it was written is no date: 30 February, 25 o'clock.
-    (timestamp(time) == whole).then_some(time)
+    seconds(&whole)
 }
 
 #[cfg(test)]

@@ -8,6 +8,27 @@ pub fn timestamp(unix_time: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// Seconds since 1970 of a time as [`timestamp`] writes it, from 1970 on. `None` for anything else, a 30 February included.
+pub fn seconds(timestamp_text: &str) -> Option<i64> {
+    let (date, clock) = timestamp_text.strip_suffix('Z')?.split_once('T')?;
+    let numbers = |text: &str, separator| -> Option<Vec<i64>> {
+        text.split(separator).map(|part| part.parse().ok()).collect()
+    };
+    let (date, clock) = (numbers(date, '-')?, numbers(clock, ':')?);
+    let ([year @ 1970..=9999, month @ 1..=12, day], [hour, minute, second]) =
+        (date.as_slice(), clock.as_slice())
+    else {
+        return None;
+    };
+    // Days of a year that begins in March, so that the leap day is its last. Neither day nor hour is bounded yet.
+    let (year, month) = if *month > 2 { (*year, month - 3) } else { (year - 1, month + 9) };
+    let days = (365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5).checked_add(*day)? - 719_469;
+    let clock = hour.checked_mul(3_600)?.checked_add(minute.checked_mul(60)?)?.checked_add(*second)?;
+    let time = days.checked_mul(86_400)?.checked_add(clock)?;
+    // What does not print as it was written is no time: 30 February, 25 o'clock.
+    (timestamp(time) == timestamp_text).then_some(time)
+}
+
 /// Year, month (1 to 12) and day (1 to 31) of a day counted from 1970-01-01: Howard Hinnant's `civil_from_days`.
 pub(crate) fn date(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
@@ -37,6 +58,24 @@ mod tests {
             (1_798_761_599, "2026-12-31T23:59:59Z"),
         ] {
             assert_eq!(timestamp(time), expected);
+            assert_eq!(seconds(expected), Some(time));
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_none() {
+        for text in [
+            "2027-02-29T00:00:00Z",
+            "2027-13-01T00:00:00Z",
+            "2027-01-01T24:00:00Z",
+            "2027-1-1T00:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "2027-01-9223372036854775807T00:00:00Z",
+            "2027-01-01T9223372036854775807:00:00Z",
+            "2027-01-01",
+            "",
+        ] {
+            assert_eq!(seconds(text), None, "{text}");
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Log servers that others made: rsyslogd, and syslog-ng where `COUNTERSIGN_SYSLOG_NG` names a folder with its package
-//! unpacked (it cannot be installed beside rsyslog). Both demand a client certificate and write a JSON object a record.
+//! Log servers: rsyslogd, and syslog-ng where `COUNTERSIGN_SYSLOG_NG` names a folder with its package unpacked (it cannot
+//! be installed beside rsyslog); and `countersign receive`, where it was built beside the forwarder. All demand a client
+//! certificate and write a JSON object a record.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -13,15 +14,19 @@ use super::world::{Process, Records, World, listens, until};
 pub(crate) enum Kind {
     Rsyslog,
     SyslogNg,
+    Countersign,
 }
 
 impl Kind {
     /// Those that this machine has.
     pub(crate) fn all() -> Vec<Kind> {
-        let kinds = [Kind::Rsyslog, Kind::SyslogNg].into_iter().filter(|kind| kind.program().exists());
+        let kinds = [Kind::Rsyslog, Kind::SyslogNg, Kind::Countersign].into_iter().filter(|kind| kind.program().exists());
         let kinds: Vec<Kind> = kinds.collect();
         if !kinds.contains(&Kind::SyslogNg) {
             eprintln!("skipped: syslog-ng, which COUNTERSIGN_SYSLOG_NG does not name");
+        }
+        if !kinds.contains(&Kind::Countersign) {
+            eprintln!("skipped: countersign receive, which cargo build --package countersign-cli builds");
         }
         assert!(kinds.contains(&Kind::Rsyslog), "expected rsyslogd; tests/run installs it");
         kinds
@@ -31,6 +36,8 @@ impl Kind {
         match self {
             Kind::Rsyslog => "/usr/sbin/rsyslogd".into(),
             Kind::SyslogNg => syslog_ng("usr/sbin/syslog-ng"),
+            // Of another package, so cargo names it to no test; a run of all tests builds it first.
+            Kind::Countersign => Path::new(env!("CARGO_BIN_EXE_countersignd")).with_file_name("countersign"),
         }
     }
 }
@@ -49,6 +56,7 @@ fn modules() -> PathBuf {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Record {
     /// The sequence number: alone, or in its structured data.
+    #[serde(alias = "data")]
     sequence: String,
     pub app: String,
     pub msg: String,
@@ -75,11 +83,19 @@ impl<'w> Receiver<'w> {
     /// Describes a server; it does not run yet.
     pub(crate) fn new(world: &'w World, kind: Kind) -> Receiver<'w> {
         let folder = tempfile::tempdir().unwrap();
-        let file = Records::create(folder.path().join("records"));
+        let path = match kind {
+            Kind::Countersign => "records/records-00000001.jsonl",
+            _ => "records",
+        };
+        if kind == Kind::Countersign {
+            fs::create_dir(folder.path().join("records")).unwrap();
+        }
+        let file = Records::create(folder.path().join(path));
         let receiver = Receiver { world, kind, folder, process: None, file, records: Vec::new() };
         let text = match kind {
             Kind::Rsyslog => receiver.rsyslog(),
             Kind::SyslogNg => receiver.syslog_ng(),
+            Kind::Countersign => String::new(),
         };
         fs::write(receiver.path("conf"), text).unwrap();
         receiver
@@ -148,6 +164,13 @@ log {{ source(guests); destination(records); flags(flow-control); }};
                     command.arg(option).arg(self.path(name));
                 }
                 command.arg("--module-path").arg(modules());
+            }
+            Kind::Countersign => {
+                command.arg("receive").arg(self.folder.path()).args(["--show", "notices", "--rotate", "4096"]);
+                command.arg("--listen").arg(format!("127.0.0.1:{}", self.world.port));
+                for (option, name) in [("--cert", "server.pem"), ("--key", "server.key"), ("--clients", "ca.pem")] {
+                    command.arg(option).arg(self.world.keys.path(name));
+                }
             }
         }
         command.stdout(Stdio::null()).stderr(File::create(self.path("diagnostic")).unwrap());

@@ -21,7 +21,7 @@ const DAYS: u32 = 365;
 const SIGNER_BITS: u32 = 4096;
 
 /// A private key with what may be shown of it.
-pub(super) struct Pair {
+pub(crate) struct Pair {
     key: PKey<Private>,
     /// A certificate, or for the signer the public key; PEM.
     public: Vec<u8>,
@@ -29,38 +29,38 @@ pub(super) struct Pair {
 
 impl Pair {
     /// An authority that signs itself.
-    pub(super) fn authority(name: &str) -> Result<Pair> {
+    pub(crate) fn authority(name: &str) -> Result<Pair> {
         let key = curve_key()?;
         let public = certificate(name, None, &key, None)?;
         Ok(Pair { key, public })
     }
 
     /// A key with a certificate of this authority: for the server called `host`, or for a client.
-    pub(super) fn issue(&self, name: &str, host: Option<&str>) -> Result<Pair> {
+    pub(crate) fn issue(&self, name: &str, host: Option<&str>) -> Result<Pair> {
         let key = curve_key()?;
         let public = certificate(name, host, &key, Some(self))?;
         Ok(Pair { key, public })
     }
 
     /// A key that signs contracts.
-    pub(super) fn signer() -> Result<Pair> {
+    pub(crate) fn signer() -> Result<Pair> {
         let key = PKey::from_rsa(Rsa::generate(SIGNER_BITS)?)?;
         let public = key.public_key_to_pem()?;
         Ok(Pair { key, public })
     }
 
     /// The certificate, PEM.
-    pub(super) fn certificate(&self) -> &[u8] {
+    pub(crate) fn certificate(&self) -> &[u8] {
         &self.public
     }
 
     /// The public key of a signer, PEM.
-    pub(super) fn public(&self) -> &[u8] {
+    pub(crate) fn public(&self) -> &[u8] {
         &self.public
     }
 
     /// The private key, PKCS#8 PEM.
-    pub(super) fn key_pem(&self) -> Result<Zeroizing<Vec<u8>>> {
+    pub(crate) fn key_pem(&self) -> Result<Zeroizing<Vec<u8>>> {
         Ok(Zeroizing::new(self.key.private_key_to_pem_pkcs8()?))
     }
 }

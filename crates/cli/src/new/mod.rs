@@ -3,7 +3,7 @@
 //! The texts are templates beside this file, the keys and certificates are fresh ([`keys`]). Nothing that exists is
 //! overwritten.
 
-mod keys;
+pub(crate) mod keys;
 
 use std::io::Write;
 use std::path::Path;

@@ -1,23 +1,20 @@
-//! `timeline`: the stages of a boot as a table, as a picture, or as JSON.
+//! The stages of a boot, as a table, as a picture, or as JSON.
 //!
 //! Reads the guest's `transcript.json`, or a log that holds the lines of `countersignd`. Either may come from anywhere:
 //! the input is bounded, only known stage names and well-formed codes are taken, every text is tamed and cut. Nothing
 //! is verified: whether a log or a transcript is genuine is for the digests in it to show.
 
-mod log;
+mod assemble;
 mod svg;
 mod table;
 
-use std::io::Write;
-
-use anyhow::{Result, bail};
 use countersign_plan::report::stage::Stage;
 use countersign_plan::report::transcript::Transcript;
 use serde::{Serialize, Serializer};
 
-use crate::answer::Answer;
-use crate::arguments::{Timeline as Options, TimelineFormat};
-use crate::files;
+pub use assemble::Assembler;
+
+use crate::text::{code, tame};
 
 /// Bars and marks beyond these are counted and left out.
 const MAXIMUM: usize = 64;
@@ -25,13 +22,11 @@ const MAXIMUM: usize = 64;
 const LATEST: u64 = 30 * 86_400_000;
 /// Bytes of the largest transcript.
 const TRANSCRIPT: usize = 4 << 20;
-/// Letters of a text that are kept.
-const LETTERS: usize = 300;
 
 /// What comes before the first stage at zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum Origin {
+pub enum Origin {
     /// A transcript: times are those of the guest.
     Kernel,
     /// A log: the first stage begins at zero, and what has no time of its own is laid end to end.
@@ -41,8 +36,10 @@ enum Origin {
 /// How a stage ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum State {
+pub enum State {
+    /// It is done.
     Done,
+    /// It failed.
     Failed,
     /// The log ends before the stage does.
     Unfinished,
@@ -50,44 +47,54 @@ enum State {
 
 /// A bar.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Bar {
+pub struct Bar {
+    /// Which.
     #[serde(flatten, serialize_with = "with_place")]
-    stage: Stage,
-    state: State,
-    started_ms: u64,
-    ms: u64,
+    pub stage: Stage,
+    /// How it ended.
+    pub state: State,
+    /// When it began, milliseconds after the zero that [`Timeline::origin`] names.
+    pub started_ms: u64,
+    /// How long it took, milliseconds.
+    pub ms: u64,
     /// Code of the cause, where it failed.
-    code: Option<String>,
+    pub code: Option<String>,
     /// Names and values of its line.
-    facts: Vec<(String, String)>,
+    pub facts: Vec<(String, String)>,
 }
 
 /// The stage, and where it runs.
-fn with_place<S: Serializer>(stage: &Stage, serializer: S) -> Result<S::Ok, S::Error> {
+fn with_place<S: Serializer>(stage: &Stage, serializer: S) -> std::result::Result<S::Ok, S::Error> {
     let place = if stage.is_initramfs() { "initramfs" } else { "guest-os" };
     serializer.collect_map([("stage", stage.name()), ("place", place)])
 }
 
 /// A warning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Mark {
-    at_ms: u64,
-    code: String,
-    text: String,
+pub struct Mark {
+    /// When, milliseconds after zero.
+    pub at_ms: u64,
+    /// Its code.
+    pub code: String,
+    /// Its text.
+    pub text: String,
 }
 
 /// A boot, as `schema/timeline.schema.json` describes it.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-struct Timeline {
-    origin: Origin,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Timeline {
+    /// What zero is.
+    pub origin: Origin,
     /// How many boots the log holds; the last one is shown.
-    boots: usize,
-    stages: Vec<Bar>,
-    warnings: Vec<Mark>,
+    pub boots: usize,
+    /// Its stages, in order.
+    pub stages: Vec<Bar>,
+    /// Its warnings, in order.
+    pub warnings: Vec<Mark>,
     /// Stages and warnings that are too many to be shown.
-    omitted: usize,
+    pub omitted: usize,
     /// Records that look like the guest's own and are of another origin.
-    imitations: usize,
+    pub imitations: usize,
 }
 
 impl Timeline {
@@ -114,6 +121,16 @@ impl Timeline {
         self.warnings.push(Mark { at_ms: at_ms.min(LATEST), code: code.to_owned(), text: tame(text) });
     }
 
+    /// As a table for a terminal.
+    pub fn table(&self) -> String {
+        table::draw(self)
+    }
+
+    /// As a picture, SVG.
+    pub fn svg(&self) -> String {
+        svg::draw(self)
+    }
+
     /// When the last stage ends, at least 1 ms.
     fn end(&self) -> u64 {
         let bars = self.stages.iter().map(|bar| bar.started_ms + bar.ms);
@@ -121,7 +138,7 @@ impl Timeline {
     }
 
     /// A sentence about how the boot ended.
-    fn outcome(&self) -> String {
+    pub fn outcome(&self) -> String {
         if let Some(bar) = self.stages.iter().find(|bar| bar.state == State::Failed) {
             return format!("failed at {} with {}", bar.stage, bar.code.as_deref().unwrap_or("no code"));
         }
@@ -130,27 +147,6 @@ impl Timeline {
             false => "workload not started".to_owned(),
         }
     }
-}
-
-/// Splits `HPLccnnnX` off a line that begins with one.
-fn code(line: &str) -> Option<(&str, &str)> {
-    let (code, rest) = line.split_at_checked(9)?;
-    let bytes = code.as_bytes();
-    let formed = code.starts_with("HPL")
-        && bytes[3..8].iter().all(u8::is_ascii_digit)
-        && matches!(bytes[8], b'E' | b'W' | b'I')
-        && rest.starts_with([':', ' ']);
-    formed.then(|| (code, rest.trim_start_matches([':', ' '])))
-}
-
-/// A text without control characters, cut.
-fn tame(text: &str) -> String {
-    let mut tamed: String =
-        text.trim().chars().take(LETTERS).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.trim().chars().nth(LETTERS).is_some() {
-        tamed.push('…');
-    }
-    tamed
 }
 
 /// Milliseconds as seconds, for people.
@@ -202,30 +198,10 @@ impl From<Transcript> for Timeline {
     }
 }
 
-/// A transcript where the text is one, else a log.
-fn read(text: &str) -> Option<Timeline> {
+/// A transcript where the text is one, else the last boot in a log. `None` where there is no stage in it.
+pub fn read(text: &str) -> Option<Timeline> {
     let transcript =
         (text.len() <= TRANSCRIPT).then(|| serde_json::from_str::<Transcript>(text).ok()).flatten();
-    let timeline = transcript.map_or_else(|| log::read(text), Timeline::from);
+    let timeline = transcript.map_or_else(|| assemble::read(text), Timeline::from);
     (!timeline.stages.is_empty()).then_some(timeline)
-}
-
-pub(crate) fn run(options: &Options, out: &mut dyn Write) -> Result<Answer> {
-    let bytes = files::log(&options.file)?;
-    let Some(timeline) = read(&String::from_utf8_lossy(&bytes)) else {
-        bail!(
-            "{}: expected a transcript.json, or a log with lines of countersignd that begin with countersign: stage=",
-            options.file.display()
-        );
-    };
-    if let Some(path) = &options.svg {
-        files::write_result(out, Some(path), svg::draw(&timeline).as_bytes())?;
-        return Ok(Answer::Yes);
-    }
-    match options.format {
-        TimelineFormat::Table => write!(out, "{}", table::draw(&timeline))?,
-        TimelineFormat::Svg => write!(out, "{}", svg::draw(&timeline))?,
-        TimelineFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&timeline)?)?,
-    }
-    Ok(Answer::Yes)
 }
