@@ -11,7 +11,10 @@ use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, PKeyRef, Private};
 use openssl::rsa::Rsa;
-use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName};
+use openssl::x509::extension::{
+    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
+    SubjectKeyIdentifier,
+};
 use openssl::x509::{X509, X509NameBuilder};
 use zeroize::Zeroizing;
 
@@ -108,6 +111,14 @@ fn certificate(
             let usage = if host.is_some() { usage.server_auth() } else { usage.client_auth() };
             builder.append_extension(usage.build()?)?;
         }
+    }
+    // RFC 5280 sections 4.2.1.1 and 4.2.1.2: clients that are strict (Python since 3.13) want both.
+    let identifier = SubjectKeyIdentifier::new().build(&builder.x509v3_context(parent.as_deref(), None))?;
+    builder.append_extension(identifier)?;
+    if parent.is_some() {
+        let context = builder.x509v3_context(parent.as_deref(), None);
+        let identifier = AuthorityKeyIdentifier::new().keyid(true).build(&context)?;
+        builder.append_extension(identifier)?;
     }
     if let Some(host) = host {
         let mut names = SubjectAlternativeName::new();

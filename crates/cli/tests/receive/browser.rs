@@ -129,7 +129,7 @@ impl Browser {
 
     fn picture(&mut self, name: &str) {
         if let Some(folder) = std::env::var_os("COUNTERSIGN_SCREENSHOTS") {
-            let picture = self.call("Page.captureScreenshot", json!({ "captureBeyondViewport": true }));
+            let picture = self.call("Page.captureScreenshot", json!({}));
             let bytes = STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
             fs::write(PathBuf::from(folder).join(name), bytes).unwrap();
         }

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use super::world::{Keys, Receiver, Sender, frame, record, send, until};
 
 /// What OpenSSL's own client says to a server with this certificate of ours, or with none.
-fn s_client(receiver: &Receiver, keys: &Keys, client: Option<&str>, input: &[u8]) -> String {
+fn s_client(receiver: &Receiver, keys: &Keys, client: Option<&str>, input: &[u8], leave: bool) -> String {
     let mut command = Command::new("openssl");
     command.current_dir(keys.folder.path()).args([
         "s_client",
@@ -23,10 +23,18 @@ fn s_client(receiver: &Receiver, keys: &Keys, client: Option<&str>, input: &[u8]
     }
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
     // A server that refuses may have hung up before.
-    let _ = child.stdin.take().unwrap().write_all(input);
-    let output = child.wait_with_output().unwrap();
-    String::from_utf8_lossy(&output.stderr).into_owned()
+    let _ = stdin.write_all(input);
+    // At the end of its input it leaves; before, it hears what the server says.
+    let mut said = Vec::new();
+    if leave {
+        drop(stdin);
+    } else {
+        std::io::Read::read_to_end(child.stderr.as_mut().unwrap(), &mut said).unwrap();
+    }
+    child.wait().unwrap();
+    String::from_utf8_lossy(&said).into_owned()
 }
 
 #[test]
@@ -36,7 +44,7 @@ fn a_record_of_openssls_own_client_arrives_with_all_its_parts() {
     let receiver = Receiver::start(&keys, folder.path(), &["--show", "all"]);
     let text = "<165>1 2003-10-11T22:14:15.003Z mymachine.example.com evntslog - ID47 [exampleSDID@32473 iut=\"3\" \
                 eventSource=\"Application\" eventID=\"1011\"] \u{feff}An application event log entry\u{e9}";
-    s_client(&receiver, &keys, Some("client"), &frame(text));
+    s_client(&receiver, &keys, Some("client"), &frame(text), true);
     let records = until("the record", || Some(receiver.records()).filter(|records| !records.is_empty()));
     for (name, value) in [
         ("facility", "local4"),
@@ -64,7 +72,7 @@ fn who_is_refused_is_told_and_so_is_the_owner() {
     revoke(&keys, None);
     keys.openssl("req -new -newkey rsa:2048 -nodes -subj /CN=expired -keyout expired.key -out expired.csr");
     keys.openssl(
-        "ca -config ca.conf -keyfile ca.key -cert ca.crt -batch -notext -rand_serial -outdir . -startdate \
+        "ca -config ca.conf -keyfile ca.key -cert ca.crt -batch -notext -startdate \
          20200101000000Z -enddate 20200102000000Z -in expired.csr -out expired.crt",
     );
     revoke(&keys, Some("revoked"));
@@ -79,7 +87,7 @@ fn who_is_refused_is_told_and_so_is_the_owner() {
         (Some("wrong"), "certificate", "refused: its certificate is not for clients"),
         (Some("revoked"), "certificate revoked", "refused: its client certificate was revoked"),
     ] {
-        let said = s_client(&receiver, &keys, client, &input);
+        let said = s_client(&receiver, &keys, client, &input, false);
         receiver.wait_for(told);
         assert!(said.contains(alert), "{client:?}: {said}");
     }
@@ -90,7 +98,7 @@ fn who_is_refused_is_told_and_so_is_the_owner() {
 
 /// A list of revoked certificates, made by `openssl ca`.
 fn revoke(keys: &Keys, name: Option<&str>) {
-    let conf = "[ca]\ndefault_ca=a\n[a]\ndatabase=index.txt\ndefault_md=sha256\ndefault_crl_days=2\npolicy=p\n[p]\ncommonName=supplied\n";
+    let conf = "[ca]\ndefault_ca=a\n[a]\ndatabase=index.txt\ndefault_md=sha256\ndefault_crl_days=2\nrand_serial=yes\nnew_certs_dir=.\nemail_in_dn=no\npolicy=p\n[p]\ncommonName=supplied\n";
     fs::write(keys.path("ca.conf"), conf).unwrap();
     if !keys.path("index.txt").exists() {
         fs::write(keys.path("index.txt"), "").unwrap();

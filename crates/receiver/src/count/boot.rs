@@ -183,7 +183,7 @@ impl Boot {
                 *kept = tame(told);
             }
         }
-        notices.extend(self.checks.line(&entry.code, &entry.message, entry.time.or(Some(now))));
+        notices.extend(self.checks.line(&entry.code, &entry.message, entry.time, now));
         let Some((code, text)) = code(&entry.message) else { return };
         let said = || Said { at: entry.time.unwrap_or(now), code: code.to_owned(), text: tame(text) };
         match code {

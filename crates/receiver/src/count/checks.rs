@@ -7,11 +7,19 @@ use super::notice::Notice;
 /// Seconds by which a check may be late: a conversation of a minute, a server that was away for some, a busy guest.
 const GRACE: i64 = 600;
 
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    number: u64,
+    /// When it was made, by the guest's clock.
+    made: Option<i64>,
+    /// When it came.
+    came: i64,
+}
+
 /// The checks of one boot.
 #[derive(Debug, Default)]
 pub struct Checks {
-    /// Number of the last one, and when it was made.
-    last: Option<(u64, Option<i64>)>,
+    last: Option<Last>,
     /// Checks so far.
     pub count: u64,
     /// Whether its absence was told.
@@ -19,42 +27,36 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// A line of the guest, made at this time (milliseconds).
-    pub fn line(&mut self, code: &str, message: &str, time: Option<i64>) -> Option<Notice> {
+    /// A line of the guest, made and come at these times (milliseconds).
+    pub fn line(&mut self, code: &str, message: &str, made: Option<i64>, came: i64) -> Option<Notice> {
         let number: u64 = match code {
             "HPL13000I" | "HPL13001I" => message.split_once("check ")?.1.split(':').next()?.parse().ok()?,
             _ => return None,
         };
         let before = self.last;
-        if before.is_some_and(|(last, _)| number <= last) {
+        if before.is_some_and(|last| number <= last.number) {
             return None;
         }
-        self.last = Some((number, time));
+        self.last = Some(Last { number, made, came });
         self.count += 1;
         self.told = false;
-        let (last, at) = before?;
-        if number > last + 1 {
-            return Some(Notice::ChecksMissing { first: last + 1, last: number - 1 });
+        let last = before?;
+        if number > last.number + 1 {
+            return Some(Notice::ChecksMissing { first: last.number + 1, last: number - 1 });
         }
-        let seconds = time?.saturating_sub(at?) / 1000;
+        let seconds = made?.saturating_sub(last.made?) / 1000;
         (seconds > interval() + GRACE).then_some(Notice::CheckLate { number, seconds })
     }
 
     /// The check that was due and has not come by now, told once; `heard` is when the last record came.
     pub fn overdue(&mut self, now: i64, heard: i64) -> Option<Notice> {
-        let (last, _) = self.last.filter(|_| !self.told)?;
-        let silence = now.saturating_sub(heard);
-        let due = self.since(now)?;
-        if due <= (interval() + GRACE) * 1000 {
+        let last = self.last.filter(|_| !self.told)?;
+        // By this side's clock alone: the guest's is the host's choice.
+        if now.saturating_sub(last.came) <= (interval() + GRACE) * 1000 {
             return None;
         }
         self.told = true;
-        Some(Notice::Silent { check: last + 1, minutes: silence / 60_000 })
-    }
-
-    /// Milliseconds since the last check.
-    fn since(&self, now: i64) -> Option<i64> {
-        Some(now.saturating_sub(self.last?.1?))
+        Some(Notice::Silent { check: last.number + 1, minutes: now.saturating_sub(heard) / 60_000 })
     }
 
     /// Whether the check that was due has not come.
@@ -64,7 +66,7 @@ impl Checks {
 
     /// Number of the last one.
     pub fn last(&self) -> Option<u64> {
-        self.last.map(|(number, _)| number)
+        self.last.map(|last| last.number)
     }
 }
 
@@ -79,14 +81,14 @@ mod tests {
     const HOUR: i64 = 3_600_000;
 
     fn check(checks: &mut Checks, number: u64, time: i64) -> Option<Notice> {
-        checks.line("HPL13000I", &format!("HPL13000I: check {number}: checking"), Some(time))
+        checks.line("HPL13000I", &format!("HPL13000I: check {number}: checking"), Some(time), time)
     }
 
     #[test]
     fn a_missing_number_and_a_late_check_are_told() {
         let mut checks = Checks::default();
         assert_eq!(check(&mut checks, 1, 0), None);
-        assert_eq!(checks.line("HPL13001I", "HPL13001I: check 1: all", Some(5)), None);
+        assert_eq!(checks.line("HPL13001I", "HPL13001I: check 1: all", Some(5), 5), None);
         assert_eq!(check(&mut checks, 2, HOUR + 5_000), None);
         assert_eq!(check(&mut checks, 5, 4 * HOUR), Some(Notice::ChecksMissing { first: 3, last: 4 }));
         assert_eq!(

@@ -153,16 +153,17 @@ fn a_container_cannot_begin_or_end_a_boot() {
 fn a_silent_guest_is_told_once_and_when_it_speaks() {
     let mut guests = Guests::new(true);
     let check = |number: u64, time| {
-        let text = format!("HPL13000I: check {number}: checking");
+        let text = format!("HPL13000I: check {}: checking", 1 + number / 10);
         Entry { time: Some(time), ..guest(Some(number), &text) }
     };
-    guests.record(&check(1, 0), 60_000);
+    guests.record(&check(8, 0), 0);
+    guests.record(&guest(Some(9), "later"), 60_000);
     assert!(guests.tick(4_200_000).is_empty());
     let told = guests.tick(4_200_001);
     assert_eq!(told[0].notice, Notice::Silent { check: 2, minutes: 69 });
     assert!(guests.tick(9_000_000).is_empty() && guests.boots()[0].1.is_silent());
     let told: Vec<Notice> =
-        guests.record(&check(2, 9_000_000), 9_060_000).1.into_iter().map(|told| told.notice).collect();
+        guests.record(&check(10, 9_000_000), 9_060_000).1.into_iter().map(|told| told.notice).collect();
     assert_eq!(told, [Notice::Speaks, Notice::CheckLate { number: 2, seconds: 9_000 }]);
 }
 
