@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Packages of the machine that builds, boots and tests the guest: installed only where missing.
 #
-#   host_packages [GROUP...]   groups: build native boot services tests lint fresh (default: the first four)
+#   host_packages [GROUP...]   groups: build native boot services tests browser lint fresh (default: the first four)
 #
 # Works as root or through sudo, on Debian 12 and newer and Ubuntu 22.04 and newer. No service that such a
 # package brings is started, and the machine's own services stay as they were.
@@ -53,6 +53,9 @@ iproute2                                 # network namespaces for tests of broke
 nftables                                 # the packet filter of the guest, loaded in a network of its own
 systemd                                  # journalctl; the unpacked journald stands in its place
 curl                                     # a client of services on loopback
+END
+    browser) cat <<'END' ;;
+chromium-headless-shell                  # the page of countersign receive, as a person sees it
 END
     lint) cat <<'END' ;;
 shellcheck                               # the scripts of the repository

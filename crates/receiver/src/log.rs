@@ -196,7 +196,7 @@ impl Log {
             let numbers = &boot.numbers;
             writeln!(
                 out,
-                "boot {} of {}: {} records with numbers up to {}, {} missing, {} came again, {} checks, {} imitations",
+                "boot {} of {}: records {}, last number {}, missing {}, came again {}, checks {}, imitations {}",
                 boot.id,
                 tame(&guest.host),
                 numbers.records,

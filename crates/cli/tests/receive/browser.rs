@@ -219,7 +219,7 @@ fn a_boot_is_seen_from_its_first_record_on_and_a_failed_one_with_its_cause() {
     let outcome = browser.value("document.getElementById('outcome').textContent");
     let outcome = outcome.as_str().unwrap();
     assert!(
-        outcome.starts_with("failed with HPL07124E") && outcome.contains("neither order of the two seeds"),
+        outcome.starts_with("failed with HPL02003E") && outcome.contains("neither order of the two seeds"),
         "{outcome}"
     );
     browser.picture("3-failed.png");

@@ -4,6 +4,7 @@
 
 mod bad;
 mod browser;
+mod load;
 mod page;
 mod senders;
 mod world;

@@ -55,7 +55,7 @@ pub(crate) fn fail(receiver: &Receiver, keys: &Keys) {
     let source = Source { hostname: "refused-guest", identity: &identity, began: 0 };
     let mut bytes = Vec::new();
     for line in [
-        "HPL07124E: volume data: neither order of the two seeds opens it; check both seeds",
+        "HPL02003E: volume data: neither order of the two seeds opens it; check both seeds",
         "HPL10000E: the boot failed and the guest powers off",
     ] {
         syslog::frame(&own::entry(Severity::Error, 1_795_316_096, line), None, source, &mut bytes);
@@ -243,7 +243,7 @@ fn two_real_boots_and_a_failed_one_are_shown() {
     }
     let failed = &boots[2];
     assert_eq!((&failed["outcome"], &failed["host"]), (&"failed".into(), &"refused-guest".into()));
-    assert_eq!(failed["cause"]["code"], "HPL07124E");
+    assert_eq!(failed["cause"]["code"], "HPL02003E");
     assert!(failed["cause"]["text"].as_str().unwrap().contains("neither order of the two seeds"));
 
     // Filters, alone and together.
@@ -259,5 +259,5 @@ fn two_real_boots_and_a_failed_one_are_shown() {
     assert_eq!(records("host=refused-guest").len(), 2);
     let last = json(&host, &format!("{path}records"))["last"].as_u64().unwrap();
     assert_eq!(records(&format!("after={last}")).len(), 0);
-    until("the terminal", || receiver.printed().contains("the boot failed with HPL07124E").then_some(()));
+    until("the terminal", || receiver.printed().contains("the boot failed with HPL02003E").then_some(()));
 }

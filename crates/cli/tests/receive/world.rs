@@ -188,11 +188,15 @@ impl Sender {
     }
 
     pub(crate) fn try_connect(receiver: &Receiver, keys: &Keys, name: &str) -> Result<Sender, String> {
+        Sender::connect_to(receiver.address, keys, name)
+    }
+
+    pub(crate) fn connect_to(address: SocketAddr, keys: &Keys, name: &str) -> Result<Sender, String> {
         let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
         builder.set_ca_file(keys.path("ca.crt")).unwrap();
         builder.set_certificate_file(keys.path(&format!("{name}.crt")), SslFiletype::PEM).unwrap();
         builder.set_private_key_file(keys.path(&format!("{name}.key")), SslFiletype::PEM).unwrap();
-        let socket = TcpStream::connect(receiver.address).unwrap();
+        let socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(LIMIT)).unwrap();
         let stream = builder.build().connect("localhost", socket).map_err(|error| error.to_string())?;
         Ok(Sender { stream })
