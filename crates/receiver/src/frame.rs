@@ -52,7 +52,7 @@ impl Frames {
     ///
     /// # Errors
     /// [`FrameError`]; then nothing of the stream can be read any more.
-    pub fn next(&mut self) -> Result<Option<&[u8]>, FrameError> {
+    pub fn next_record(&mut self) -> Result<Option<&[u8]>, FrameError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -112,13 +112,13 @@ mod tests {
         for piece in stream.chunks(piece) {
             frames.push(piece);
             loop {
-                match frames.next() {
+                match frames.next_record() {
                     Ok(Some(record)) => records.push(record.to_vec()),
                     Ok(None) => break,
                     Err(error) => {
                         // It stays refused, whatever comes.
                         frames.push(b"1 x");
-                        assert_eq!(frames.next(), Err(error));
+                        assert_eq!(frames.next_record(), Err(error));
                         return (records, Err(error));
                     }
                 }

@@ -106,7 +106,7 @@ fn object(object: Object) -> Option<Entry> {
     };
     entry.name(&text(Some(object.app?)));
     match object.data {
-        Some(Value::Object(elements)) => entry.tell(&nested("", &elements)),
+        Some(Value::Object(elements)) => entry.tell(&flat(&elements)),
         data => entry.tell(&text(data)),
     }
     Some(entry)
@@ -126,11 +126,10 @@ fn severity(name: &str) -> Option<u8> {
 pub const SEVERITIES: [&str; 8] = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
 
 /// Structured data as syslog-ng's `format-json` nests it, an object an element, as text again.
-fn nested(prefix: &str, elements: &serde_json::Map<String, Value>) -> String {
+fn flat(elements: &serde_json::Map<String, Value>) -> String {
     let mut text = String::new();
     for (name, value) in elements {
         let Value::Object(values) = value else { continue };
-        let name = format!("{prefix}{name}");
         let mut own = String::new();
         for (key, value) in values {
             match value {
@@ -139,7 +138,9 @@ fn nested(prefix: &str, elements: &serde_json::Map<String, Value>) -> String {
                 _ => {}
             }
         }
-        text.push_str(&if own.is_empty() { String::new() } else { format!("[{name}{own}]") });
+        if !own.is_empty() {
+            text.push_str(&format!("[{name}{own}]"));
+        }
     }
     text
 }

@@ -17,7 +17,7 @@ fn records(stream: &[u8], piece: usize) -> (Vec<Vec<u8>>, Result<bool, FrameErro
     for piece in stream.chunks(piece) {
         frames.push(piece);
         loop {
-            match frames.next() {
+            match frames.next_record() {
                 Ok(Some(record)) => found.push(record.to_vec()),
                 Ok(None) => break,
                 Err(error) => return (found, Err(error)),

@@ -20,7 +20,9 @@ pub(crate) enum Kind {
 impl Kind {
     /// Those that this machine has.
     pub(crate) fn all() -> Vec<Kind> {
-        let kinds = [Kind::Rsyslog, Kind::SyslogNg, Kind::Countersign].into_iter().filter(|kind| kind.program().exists());
+        let kinds = [Kind::Rsyslog, Kind::SyslogNg, Kind::Countersign]
+            .into_iter()
+            .filter(|kind| kind.program().exists());
         let kinds: Vec<Kind> = kinds.collect();
         if !kinds.contains(&Kind::SyslogNg) {
             eprintln!("skipped: syslog-ng, which COUNTERSIGN_SYSLOG_NG does not name");
@@ -166,9 +168,14 @@ log {{ source(guests); destination(records); flags(flow-control); }};
                 command.arg("--module-path").arg(modules());
             }
             Kind::Countersign => {
-                command.arg("receive").arg(self.folder.path()).args(["--show", "notices", "--rotate", "4096"]);
+                command
+                    .arg("receive")
+                    .arg(self.folder.path())
+                    .args(["--show", "notices", "--rotate", "4096"]);
                 command.arg("--listen").arg(format!("127.0.0.1:{}", self.world.port));
-                for (option, name) in [("--cert", "server.pem"), ("--key", "server.key"), ("--clients", "ca.pem")] {
+                for (option, name) in
+                    [("--cert", "server.pem"), ("--key", "server.key"), ("--clients", "ca.pem")]
+                {
                     command.arg(option).arg(self.world.keys.path(name));
                 }
             }

@@ -28,7 +28,8 @@ fn load(keys: &Keys, address: std::net::SocketAddr, lines: &(dyn Fn() -> usize +
                 for conversation in 0..CONVERSATIONS {
                     let numbers = (1..=RECORDS).map(|number| (conversation * RECORDS + number) as u64);
                     let text = "a line of a workload that has a lot to say about itself";
-                    let frames: Vec<u8> = numbers.flat_map(|number| frame(&record(&host, number, text))).collect();
+                    let frames: Vec<u8> =
+                        numbers.flat_map(|number| frame(&record(&host, number, text))).collect();
                     let mut conversation = Sender::connect_to(address, keys, "client").unwrap();
                     conversation.send(&frames);
                     conversation.end().unwrap();

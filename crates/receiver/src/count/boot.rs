@@ -121,8 +121,9 @@ impl Boot {
     pub(super) fn is_over_before(&self, entry: &Entry, tells: bool) -> bool {
         if let Some(number) = entry.number {
             // Numbers begin again; anything else under a number that was taken is told.
-            return number == 1 && self.numbers.is_taken(number, digest(entry))
-                || self.begins_again(entry, tells);
+            let begins =
+                number == 1 && (self.numbers.is_taken(number, digest(entry)) || self.numbers.is_past(number));
+            return begins || self.begins_again(entry, tells);
         }
         if !entry.is_guest(tells) {
             return false;
@@ -239,6 +240,8 @@ impl Boot {
 /// What tells two records apart. Not for an adversary who holds the guest's own key: it could send anything.
 fn digest(entry: &Entry) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (entry.time, &entry.app, &entry.message, &entry.stage, &entry.code, &entry.container).hash(&mut hasher);
+    // Some log servers trim messages, and what is stored is read as theirs is.
+    let message = entry.message.trim_start_matches('\u{feff}').trim();
+    (entry.time, &entry.app, message, &entry.stage, &entry.code, &entry.container).hash(&mut hasher);
     hasher.finish()
 }

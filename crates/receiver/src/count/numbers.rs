@@ -103,6 +103,11 @@ impl Numbers {
         matches!(known, Some(Some(known)) if *known != digest)
     }
 
+    /// Whether a number is further back than any that is sent again.
+    pub fn is_past(&self, number: u64) -> bool {
+        self.last.is_some_and(|last| last.saturating_sub(number) >= WINDOW as u64 && last != LARGEST)
+    }
+
     /// Numbers that are missing.
     pub fn missing(&self) -> u64 {
         self.missing.iter().map(|stretch| stretch.end() - stretch.start() + 1).sum::<u64>() + self.uncounted

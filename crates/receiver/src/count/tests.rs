@@ -182,3 +182,28 @@ fn guests_and_boots_are_bounded() {
     }
     assert_eq!(guests.boots().iter().filter(|(one, _)| one.host == "guest").count(), BOOTS);
 }
+
+#[test]
+fn a_boot_after_a_long_one_is_another_without_a_probe_too() {
+    let mut guests = Guests::new(true);
+    let count = numbers::WINDOW as u64 + 10;
+    for number in 1..=count {
+        guests.record(&guest(Some(number), "x"), 0);
+    }
+    let told = notices(&mut guests, &[guest(Some(1), "y"), guest(Some(2), "y")]);
+    assert_eq!(told[0], "2 guest a boot begins");
+    assert_eq!(guests.boots()[1].1.numbers.records, 2);
+}
+
+/// What is read again at the start of a receiver is what came: a message that begins with a space is the same record.
+#[test]
+fn a_record_from_the_store_is_the_one_that_came() {
+    let bytes = b"<30>1 2026-11-22T02:54:56Z guest x - - [meta sequenceId=\"1\"]  Network  Creating \xff";
+    let mut line = Vec::new();
+    let came = crate::line::write(bytes, 0, "c1", &mut line).unwrap();
+    let stored = crate::stored::entry(std::str::from_utf8(&line).unwrap().trim_end()).unwrap();
+    let mut guests = Guests::new(true);
+    guests.record(&stored, 0);
+    assert_eq!(guests.record(&came, 0).1, []);
+    assert_eq!(guests.boots()[0].1.numbers.repeats, 1);
+}

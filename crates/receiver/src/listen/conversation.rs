@@ -152,7 +152,7 @@ impl Reader {
 
     /// Takes the whole records out of what came.
     fn records(&mut self) -> Result<(), FrameError> {
-        while let Some(record) = self.frames.next()? {
+        while let Some(record) = self.frames.next_record()? {
             self.bytes += record.len();
             self.records.push(record.to_vec());
             // A record that came to its end: the next one has its own time.
