@@ -22,7 +22,8 @@ pub fn seconds(timestamp_text: &str) -> Option<i64> {
     };
     // Days of a year that begins in March, so that the leap day is its last. Neither day nor hour is bounded yet.
     let (year, month) = if *month > 2 { (*year, month - 3) } else { (year - 1, month + 9) };
-    let days = (365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5).checked_add(*day)? - 719_469;
+    let days = (365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5).checked_add(*day)?
+        - 719_469;
     let clock = hour.checked_mul(3_600)?.checked_add(minute.checked_mul(60)?)?.checked_add(*second)?;
     let time = days.checked_mul(86_400)?.checked_add(clock)?;
     // What does not print as it was written is no time: 30 February, 25 o'clock.

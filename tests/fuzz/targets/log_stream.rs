@@ -44,7 +44,9 @@ fuzz_target!(|input: &[u8]| {
         match (entry, stored) {
             (Ok(entry), Some(stored)) => {
                 assert!(trimmed(&entry.message) == trimmed(&stored.message));
-                assert!((entry.number, entry.origin, &entry.host) == (stored.number, stored.origin, &stored.host));
+                assert!(
+                    (entry.number, entry.origin, &entry.host) == (stored.number, stored.origin, &stored.host)
+                );
                 numbered += u64::from(entry.number.is_some());
                 guests.record(&entry, now);
                 let shown = say::record(&entry);
