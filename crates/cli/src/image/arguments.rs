@@ -22,7 +22,7 @@ pub(super) enum Verb {
     ///
     /// Every key is made for this sealing and kept nowhere. Writes the image IMAGE, its sealing manifest IMAGE.json and the
     /// builder's signature over that, IMAGE.json.sig.
-    Seal(Seal),
+    Seal(Box<Seal>),
     /// Sign a manifest: writes MANIFEST.sig.
     Sign(Sign),
     /// Verify both manifests by the builder's key, and that an image is the one they speak of.

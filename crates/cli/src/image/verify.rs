@@ -14,16 +14,19 @@ use super::{beside, whole};
 use crate::answer::{Answer, note};
 use crate::files;
 
+/// A manifest and, where there is one, its signature.
+type Read = (Zeroizing<Vec<u8>>, Option<Zeroizing<Vec<u8>>>);
+
 pub(super) fn run(options: &Verify, out: &mut dyn Write) -> Result<Answer> {
     let builder = Builder::from_pem(&files::small(&options.builder)?)
         .with_context(|| options.builder.display().to_string())?;
-    let read = |path: &Path| -> Result<(Zeroizing<Vec<u8>>, Option<Zeroizing<Vec<u8>>>)> {
+    let read = |path: &Path| -> Result<Read> {
         let signature = beside(path, ".sig");
         let signature = if signature.exists() { Some(files::small(&signature)?) } else { None };
         Ok((files::small(path)?, signature))
     };
     let (build, sealing) = (read(&options.build_manifest)?, read(&options.sealing_manifest)?);
-    fn signed<'a>(read: &'a (Zeroizing<Vec<u8>>, Option<Zeroizing<Vec<u8>>>)) -> Signed<'a> {
+    fn signed(read: &Read) -> Signed<'_> {
         Signed { text: &read.0, signature: read.1.as_ref().map(|signature| signature.as_slice()) }
     }
     let refused = |fault: String| {

@@ -642,7 +642,7 @@ fn a_name_that_looks_like_the_guests_own_is_told() {
     ] {
         assert_eq!(told(pod_name, container), [expected]);
     }
-    assert_eq!(told("web", "init"), [String::new(); 0]);
+    assert_eq!(told("web", "init"), Vec::<String>::new());
 
     // A name that was made of a value is told as it is written.
     let template = "[{apiVersion: v1, kind: Pod, metadata: {name: \"{{ .Env.NAME }}\"}, spec: {containers: [{name: c, image: \"IMAGE\"}]}}]";
