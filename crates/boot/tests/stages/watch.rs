@@ -229,6 +229,38 @@ fn containers_and_their_engine_are_told_once_per_change() {
 }
 
 #[test]
+fn what_health_checks_say_is_told_when_it_changes() {
+    let machine = started();
+    let show = |health: &'static str| -> Step<'_> {
+        Box::new(move |machine| {
+            machine.lists_containers(&format!(
+                r#"[{{"Names":["compose-web-1"],"State":"running","ExitCode":0,"Restarts":0,"StartedAt":1,"Status":"{health}"}}]"#
+            ));
+            Wake::Due
+        })
+    };
+    let steps = ["starting", "healthy", "unhealthy", "unhealthy", "healthy", "healthy"].map(show);
+    let (run, _) = watch(&machine, steps.into());
+    let only = |lines: Vec<String>| -> Vec<String> {
+        lines.into_iter().filter(|line| line.starts_with("HPL08113")).collect()
+    };
+    assert_eq!(
+        only(coded(&run)),
+        [
+            "HPL08113W: the health check of a container fails",
+            "HPL08113I: the health check of a container succeeds again",
+        ]
+    );
+    assert_eq!(
+        only(coded_log(&run)),
+        [
+            "HPL08113W: container compose-web-1: its health check fails",
+            "HPL08113I: container compose-web-1: its health check succeeds again",
+        ]
+    );
+}
+
+#[test]
 fn records_that_wait_for_the_log_server_are_told_once() {
     let machine = started();
     let began = machine.uptime().as_secs();
