@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -31,8 +31,8 @@ const RECORDS: usize = 20_000;
 const BYTES: usize = 8 << 20;
 /// Notices that are kept for the page.
 const NOTICES: usize = 500;
-/// Files of the store that are read at the start, the newest ones.
-const READ_AGAIN: usize = 4;
+/// Bytes of the store that are read at the start, the newest ones: guests wait meanwhile.
+const READ_AGAIN: u64 = 8 << 20;
 /// Bytes of the longest line in them.
 const LINE: u64 = 1 << 20;
 /// A trouble is told again after so many milliseconds.
@@ -274,10 +274,24 @@ impl Desk {
 
     /// What the store holds from before is counted.
     fn read_again(&self) -> io::Result<()> {
-        let files = list(self.store.folder())?;
+        let (mut files, mut left) = (Vec::new(), READ_AGAIN);
+        for segment in list(self.store.folder())?.into_iter().rev() {
+            let length = std::fs::metadata(&segment.path)?.len();
+            files.push((segment.path, length.saturating_sub(left)));
+            left = left.saturating_sub(length);
+            if left == 0 {
+                break;
+            }
+        }
         let mut inner = self.inner();
-        for file in files.iter().skip(files.len().saturating_sub(READ_AGAIN)) {
-            let mut reader = BufReader::new(File::open(&file.path)?);
+        for (path, begin) in files.into_iter().rev() {
+            let mut file = File::open(path)?;
+            file.seek(SeekFrom::Start(begin))?;
+            let mut reader = BufReader::new(file);
+            if begin > 0 {
+                // The rest of a line.
+                reader.skip_until(b'\n')?;
+            }
             let mut line = Vec::new();
             while (&mut reader).take(LINE).read_until(b'\n', &mut line)? > 0 {
                 if let Some(entry) =
