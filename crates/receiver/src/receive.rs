@@ -11,9 +11,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::desk::{Desk, Show};
-use crate::listen::Listener;
 use crate::listen::stop::Stop;
 use crate::listen::tls::{Files, Server};
+use crate::listen::{self, Listener};
 use crate::printer::Printer;
 use crate::store::Store;
 use crate::web::Web;
@@ -50,11 +50,13 @@ pub fn run(options: &Options) -> Result<()> {
     ends.thread_block()?;
     let server = Server::new(options.files.clone())?;
     let store = Store::open(&options.records, options.segment, options.keep)?;
+    // Guests wait there while what was stored is counted; refused, they would come again later and later.
+    let sockets = listen::bind(&options.listen)?;
     let printer = Printer::to(std::io::stdout())?;
     let desk = Desk::new(store, printer, options.show, now)
         .with_context(|| format!("{}: expected readable records", options.records.display()))?;
     let (desk, stop) = (Arc::new(desk), Arc::new(Stop::new()?));
-    let listener = Listener::bind(&options.listen, server, Arc::clone(&desk), Arc::clone(&stop))?;
+    let listener = Listener::new(sockets, server, Arc::clone(&desk), Arc::clone(&stop));
     let mut out = std::io::stdout();
     for address in listener.addresses()? {
         writeln!(out, "listening on {address}, records in {}", options.records.display())?;

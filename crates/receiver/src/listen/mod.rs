@@ -60,26 +60,25 @@ pub struct Listener {
     places: Arc<Places>,
 }
 
+/// Sockets at some addresses: who connects waits there until a [`Listener`] takes them.
+///
+/// # Errors
+/// An address cannot be had.
+pub fn bind(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
+    let mut sockets = Vec::new();
+    for address in addresses {
+        let socket = TcpListener::bind(address)
+            .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
+        socket.set_nonblocking(true)?;
+        sockets.push(socket);
+    }
+    Ok(sockets)
+}
+
 impl Listener {
-    /// Listens at the addresses.
-    ///
-    /// # Errors
-    /// An address cannot be had.
-    pub fn bind(
-        addresses: &[SocketAddr],
-        server: Server,
-        desk: Arc<Desk>,
-        stop: Arc<Stop>,
-    ) -> io::Result<Arc<Listener>> {
-        let mut sockets = Vec::new();
-        for address in addresses {
-            let socket = TcpListener::bind(address)
-                .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
-            socket.set_nonblocking(true)?;
-            sockets.push(socket);
-        }
-        let places = Arc::new(Places::default());
-        Ok(Arc::new(Listener { sockets, server, desk, stop, places }))
+    /// Takes who connects to these sockets.
+    pub fn new(sockets: Vec<TcpListener>, server: Server, desk: Arc<Desk>, stop: Arc<Stop>) -> Arc<Listener> {
+        Arc::new(Listener { sockets, server, desk, stop, places: Arc::new(Places::default()) })
     }
 
     /// Where it listens.
