@@ -14,26 +14,33 @@ use super::{beside, whole};
 use crate::answer::{Answer, note};
 use crate::files;
 
-/// A manifest and, where there is one, its signature.
-type Read = (Zeroizing<Vec<u8>>, Option<Zeroizing<Vec<u8>>>);
+/// A manifest's file and, if there is one, that of its signature.
+struct Read {
+    text: Zeroizing<Vec<u8>>,
+    signature: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl Read {
+    fn of(path: &Path) -> Result<Self> {
+        let signature = beside(path, ".sig");
+        let signature = if signature.exists() { Some(files::small(&signature)?) } else { None };
+        Ok(Self { text: files::small(path)?, signature })
+    }
+
+    fn signed(&self) -> Signed<'_> {
+        Signed { text: &self.text, signature: self.signature.as_ref().map(|signature| signature.as_slice()) }
+    }
+}
 
 pub(super) fn run(options: &Verify, out: &mut dyn Write) -> Result<Answer> {
     let builder = Builder::from_pem(&files::small(&options.builder)?)
         .with_context(|| options.builder.display().to_string())?;
-    let read = |path: &Path| -> Result<Read> {
-        let signature = beside(path, ".sig");
-        let signature = if signature.exists() { Some(files::small(&signature)?) } else { None };
-        Ok((files::small(path)?, signature))
-    };
-    let (build, sealing) = (read(&options.build_manifest)?, read(&options.sealing_manifest)?);
-    fn signed(read: &Read) -> Signed<'_> {
-        Signed { text: &read.0, signature: read.1.as_ref().map(|signature| signature.as_slice()) }
-    }
+    let (build, sealing) = (Read::of(&options.build_manifest)?, Read::of(&options.sealing_manifest)?);
     let refused = |fault: String| {
         note(&fault);
         Ok(Answer::No)
     };
-    let manifests = match manifest::verify(signed(&build), signed(&sealing), &builder) {
+    let manifests = match manifest::verify(build.signed(), sealing.signed(), &builder) {
         Ok(manifests) => manifests,
         Err(fault) => return refused(fault.to_string()),
     };
