@@ -63,6 +63,9 @@ pub enum Verb {
     /// part of the key. On a terminal a line feed follows.
     Passphrase(Passphrase),
     /// Say what a message code means, why it happens, what to do.
+    ///
+    /// Knows every code of a Countersign guest, and every code of HPCR with what it means there and what stands in its
+    /// place here.
     Explain(Explain),
     /// Draw how a boot went: a table, a picture (SVG), or JSON.
     ///
@@ -342,9 +345,10 @@ pub struct Passphrase {
 /// Options of `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// A code such as HPL05001E, or its name; all codes are listed if absent.
-    #[arg(value_name = "CODE")]
-    pub code: Option<String>,
+    /// A code such as HPL05001E, its name, or a line of a log as it was pasted; `-` reads a log from standard input. All
+    /// codes are listed if absent.
+    #[arg(value_name = "CODE", num_args = 0..)]
+    pub code: Vec<String>,
     /// Form of the answer.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

@@ -22,7 +22,8 @@
 //! | `HPL15100`–`HPL15199` | play | the deadline of the pods, and what runs otherwise than it may look |
 //!
 //! This module holds data and look-ups only; it prints nothing and decides nothing. The table is in
-//! `code/table.rs`; a stage that learns to print a new code adds its line there.
+//! `code/table.rs`; a stage that learns to print a new code adds its line there. What HPCR's codes mean, also those that
+//! nothing here prints, is in `code/hpcr.rs`.
 
 use std::fmt;
 
@@ -110,7 +111,9 @@ macro_rules! codes {
     };
 }
 
+mod hpcr;
 mod table;
+pub use hpcr::{HpcrCode, Instead};
 pub use table::Code;
 
 impl Code {

@@ -18,6 +18,12 @@ enum When {
 }
 use When::{Present, True};
 
+/// The way out for a volume that HPCR made with a third key, while there is one. The days are those of IBM's pages about
+/// HPVS for VPC and about Hyper Protect Crypto Services, where the third keys are.
+const THIRD_KEY: &str = "remove the field for a new volume; one that HPCR made with a third key does not open here: copy \
+     its data, inside HPCR, to a volume without one, while both services are there (HPVS for VPC until 20 February 2027, \
+     Hyper Protect Crypto Services until 28 March 2027)";
+
 /// Section, path (`*` is any name), when it counts, hint.
 const TABLE: &[(SectionName, &[&str], When, &str)] = &[
     (Workload, &["confidential-containers"], Present, "describe the workload with compose or play"),
@@ -37,14 +43,9 @@ const TABLE: &[(SectionName, &[&str], When, &str)] = &[
         Present,
         "remove it; a seed until now is given as previousSeed",
     ),
-    (
-        Env,
-        &["volumes", "*", "kms"],
-        Present,
-        "remove the key services; a volume that was made with a third key from one does not open here",
-    ),
+    (Env, &["volumes", "*", "kms"], Present, THIRD_KEY),
     (Env, &["volumes", "*", "kmsTimeout"], Present, "remove the field, nothing is waited for"),
-    (Env, &["volumes", "*", "grep11"], Present, "a volume is protected by its two seeds"),
+    (Env, &["volumes", "*", "grep11"], Present, THIRD_KEY),
     (
         Env,
         &["volumes", "*", "apiKey"],
