@@ -7,6 +7,7 @@
 //! Accepted beyond the documents: a section may be a nested map, as some public tools write it. Such a section
 //! has no string that could be signed or hashed, so a signed contract with one is refused.
 
+mod amend;
 mod section;
 
 use countersign_crypto::section_token::{SectionToken, lacks_prefix, looks_like_token};
@@ -49,44 +50,7 @@ impl Envelope {
     /// # Errors
     /// What is wrong with the text, or else everything that is wrong with its outer shape; never empty.
     pub fn parse(bytes: &[u8]) -> Result<Envelope, Vec<Refusal>> {
-        let mut value = yaml::parse(bytes, &Origin::contract()).map_err(|refusal| vec![refusal])?;
-        let whole = value.mark();
-        let place = |pointer: Pointer, mark| Place { text: Text::Contract, pointer, mark: Some(mark) };
-        if !value.is_map() {
-            return Err(vec![Refusal::NotAMap(place(Pointer::root(), whole))]);
-        }
-        // The text is UTF-8, or the parser would have refused it.
-        let source = std::str::from_utf8(bytes).unwrap_or_default();
-        let source = source.strip_prefix('\u{feff}').unwrap_or(source);
-        let unknown: Vec<(String, Mark)> = value
-            .entries()
-            .iter()
-            .filter(|entry| !KEYS.contains(&entry.key.as_str()))
-            .map(|entry| (entry.key.to_string(), entry.key_mark))
-            .collect();
-        let warnings = unknown_keys(&unknown);
-        let emptied = emptied(&value);
-        let signed = value.get(SIGNATURE).is_some();
-        let signature = signature_of(&value);
-        let attestation_public_key = AttestationKey::of(&value);
-        let mut section = |name: SectionName| {
-            let Some(entry) = take(&mut value, name.as_str()) else {
-                let misspelled = |(key, _): &&(String, Mark)| nearest(key, [name.as_str()]).is_some();
-                let found = unknown.iter().find(misspelled).map(|(key, _)| key.clone());
-                let place = place(Pointer::section(name), whole);
-                return Err(Refusal::SectionMissing { place, name, found });
-            };
-            if let Some(misplaced) = emptied.iter().find(|(emptied, _)| *emptied == name) {
-                return Err(misplaced.1.clone());
-            }
-            let section = Section::of(name, entry, source)?;
-            if signed && section.form() == Form::Map {
-                return Err(Refusal::SignedMap(section.place().clone()));
-            }
-            Ok(section)
-        };
-        let workload = section(SectionName::Workload);
-        let env = section(SectionName::Env);
+        let Parts { workload, env, attestation_public_key, signature, warnings } = Parts::of(bytes)?;
         match (workload, env, signature, attestation_public_key) {
             (Ok(workload), Ok(env), Ok(signature), Ok(attestation_public_key)) => {
                 Ok(Envelope { workload, env, attestation_public_key, signature, warnings })
@@ -95,6 +59,12 @@ impl Envelope {
                 Err([workload.err(), env.err(), signature.err(), key.err()].into_iter().flatten().collect())
             }
         }
+    }
+
+    /// The sections of a contract that [`Envelope::parse`] refuses, as far as they can be told, workload first: for the
+    /// author's desk, which goes on with what is left.
+    pub fn remains(bytes: &[u8]) -> [Option<Section>; 2] {
+        Parts::of(bytes).map(|parts| [parts.workload.ok(), parts.env.ok()]).unwrap_or_default()
     }
 
     /// One of the sections.
@@ -168,6 +138,58 @@ impl Envelope {
     /// Unknown keys at the top level: HPCR lets them pass, so do we.
     pub fn warnings(&self) -> &[Finding] {
         &self.warnings
+    }
+}
+
+/// The outer shape of a contract, each part right or wrong.
+struct Parts {
+    workload: Result<Section, Refusal>,
+    env: Result<Section, Refusal>,
+    attestation_public_key: Result<Option<AttestationKey>, Refusal>,
+    signature: Result<Option<String>, Refusal>,
+    warnings: Vec<Finding>,
+}
+
+impl Parts {
+    fn of(bytes: &[u8]) -> Result<Parts, Vec<Refusal>> {
+        let mut value = yaml::parse(bytes, &Origin::contract()).map_err(|refusal| vec![refusal])?;
+        let whole = value.mark();
+        let place = |pointer: Pointer, mark| Place { text: Text::Contract, pointer, mark: Some(mark) };
+        if !value.is_map() {
+            return Err(vec![Refusal::NotAMap(place(Pointer::root(), whole))]);
+        }
+        // The text is UTF-8, or the parser would have refused it.
+        let source = std::str::from_utf8(bytes).unwrap_or_default();
+        let source = source.strip_prefix('\u{feff}').unwrap_or(source);
+        let unknown: Vec<(String, Mark)> = value
+            .entries()
+            .iter()
+            .filter(|entry| !KEYS.contains(&entry.key.as_str()))
+            .map(|entry| (entry.key.to_string(), entry.key_mark))
+            .collect();
+        let emptied = emptied(&value);
+        let signed = value.get(SIGNATURE).is_some();
+        let signature = signature_of(&value);
+        let attestation_public_key = AttestationKey::of(&value);
+        let mut section = |name: SectionName| {
+            let Some(entry) = take(&mut value, name.as_str()) else {
+                let misspelled = |(key, _): &&(String, Mark)| nearest(key, [name.as_str()]).is_some();
+                let found = unknown.iter().find(misspelled).map(|(key, _)| key.clone());
+                let place = place(Pointer::section(name), whole);
+                return Err(Refusal::SectionMissing { place, name, found });
+            };
+            if let Some(misplaced) = emptied.iter().find(|(emptied, _)| *emptied == name) {
+                return Err(misplaced.1.clone());
+            }
+            let section = Section::of(name, entry, source)?;
+            if signed && section.form() == Form::Map {
+                return Err(Refusal::SignedMap(section.place().clone()));
+            }
+            Ok(section)
+        };
+        let workload = section(SectionName::Workload);
+        let env = section(SectionName::Env);
+        Ok(Parts { workload, env, attestation_public_key, signature, warnings: unknown_keys(&unknown) })
     }
 }
 

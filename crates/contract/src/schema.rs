@@ -2,8 +2,8 @@
 //!
 //! The schema texts under `schema/` are the one place where the form of a field is written down: editors read
 //! their titles and descriptions, this module takes what is expected (`x-expect`), what names a map may have
-//! (`x-expect-name`) and what would help (`x-hint`, `x-hint-name`) from the same texts. Messages of the validator itself are
-//! never used: they print values.
+//! (`x-expect-name`) and what would help (`x-hint`, `x-hint-name`, and `x-hint-type` for a value of another type) from the
+//! same texts. Messages of the validator itself are never used: they print values.
 //!
 //! Unknown names are refused where the schema closes a map. The sections themselves are open, as in HPCR; an
 //! unknown name there is a warning with the nearest known name.
@@ -216,7 +216,10 @@ fn violation(tree: &SectionTree, schema: &Json, error: &ValidationError<'_>) -> 
         }
         _ => {
             let expectation = note(node, "x-expect").unwrap_or("a value that the schema allows");
-            let mut hint = hint_of(node);
+            // What is of the right type needs no quotes.
+            let of_type = matches!(error.kind(), ValidationErrorKind::Type { .. });
+            let hint = note(node, "x-hint-type").filter(|_| of_type);
+            let mut hint = hint.map_or_else(|| hint_of(node), str::to_owned);
             if value.is_some_and(Value::is_comment) {
                 hint.push_str("; what begins with # is a comment: put a value that does in quotes");
             }

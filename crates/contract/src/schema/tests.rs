@@ -74,7 +74,7 @@ fn shared_definitions_are_the_same() {
 }
 
 /// Keywords that annotate or structure, and refuse nothing themselves.
-const NO_RULES: [&str; 16] = [
+const NO_RULES: [&str; 17] = [
     "$schema",
     "$id",
     "$ref",
@@ -91,6 +91,7 @@ const NO_RULES: [&str; 16] = [
     "x-hint",
     "x-expect-name",
     "x-hint-name",
+    "x-hint-type",
 ];
 
 /// Every rule below a node, as the pointer of its keyword; of `required` one for each name.
