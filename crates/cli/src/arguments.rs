@@ -31,7 +31,7 @@ pub enum Verb {
     /// The verdict is `boots`, `refused`, or `undecided`: nothing is wrong in what could be read, and a section was
     /// sealed and no key given. The exit status is 1 for `refused`, else 0.
     Check(Check),
-    /// Write a workload, an env and a compose file to start from.
+    /// Write a workload, an env and a compose file, or a pod, to start from.
     ///
     /// The files are commented and `countersign check DIR` accepts them. Seeds are random; the keys and certificates
     /// for the log server and for signing are fresh, and serve until you have your own.
@@ -54,6 +54,11 @@ pub enum Verb {
     /// An old signature is replaced; every other line stays as it is. Where env is not sealed, its signingKey must be
     /// that of KEY.
     Sign(Sign),
+    /// Say what another contract would change, in the words of the plan.
+    ///
+    /// `-` what is no more, `+` what is new, `~` what has another value, which is not shown. The exit status is 0 where nothing
+    /// changes, else 1, as of diff; also where the guest would refuse one of them.
+    Diff(Diff),
     /// Print the LUKS passphrase of a volume, to open it on another machine.
     ///
     /// Derives it from both seeds in a contract, as the guest does; a contract that the guest would refuse gives none.
@@ -134,12 +139,30 @@ pub struct Issuance {
     pub crl: Vec<PathBuf>,
 }
 
+/// Where the passphrase of a private key comes from; never from an argument, which every process can read.
+#[derive(Debug, Default, Args)]
+pub struct KeyPassphrase {
+    /// Read the passphrase of the private key from this file descriptor, its first line, instead of asking for it.
+    #[arg(long, value_name = "NUMBER", requires = "key")]
+    pub passphrase_fd: Option<u32>,
+}
+
 /// Options of `check`.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Contract file, `-` for standard input, or a folder as `countersign new` makes it.
+    /// Contract file, `-` for standard input, a folder as `countersign new` makes it, or the folder of a contract disk, with
+    /// user-data.
     #[arg(value_name = "CONTRACT")]
     pub contract: PathBuf,
+    /// The file is the text, or the token, of this section alone.
+    #[arg(long, value_enum, value_name = "SECTION")]
+    pub section: Option<OneSection>,
+    /// The contract disk's network-config, to be checked as well; that of a folder with user-data is.
+    #[arg(long, value_name = "FILE")]
+    pub network_config: Option<PathBuf>,
+    /// The contract disk's meta-data, to be checked as well; that of a folder with user-data is.
+    #[arg(long, value_name = "FILE")]
+    pub meta_data: Option<PathBuf>,
     /// Private key of the image, to open sealed sections.
     #[arg(long, value_name = "IMAGE_KEY")]
     pub key: Option<PathBuf>,
@@ -175,6 +198,23 @@ pub struct New {
     /// Host name of the log server.
     #[arg(long, value_name = "NAME", default_value = "logs.example.org")]
     pub log_server: String,
+    /// A pod instead of a compose file.
+    #[arg(long)]
+    pub play: bool,
+    /// What the example shows beside a volume; may be given several times.
+    #[arg(long, value_enum, value_name = "CASE")]
+    pub with: Vec<Case>,
+}
+
+/// A case that an example shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Case {
+    /// An image of a registry with credentials and an authority of its own.
+    PrivateRegistry,
+    /// A deployer who is somebody else: what the workload provider lets them do.
+    TwoParties,
+    /// An auditor, for whose eyes alone the guest's record is.
+    Auditor,
 }
 
 /// Options of `pack`.
@@ -192,9 +232,19 @@ pub struct Pack {
     /// Do not seal: a contract that everybody can read, for tests.
     #[arg(long, conflicts_with = "cert")]
     pub plain: bool,
-    /// Private key to sign with; env.yaml names its public key or certificate as signingKey.
+    /// Private key to sign with; env.yaml names its public key or certificate as signingKey. The passphrase of a protected
+    /// one is asked for on the terminal.
     #[arg(long, value_name = "KEY")]
     pub key: Option<PathBuf>,
+    /// Where the passphrase comes from.
+    #[command(flatten)]
+    pub passphrase: KeyPassphrase,
+    /// Certificate of that key: becomes the signingKey of the contract, which ends with it. env.yaml then names none.
+    #[arg(long, value_name = "CERT", requires = "key")]
+    pub signing_cert: Option<PathBuf>,
+    /// Public key or certificate of the auditor, PEM: becomes attestationPublicKey.
+    #[arg(long, value_name = "FILE")]
+    pub auditor: Option<PathBuf>,
     /// Which guests have to read the tokens.
     #[arg(long = "for", value_enum, default_value_t = Guest::Countersign, value_name = "GUEST", conflicts_with = "plain")]
     pub guest: Guest,
@@ -210,6 +260,15 @@ pub enum Guest {
     Countersign,
     /// HPCR, and Countersign as well: hyper-protect-basic, which can be altered by whoever has it.
     Hpcr,
+}
+
+/// A section of a contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OneSection {
+    /// The provider's section.
+    Workload,
+    /// The deployer's section.
+    Env,
 }
 
 /// What a token stands for in a contract.
@@ -264,15 +323,35 @@ pub struct Open {
 /// Options of `sign`.
 #[derive(Debug, Args)]
 pub struct Sign {
-    /// Private RSA key of the signer, PEM, not encrypted.
+    /// Private RSA key of the signer, PEM. The passphrase of a protected one is asked for on the terminal.
     #[arg(long, value_name = "KEY")]
     pub key: PathBuf,
+    /// Where the passphrase comes from.
+    #[command(flatten)]
+    pub passphrase: KeyPassphrase,
     /// Contract file, or `-` for standard input.
     #[arg(value_name = "CONTRACT")]
     pub contract: PathBuf,
     /// File for the signed contract, readable by its owner only; standard output if absent.
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// Options of `diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// Contract file or folder, as it is.
+    #[arg(value_name = "OLD")]
+    pub old: PathBuf,
+    /// The other one.
+    #[arg(value_name = "NEW")]
+    pub new: PathBuf,
+    /// Private key of the image, to open sealed sections of both.
+    #[arg(long, value_name = "IMAGE_KEY")]
+    pub key: Option<PathBuf>,
+    /// Judge both as of this time instead of now: 2027-01-31, 2027-01-31T12:00:00Z, or seconds since 1970.
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
 }
 
 /// Which seed comes first in the passphrase.

@@ -1,8 +1,11 @@
-//! The workload section of a folder: its file, and the folder that is packed into it.
+//! The sections of a folder: their files, the folder that is packed into the workload, and a certificate that becomes the
+//! signingKey of the env.
 //!
 //! What stands in the way is said at the line of the file where it stands. The text that is put together here has lines
 //! that nobody has written, and no message may name one.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use countersign_contract::code::Code;
 use countersign_contract::place::{Mark, Origin, Place, Pointer, SectionName, Text};
 use countersign_contract::refusal::{Finding, Refusal};
@@ -21,7 +24,7 @@ pub(crate) struct Packed {
     pub archive: String,
 }
 
-/// The text of the file with the archive at its end, so that every line of the file keeps its number.
+/// The text of `workload.yaml` with the archive at its end, so that every line of the file keeps its number.
 ///
 /// # Errors
 /// Why they do not make one section.
@@ -35,31 +38,62 @@ pub(crate) fn assemble(text: &str, packed: &[Packed]) -> Result<Zeroizing<String
             _ => Err(several(packed)),
         };
     };
-    let own = parse(text).map_err(|refusal| Finding::from(&refusal))?;
-    if !own.is_map() {
-        return Err(Finding::from(&Refusal::NotAMap(place(
-            Pointer::section(SectionName::Workload),
-            own.mark(),
-        ))));
-    }
+    let own = parse(SectionName::Workload, text)?;
     if let Some(finding) = given(&own, name) {
         return Err(finding);
     }
+    let added = |indentation: &str| format!("{indentation}{name}:\n{indentation}  archive: {archive}\n");
+    append(SectionName::Workload, text, &own, &format!("{name}, the packed folder,"), added)
+}
+
+/// The text of `env.yaml` with a certificate, PEM, as its signingKey at the end.
+///
+/// # Errors
+/// Why they do not make one section.
+pub(crate) fn sign_with(text: &str, certificate: Option<&str>) -> Result<Zeroizing<String>, Finding> {
+    if let Some(sealed) = sealed(SectionName::Env, text) {
+        return Err(sealed);
+    }
+    let Some(certificate) = certificate else { return Ok(Zeroizing::new(text.to_owned())) };
+    let own = parse(SectionName::Env, text)?;
+    if let Some(entry) = own.entry("signingKey") {
+        let pointer = Pointer::section(SectionName::Env).child("signingKey");
+        return Err(Finding::new(
+            Code::DuplicateKey,
+            place(SectionName::Env, pointer, entry.key_mark),
+            "expected signingKey in env.yaml or --signing-cert, which becomes it, and not both",
+            Some("remove signingKey from env.yaml, or leave --signing-cert out".into()),
+        ));
+    }
+    let encoded = STANDARD.encode(certificate);
+    let added = |indentation: &str| format!("{indentation}signingKey: \"{encoded}\"\n");
+    append(SectionName::Env, text, &own, "signingKey, the certificate of --signing-cert,", added)
+}
+
+/// The text with lines behind it, which are given their indentation. `what` they are.
+fn append(
+    section: SectionName,
+    text: &str,
+    own: &Value,
+    what: &str,
+    added: impl Fn(&str) -> String,
+) -> Result<Zeroizing<String>, Finding> {
     let indentation = " ".repeat(usize::try_from(own.mark().column).unwrap_or(1).saturating_sub(1));
-    let mut whole = Zeroizing::new(String::with_capacity(text.len() + archive.len() + 64));
+    let added = added(&indentation);
+    let mut whole = Zeroizing::new(String::with_capacity(text.len() + added.len() + 1));
     whole.push_str(text);
     if !whole.ends_with('\n') {
         whole.push('\n');
     }
-    whole.push_str(&format!("{indentation}{name}:\n{indentation}  archive: {archive}\n"));
-    match parse(&whole) {
+    whole.push_str(&added);
+    match yaml::parse(whole.as_bytes(), &Origin::unsealed(section)) {
         Ok(added) if added.entries().len() == own.entries().len() + 1 => Ok(whole),
         // It has no line.
         Err(Refusal::TooLarge(_)) => Ok(whole),
         _ => Err(Finding::new(
             Code::ContractInvalid,
-            place(Pointer::section(SectionName::Workload), own.mark()),
-            format!("expected fields to which {name}, the packed folder, can be added"),
+            place(section, Pointer::section(section), own.mark()),
+            format!("expected fields to which {what} can be added"),
             Some("write each field on a line of its own, without braces around them all and without ... at the end".into()),
         )),
     }
@@ -78,12 +112,19 @@ pub(crate) fn sealed(name: SectionName, text: &str) -> Option<Finding> {
     })
 }
 
-fn parse(text: &str) -> Result<Value, Refusal> {
-    yaml::parse(text.as_bytes(), &Origin::unsealed(SectionName::Workload))
+/// The map that a file holds.
+fn parse(section: SectionName, text: &str) -> Result<Value, Finding> {
+    let own = yaml::parse(text.as_bytes(), &Origin::unsealed(section));
+    let own = own.map_err(|refusal| Finding::from(&refusal))?;
+    if !own.is_map() {
+        let place = place(section, Pointer::section(section), own.mark());
+        return Err(Finding::from(&Refusal::NotAMap(place)));
+    }
+    Ok(own)
 }
 
-fn place(pointer: Pointer, mark: Mark) -> Place {
-    Place { text: Text::Section(SectionName::Workload), pointer, mark: Some(mark) }
+fn place(section: SectionName, pointer: Pointer, mark: Mark) -> Place {
+    Place { text: Text::Section(section), pointer, mark: Some(mark) }
 }
 
 fn several(packed: &[Packed]) -> Finding {
@@ -105,10 +146,11 @@ fn given(own: &Value, name: &str) -> Option<Finding> {
     let workload = Pointer::section(SectionName::Workload);
     if let Some(entry) = own.entry(name) {
         let (field, at) = match entry.value.entry("archive") {
-            Some(archive) => {
-                (format!("{name}.archive"), place(workload.child(name).child("archive"), archive.key_mark))
-            }
-            None => (name.to_owned(), place(workload.child(name), entry.key_mark)),
+            Some(archive) => (
+                format!("{name}.archive"),
+                place(SectionName::Workload, workload.child(name).child("archive"), archive.key_mark),
+            ),
+            None => (name.to_owned(), place(SectionName::Workload, workload.child(name), entry.key_mark)),
         };
         return Some(Finding::new(
             Code::DuplicateKey,
@@ -123,7 +165,7 @@ fn given(own: &Value, name: &str) -> Option<Finding> {
     let kind = other.key.as_str();
     Some(Finding::new(
         Code::ContractInvalid,
-        place(workload.child(kind), other.key_mark),
+        place(SectionName::Workload, workload.child(kind), other.key_mark),
         format!(
             "expected {kind} in workload.yaml or the folder {name}, which is packed into {name}, and not both"
         ),

@@ -30,8 +30,8 @@ const ARCHIVES: [&str; 2] = ["compose", "play"];
 pub(crate) struct Folder {
     workload: SectionText,
     env: SectionText,
-    /// Lines of `workload.yaml`; the section's text has more.
-    lines: usize,
+    /// Lines of `workload.yaml` and of `env.yaml`; the sections' texts have more.
+    lines: [usize; 2],
     refusals: Vec<(SectionName, Finding)>,
 }
 
@@ -42,6 +42,14 @@ impl Folder {
     /// Files that cannot be read, and what an archive may not hold. What is wrong with the sections is for the
     /// contract's own reader.
     pub(crate) fn read(folder: &Path) -> Result<Folder> {
+        Folder::read_with(folder, None)
+    }
+
+    /// The same, with a certificate, PEM, that becomes the signingKey of the env section.
+    ///
+    /// # Errors
+    /// As above.
+    pub(crate) fn read_with(folder: &Path, certificate: Option<&str>) -> Result<Folder> {
         let own = section(&folder.join("workload.yaml"))?;
         let mut packed = Vec::new();
         for name in ARCHIVES {
@@ -51,11 +59,15 @@ impl Folder {
                 packed.push(Packed { name, archive });
             }
         }
-        let env = section(&folder.join("env.yaml"))?;
+        let written = section(&folder.join("env.yaml"))?;
         let mut refusals = Vec::new();
-        if let Some(sealed) = assemble::sealed(SectionName::Env, &env) {
-            refusals.push((SectionName::Env, sealed));
-        }
+        let env = match assemble::sign_with(&written, certificate) {
+            Ok(env) => env,
+            Err(finding) => {
+                refusals.push((SectionName::Env, finding));
+                written.clone()
+            }
+        };
         let workload = match assemble::assemble(&own, &packed) {
             Ok(workload) => workload,
             Err(finding) => {
@@ -66,7 +78,7 @@ impl Folder {
         Ok(Folder {
             workload: SectionText::copy_from(&workload),
             env: SectionText::copy_from(&env),
-            lines: own.lines().count(),
+            lines: [own.lines().count(), written.lines().count()],
             refusals,
         })
     }
@@ -76,9 +88,14 @@ impl Folder {
         self.refusals.iter().find(|(section, _)| *section == name).map(|(_, finding)| finding)
     }
 
-    /// Whether the user has written this line of the workload section's text.
-    pub(crate) fn is_written(&self, line: u32) -> bool {
-        usize::try_from(line).is_ok_and(|line| line <= self.lines)
+    /// Whether the user has written this line of a section's text.
+    pub(crate) fn is_written(&self, section: SectionName, line: u32) -> bool {
+        let [workload, env] = self.lines;
+        let lines = match section {
+            SectionName::Workload => workload,
+            SectionName::Env => env,
+        };
+        usize::try_from(line).is_ok_and(|line| line <= lines)
     }
 
     /// The text of the workload section.

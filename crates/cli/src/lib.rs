@@ -15,6 +15,7 @@ mod answer;
 pub mod arguments;
 mod assemble;
 mod check;
+mod diff;
 mod encryption;
 mod explain;
 mod files;
@@ -28,6 +29,7 @@ mod receive;
 mod schema;
 mod seal;
 mod sign;
+mod signing_key;
 mod time;
 mod timeline;
 
@@ -47,6 +49,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Verb::Seal(options) => seal::seal(&options, &mut out),
         Verb::Open(options) => seal::open(&options, &mut out),
         Verb::Sign(options) => sign::run(&options, &mut out),
+        Verb::Diff(options) => diff::run(&options, &mut out),
         Verb::Passphrase(options) => passphrase::run(&options, &mut out),
         Verb::Explain(options) => explain::run(&options, &mut out),
         Verb::Timeline(options) => timeline::run(&options, &mut out),

@@ -4,6 +4,7 @@
 //! are. The result is read again, and is printed only if the guest's own check of the signature accepts it.
 
 use std::io::Write;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use countersign_contract::envelope::{Envelope, SectionTree};
@@ -14,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::answer::{Answer, note};
 use crate::arguments::Sign;
-use crate::files;
+use crate::{files, signing_key};
 
 /// The key of the signature at the contract's top level.
 const FIELD: &str = "envWorkloadSignature";
@@ -22,8 +23,10 @@ const FIELD: &str = "envWorkloadSignature";
 const PLACEHOLDER: &str = "AAAA";
 
 pub(crate) fn run(options: &Sign, out: &mut dyn Write) -> Result<Answer> {
-    let key = files::small_text(&options.key)?;
-    let key = PrivateKey::parse(&key).with_context(|| options.key.display().to_string())?;
+    if options.passphrase.passphrase_fd == Some(0) && options.contract == Path::new("-") {
+        bail!("expected the contract or the passphrase on standard input, and not both");
+    }
+    let key = signing_key::read(&options.key, options.passphrase.passphrase_fd)?;
     let bytes = files::contract(&options.contract)?;
     match signed(&bytes, &key)? {
         Ok(contract) => {

@@ -50,15 +50,18 @@ pub enum Text {
     Section(SectionName),
     /// The file `network-config` of the contract disk; pointers start at its own root.
     NetworkConfig,
+    /// The file `meta-data` of the contract disk; pointers start at its own root.
+    MetaData,
 }
 
 impl Text {
-    /// `contract`, `workload` or `env`, as in the JSON reports; `network-config` in the guest alone.
+    /// `contract`, `workload`, `env`, `network-config` or `meta-data`, as in the JSON reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Text::Contract => "contract",
             Text::Section(name) => name.as_str(),
             Text::NetworkConfig => "network-config",
+            Text::MetaData => "meta-data",
         }
     }
 }
@@ -217,6 +220,11 @@ impl Origin {
     /// The file `network-config` of the contract disk.
     pub fn network_config() -> Origin {
         Origin { text: Text::NetworkConfig, base: Pointer::root(), lines: Lines::Same }
+    }
+
+    /// The file `meta-data` of the contract disk.
+    pub fn meta_data() -> Origin {
+        Origin { text: Text::MetaData, base: Pointer::root(), lines: Lines::Same }
     }
 
     /// The text of a section that was unsealed.

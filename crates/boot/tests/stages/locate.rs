@@ -145,14 +145,14 @@ fn meta_data_names_the_host_or_is_refused() {
         (
             "local-hostname: \"a b\"\n",
             Code::HostNameInvalid,
-            "in meta-data: /local-hostname (contract line 1, column 17): expected a host name",
+            "in meta-data: /local-hostname (meta-data line 1, column 17): expected a host name",
         ),
         ("local-hostname: [a]\n", Code::HostNameInvalid, "/local-hostname"),
         ("instance-id: \"a\\tb\"\n", Code::HostNameInvalid, "/instance-id"),
         (
             "a: [\n",
             Code::ContractUnparsable,
-            "in meta-data: /a/0 (contract line 1, column 4): expected valid yaml",
+            "in meta-data: /a/0 (meta-data line 1, column 4): expected valid yaml",
         ),
         ("- a\n", Code::ContractInvalid, "expected a map"),
     ] {

@@ -1,16 +1,19 @@
 //! `check`: what the guest would do with a contract, or why it would refuse.
 //!
 //! Goes the way of the guest's stages with the guest's own functions (`plan::section`, `plan::signer`,
-//! `plan::render`, `plan::volumes`), with two differences, both for the author's sake: it goes on after a refusal,
-//! as far as later stages can still be judged, and a section that stays sealed is said to be unchecked.
+//! `plan::render`, `plan::volumes`), with two differences, both for the author's sake: it goes on after a refusal, as far as
+//! the rest can still be judged ([`draft`]), and a section that stays sealed is said to be unchecked.
 
 mod certificates;
+mod disk;
+mod draft;
 mod excerpt;
 mod facts;
 mod initialize;
 mod plan;
 mod report;
 mod text;
+mod variables;
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -20,10 +23,10 @@ use countersign_contract::code::Code;
 use countersign_contract::envelope::{Envelope, Section, SectionTree};
 use countersign_contract::model::Contract;
 use countersign_contract::place::{Place, Pointer, SectionName, Text};
-use countersign_contract::refusal::Finding;
-use countersign_contract::schema;
+use countersign_contract::refusal::{Finding, Refusal};
 use countersign_crypto::image_key::ImageKey;
 use countersign_crypto::secret::SectionText;
+use countersign_crypto::section_token::{SectionToken, looks_like_token};
 use countersign_plan::guest_os::handover::{GuestPlan, Identity};
 use countersign_plan::guest_os::image::Unsigned;
 use countersign_plan::guest_os::render::{Guest, RenderRefusal, Rendered};
@@ -38,10 +41,11 @@ use countersign_plan::volumes::{Action, settle};
 use countersign_plan::workload::play::ContainerPlan;
 use countersign_plan::workload::reach::Way;
 
-use crate::answer::Answer;
-use crate::arguments::{self, Check, Format, Source};
+use crate::answer::{Answer, Colour};
+use crate::arguments::{self, Check, Format, OneSection, Source};
 use crate::folder::Folder;
 use crate::{encryption, files, time};
+use draft::{Draft, Outcome};
 use report::{Report, Reported, Unchecked, Verdict};
 
 /// What a check needs beside the contract.
@@ -57,6 +61,8 @@ pub(crate) struct Circumstances {
     pub unsigned: Unsigned,
     /// What is to be said about the image's encryption certificate.
     pub encryption: Option<Finding>,
+    /// What is to be said about the other files of the contract disk.
+    pub disk: Vec<Finding>,
 }
 
 /// The texts in which findings count lines.
@@ -72,7 +78,8 @@ impl Sources<'_> {
         match section {
             "workload" => self.workload.as_ref().map(SectionText::expose),
             "env" => self.env.as_ref().map(SectionText::expose),
-            _ => Some(self.contract),
+            "contract" => Some(self.contract),
+            _ => None,
         }
     }
 }
@@ -96,21 +103,39 @@ pub(crate) fn run(options: &Check, out: &mut dyn Write) -> Result<Answer> {
         arguments::Unsigned::Accept => Unsigned::Accept,
         arguments::Unsigned::Refuse => Unsigned::Refuse,
     };
-    let circumstances = Circumstances { key, now, facts, unsigned, encryption };
+    let mut disk = disk::findings(options.network_config.as_deref(), options.meta_data.as_deref())?;
+    let path = match disk::user_data(&options.contract) {
+        Some(files) => {
+            let given = (options.network_config.as_deref(), options.meta_data.as_deref());
+            disk.extend(disk::findings(
+                files.network_config.filter(|_| given.0.is_none()).as_deref(),
+                files.meta_data.filter(|_| given.1.is_none()).as_deref(),
+            )?);
+            files.user_data
+        }
+        None => options.contract.clone(),
+    };
+    let circumstances = Circumstances { key, now, facts, unsigned, encryption, disk };
     let name = name(&options.contract);
     let source = match options.source {
         Source::Auto => std::io::stdout().is_terminal(),
         Source::Always => true,
         Source::Never => false,
     };
-    if options.contract.is_dir() {
-        let folder = Folder::read(&options.contract)?;
-        let judged = draft(&folder, true, &circumstances);
-        return print(out, options.format, &name, &judged.report, source.then_some(&judged.sources));
+    let colour = Colour::wanted(&std::io::stdout());
+    if let Some(section) = options.section {
+        let text = files::text(Some(&path))?;
+        let judged = section_alone(section, &text, &circumstances);
+        return print(out, options.format, &name, &judged.report, source.then_some(&judged.sources), colour);
     }
-    let bytes = files::contract(&options.contract)?;
+    if path.is_dir() {
+        let folder = Folder::read(&path)?;
+        let judged = draft(&folder, true, &circumstances);
+        return print(out, options.format, &name, &judged.report, source.then_some(&judged.sources), colour);
+    }
+    let bytes = files::contract(&path)?;
     let judged = contract(&bytes, &circumstances);
-    print(out, options.format, &name, &judged.report, source.then_some(&judged.sources))
+    print(out, options.format, &name, &judged.report, source.then_some(&judged.sources), colour)
 }
 
 /// The contract, if the guest would take it. If not, or if a sealed section stays unread, the report has been printed on
@@ -120,7 +145,8 @@ pub(crate) fn accepted(path: &Path, key: Option<&Path>, now: i64) -> Result<Opti
     let circumstances = Circumstances { key, now, ..Circumstances::default() };
     let judge = |judged: Judged<'_>| {
         if judged.report.verdict != Verdict::Boots {
-            text::print(&mut std::io::stderr().lock(), &name(path), &judged.report, None)?;
+            let colour = Colour::wanted(&std::io::stderr());
+            text::print(&mut std::io::stderr().lock(), &name(path), &judged.report, None, colour)?;
             return Ok(None);
         }
         Ok(judged.contract)
@@ -128,6 +154,32 @@ pub(crate) fn accepted(path: &Path, key: Option<&Path>, now: i64) -> Result<Opti
     if path.is_dir() {
         // Its files are readable, whatever will be packed of them.
         return judge(draft(&Folder::read(path)?, false, &circumstances));
+    }
+    judge(contract(&files::contract(path)?, &circumstances))
+}
+
+/// A contract that the guest would take, with its plan in words.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub contract: Contract,
+    /// Of each line what it is about, and what it says.
+    pub plan: Vec<(&'static str, String)>,
+}
+
+/// The same as [`accepted`], with the plan.
+pub(crate) fn planned(path: &Path, key: Option<&Path>, now: i64) -> Result<Option<Accepted>> {
+    let key = key.map(files::image_key).transpose()?;
+    let circumstances = Circumstances { key, now, ..Circumstances::default() };
+    let judge = |judged: Judged<'_>| match (judged.report.plan.as_ref().map(text::lines), judged.contract) {
+        (Some(plan), Some(contract)) => Ok(Some(Accepted { contract, plan })),
+        _ => {
+            let colour = Colour::wanted(&std::io::stderr());
+            text::print(&mut std::io::stderr().lock(), &name(path), &judged.report, None, colour)?;
+            Ok(None)
+        }
+    };
+    if path.is_dir() {
+        return judge(draft(&Folder::read(path)?, true, &circumstances));
     }
     judge(contract(&files::contract(path)?, &circumstances))
 }
@@ -143,10 +195,11 @@ fn print(
     name: &str,
     report: &Report,
     sources: Option<&Sources<'_>>,
+    colour: bool,
 ) -> Result<Answer> {
     match format {
         Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(report)?)?,
-        Format::Text => text::print(out, name, report, sources)?,
+        Format::Text => text::print(out, name, report, sources, colour)?,
     }
     Ok(match report.verdict {
         Verdict::Refused => Answer::No,
@@ -164,7 +217,10 @@ pub(crate) fn refuse_draft(
 ) -> Result<Option<Answer>> {
     let Judged { report, .. } = draft(folder, sealed, &Circumstances { now, ..Circumstances::default() });
     match report.verdict {
-        Verdict::Refused => print(out, Format::Text, name, &report, None).map(Some),
+        Verdict::Refused => {
+            let colour = Colour::wanted(&std::io::stderr());
+            print(out, Format::Text, name, &report, None, colour).map(Some)
+        }
         Verdict::Boots | Verdict::Undecided => Ok(None),
     }
 }
@@ -206,6 +262,7 @@ impl Progress {
         if circumstances.unsigned == Unsigned::Accept {
             self.add(Stage::Preflight, &Finding::of(Code::UnsignedAccepted, root()));
         }
+        self.add_all(Stage::Locate, &circumstances.disk);
     }
 
     fn skip(&mut self, place: &Place, reason: &'static str) {
@@ -213,13 +270,12 @@ impl Progress {
         self.unchecked.push(Unchecked { pointer: place.pointer.as_str().to_owned(), line, column, reason });
     }
 
-    /// Takes the lines away that nobody has written: those of the archive, behind the file of the workload section.
-    fn forget_lines(&mut self, is_written: impl Fn(u32) -> bool) {
-        let workload = Pointer::section(SectionName::Workload);
-        let name = SectionName::Workload.as_str();
-        let marks = self.findings.iter_mut().filter(|finding| finding.section == name);
+    /// Takes the lines away that nobody has written: those behind the file of a section.
+    fn forget_lines(&mut self, section: SectionName, is_written: impl Fn(u32) -> bool) {
+        let pointer = Pointer::section(section);
+        let marks = self.findings.iter_mut().filter(|finding| finding.section == section.as_str());
         let marks = marks.map(|finding| (&mut finding.line, &mut finding.column));
-        let gaps = self.unchecked.iter_mut().filter(|gap| gap.pointer.starts_with(workload.as_str()));
+        let gaps = self.unchecked.iter_mut().filter(|gap| gap.pointer.starts_with(pointer.as_str()));
         for (line, column) in marks.chain(gaps.map(|gap| (&mut gap.line, &mut gap.column))) {
             if line.is_some_and(|line| !is_written(line)) {
                 (*line, *column) = (None, None);
@@ -294,40 +350,25 @@ impl Progress {
         signer: Option<&Signer>,
         circumstances: &Circumstances,
     ) -> (Option<Contract>, Option<plan::Plan>) {
-        let (workload, env) = match (workload, env) {
-            (Some(workload), Some(env)) => (workload, env),
-            (workload, env) => {
-                for tree in [workload, env].into_iter().flatten() {
-                    match schema::check(tree) {
-                        Ok(checked) => self.add_all(Stage::Validate, checked.warnings()),
-                        Err(refusals) => {
-                            let findings: Vec<Finding> = refusals.iter().map(Finding::from).collect();
-                            self.add_all(Stage::Validate, &findings);
-                        }
-                    }
-                }
-                return (None, None);
-            }
-        };
+        let Some(mut draft) = Draft::new(workload, env) else { return (None, None) };
         let identity = Identity::default();
         let version = env!("CARGO_PKG_VERSION");
         let guest =
             Guest { version, hostname: "guest", identity: &identity, network: None, refuse_reach: false };
-        let judgement = match Judgement::of(workload, env, signer, guest) {
-            Ok(judgement) => judgement,
-            Err(findings) => {
-                self.add_all(Stage::Validate, &findings);
-                return (None, None);
-            }
+        let Outcome { refusals, judgement } = draft.judge(signer, guest);
+        self.add_all(Stage::Validate, &refusals);
+        let Some(Judgement { contract, unsupported, breaches, notices, rendered }) = judgement else {
+            return (None, None);
         };
-        let Judgement { contract, unsupported, breaches, notices, rendered } = judgement;
-        self.add_all(Stage::Validate, contract.warnings());
-        self.add_all(Stage::Validate, &unsupported);
-        self.add_all(Stage::Validate, &certificates::warnings(&contract, circumstances.now));
-        self.add_all(Stage::Validate, &initialize::notices(&contract));
-        self.add_all(Stage::Validate, &breaches);
-        self.add_all(Stage::Validate, &notices);
-        let guest = self.rendered(&contract, rendered);
+        let dates = certificates::warnings(&contract, circumstances.now);
+        let initialize = initialize::notices(&contract);
+        for found in [contract.warnings(), &unsupported, &dates, &initialize, &breaches, &notices] {
+            self.add_all(Stage::Validate, found.iter().filter(|finding| draft.is_written(finding)));
+        }
+        let guest = self.rendered(&contract, rendered, &draft);
+        if draft.is_changed() {
+            return (None, None);
+        }
         let disks = self.disks(&contract, circumstances.facts.as_ref());
         let plan = match (signer, guest, disks) {
             (Some(signer), Some((guest, ways, containers)), Some(disks)) => {
@@ -342,6 +383,7 @@ impl Progress {
         &mut self,
         contract: &Contract,
         rendered: Result<Rendered, RenderRefusal>,
+        draft: &Draft,
     ) -> Option<(GuestPlan, Vec<Way>, Vec<ContainerPlan>)> {
         let refusal = match rendered {
             Ok(rendered) => {
@@ -351,14 +393,18 @@ impl Progress {
                 }
                 return Some((rendered.plan, rendered.ways, rendered.containers));
             }
+            // Values of the other section may make the difference.
+            Err(refusal) if draft.stands_in_for(SectionName::Env) => {
+                variables::independent(refusal, contract)?
+            }
             Err(refusal) => refusal,
         };
         let findings = refusal.findings(contract);
         // What is not supported was said, with its place.
-        if findings.is_empty() && refusal.code() != Code::UnsupportedField {
+        if findings.is_empty() && refusal.code() != Code::UnsupportedField && !draft.is_changed() {
             self.add(Stage::Validate, &Finding::with(refusal.code(), root(), refusal.to_string()));
         }
-        self.add_all(Stage::Validate, &findings);
+        self.add_all(Stage::Validate, findings.iter().filter(|finding| draft.is_written(finding)));
         None
     }
 
@@ -387,15 +433,21 @@ fn contract<'t>(bytes: &'t [u8], circumstances: &Circumstances) -> Judged<'t> {
     let source = std::str::from_utf8(bytes).unwrap_or_default();
     let mut sources = Sources { contract: source, workload: None, env: None };
     let mut progress = Progress::default();
+    progress.image(circumstances);
     let envelope = match Envelope::parse(bytes) {
         Ok(envelope) => envelope,
         Err(refusals) => {
             refusals.iter().for_each(|refusal| progress.add(Stage::Parse, &Finding::from(refusal)));
+            let key = circumstances.key.as_ref();
+            let [workload, env] = Envelope::remains(bytes);
+            let env = env.and_then(|env| progress.open(Stage::Unseal, &env, key, &mut sources.env));
+            let workload = workload
+                .and_then(|workload| progress.open(Stage::Verify, &workload, key, &mut sources.workload));
+            progress.rest(workload, env, None, circumstances);
             let report = Report::new(progress.findings, progress.unchecked, None);
             return Judged { report, sources, contract: None };
         }
     };
-    progress.image(circumstances);
     progress.add_all(Stage::Parse, envelope.warnings());
     progress.add_all(Stage::Unseal, circumstances.encryption.as_slice());
     let key = circumstances.key.as_ref();
@@ -426,6 +478,61 @@ fn contract<'t>(bytes: &'t [u8], circumstances: &Circumstances) -> Judged<'t> {
     Judged { report: Report::new(progress.findings, progress.unchecked, plan), sources, contract }
 }
 
+/// Checks a section that its author has alone: its form, all that it says, and of the workload what does not hang on the
+/// variables of the other.
+fn section_alone(which: OneSection, text: &str, circumstances: &Circumstances) -> Judged<'static> {
+    let name = match which {
+        OneSection::Workload => SectionName::Workload,
+        OneSection::Env => SectionName::Env,
+    };
+    let mut sources = Sources { contract: "", workload: None, env: None };
+    let mut progress = Progress::default();
+    progress.image(circumstances);
+    progress.add_all(Stage::Unseal, circumstances.encryption.as_slice());
+    let place = Place { text: Text::Section(name), pointer: Pointer::section(name), mark: None };
+    let opened = if looks_like_token(text) {
+        match (SectionToken::parse(text), &circumstances.key) {
+            (Err(shape), _) => Err(Some(Finding::from(&Refusal::TokenForm(place, shape)))),
+            (Ok(_), None) => {
+                progress.skip(&place, "the section is sealed and no key is given (--key)");
+                Err(None)
+            }
+            (Ok(token), Some(key)) => token.open(name.into(), key).map_err(|unopened| {
+                Some(Finding::with(Code::BootInvalidContract, place, unopened.to_string()))
+            }),
+        }
+    } else {
+        Ok(SectionText::copy_from(text.strip_prefix('\u{feff}').unwrap_or(text)))
+    };
+    let read = opened.and_then(|text| {
+        let tree = SectionTree::unsealed(name, &text).map_err(|refusal| Some(Finding::from(&refusal)));
+        match name {
+            SectionName::Workload => sources.workload = Some(text),
+            SectionName::Env => sources.env = Some(text),
+        }
+        tree
+    });
+    let tree = read.map_err(|finding| progress.add_all(Stage::Unseal, finding.as_slice())).ok();
+    if let Some(tree) = tree.as_ref().filter(|_| name == SectionName::Env)
+        && let Ok(Some(key)) = tree.signing_key()
+    {
+        let usable = signer::usable(key, &tree.place_of("signingKey"), circumstances.now);
+        progress.signer(usable.map(|_| Signer::Key(String::new())));
+    }
+    let (workload, env) = match name {
+        SectionName::Workload => (tree, None),
+        SectionName::Env => (None, tree),
+    };
+    progress.rest(workload, env, None, circumstances);
+    let other = match name {
+        SectionName::Workload => SectionName::Env,
+        SectionName::Env => SectionName::Workload,
+    };
+    let place = Place { text: Text::Contract, pointer: Pointer::section(other), mark: None };
+    progress.skip(&place, "only one section is given (--section)");
+    Judged { report: Report::new(progress.findings, progress.unchecked, None), sources, contract: None }
+}
+
 /// Checks a folder as `pack` would make a contract of it: places are those in the folder's own files, and the
 /// signature is taken for made if the env section names a key for it. `sealed` is whether sections will be.
 fn draft(folder: &Folder, sealed: bool, circumstances: &Circumstances) -> Judged<'static> {
@@ -451,7 +558,9 @@ fn draft(folder: &Folder, sealed: bool, circumstances: &Circumstances) -> Judged
     let workload = tree(Stage::Verify, SectionName::Workload, sources.workload.as_ref());
     let signer = env.as_ref().and_then(|env| progress.signer(draft_signer(env, sealed, circumstances)));
     let (contract, plan) = progress.rest(workload, env, signer.as_ref(), circumstances);
-    progress.forget_lines(|line| folder.is_written(line));
+    for section in [SectionName::Workload, SectionName::Env] {
+        progress.forget_lines(section, |line| folder.is_written(section, line));
+    }
     Judged { report: Report::new(progress.findings, progress.unchecked, plan), sources, contract }
 }
 

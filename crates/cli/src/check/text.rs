@@ -10,14 +10,16 @@ use super::Sources;
 use super::excerpt::excerpt;
 use super::plan::{CertificatePlan, Plan, SignaturePlan};
 use super::report::{Report, Reported, Verdict};
-use crate::answer::tame;
+use crate::answer::{Colour, tame};
 
-/// Prints the report about the contract called `name`; with `sources`, the lines that findings are about.
+/// Prints the report about the contract called `name`; with `sources`, the lines that findings are about; with `colour`, as a
+/// terminal shows it.
 pub(super) fn print(
     out: &mut dyn Write,
     name: &str,
     report: &Report,
     sources: Option<&Sources<'_>>,
+    colour: bool,
 ) -> Result<()> {
     let verdict = match (report.verdict, report.stage) {
         (Verdict::Refused, Some(stage)) => format!("refused at {}", stage.name()),
@@ -25,10 +27,15 @@ pub(super) fn print(
         (Verdict::Boots, _) => "boots".to_owned(),
         (Verdict::Undecided, _) => "nothing wrong in what could be read; not everything could".to_owned(),
     };
-    writeln!(out, "{}: {verdict}", tame(name))?;
+    let of = match report.verdict {
+        Verdict::Refused => Colour::Red,
+        Verdict::Boots => Colour::Green,
+        Verdict::Undecided => Colour::Yellow,
+    };
+    writeln!(out, "{}: {}", tame(name), of.paint(&verdict, colour))?;
     for finding in &report.findings {
         let shown = sources.and_then(|sources| excerpt(sources.of(finding.section)?, finding));
-        print_finding(out, finding, shown)?;
+        print_finding(out, finding, shown, colour)?;
     }
     for gap in &report.unchecked {
         let place = place("contract", &gap.pointer, gap.line, gap.column);
@@ -48,56 +55,73 @@ fn place(section: &str, pointer: &str, line: Option<u32>, column: Option<u32>) -
     }
 }
 
-fn print_finding(out: &mut dyn Write, finding: &Reported, shown: Option<(String, usize)>) -> Result<()> {
+fn print_finding(
+    out: &mut dyn Write,
+    finding: &Reported,
+    shown: Option<(String, usize)>,
+    colour: bool,
+) -> Result<()> {
     let place = place(finding.section, &finding.pointer, finding.line, finding.column);
     let stage = finding.stage.name();
-    writeln!(out, "\n{} {} at {stage}: {}", finding.severity, finding.code, tame(&place))?;
+    let of = match finding.severity {
+        "error" => Colour::Red,
+        "warning" => Colour::Yellow,
+        _ => Colour::Cyan,
+    };
+    let what = of.paint(&format!("{} {}", finding.severity, finding.code), colour);
+    writeln!(out, "\n{what} at {stage}: {}", tame(&place))?;
     if let (Some((line, column)), Some(number)) = (shown, finding.line) {
         let number = number.to_string();
         writeln!(out, "  {number} | {}", tame(&line))?;
-        writeln!(out, "  {:width$} | {:column$}^", "", "", width = number.len())?;
+        let mark = of.paint("^", colour);
+        writeln!(out, "  {:width$} | {:column$}{mark}", "", "", width = number.len())?;
     }
     writeln!(out, "  {}", tame(&finding.message))?;
     if let Some(hint) = &finding.hint {
-        writeln!(out, "  hint: {}", tame(hint))?;
+        writeln!(out, "  {} {}", Colour::Green.paint("hint:", colour), tame(hint))?;
     }
     Ok(())
 }
 
 fn print_plan(out: &mut dyn Write, plan: &Plan) -> Result<()> {
     writeln!(out)?;
-    let mut line = |name: &str, text: String| writeln!(out, "  {name:<9} {}", tame(&text).replace('\n', " "));
+    for (name, text) in lines(plan) {
+        writeln!(out, "  {name:<9} {}", tame(&text).replace('\n', " "))?;
+    }
+    Ok(())
+}
+
+/// The plan in words: of each line what it is about, and what it says.
+pub(super) fn lines(plan: &Plan) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    let mut line = |name: &'static str, text: String| lines.push((name, text));
     match &plan.signer {
-        Some(fingerprint) => line("signer", format!("key with SHA-256 {fingerprint}"))?,
-        None => line("signer", "nobody".to_owned())?,
+        Some(fingerprint) => line("signer", format!("key with SHA-256 {fingerprint}")),
+        None => line("signer", "nobody".to_owned()),
     }
     let log = &plan.log;
     let authorities = |certificates: &[CertificatePlan]| match certificates {
         [] => vec!["the public ones of the guest OS".to_owned()],
         own => own.iter().map(told).collect(),
     };
-    let mut lines = Vec::new();
     match &log.iam {
         None => {
-            lines.push(("log", format!("{} port {}, TLS", log.hostname, log.port)));
-            lines.extend(log.authorities.iter().map(|own| ("authority", told(own))));
-            lines.extend(log.client.iter().map(|own| ("client", told(own))));
+            line("log", format!("{} port {}, TLS", log.hostname, log.port));
+            log.authorities.iter().for_each(|own| line("authority", told(own)));
+            log.client.iter().for_each(|own| line("client", told(own)));
         }
         Some(iam) => {
-            lines.push(("log", format!("{} port {}, IBM Cloud Logs", log.hostname, log.port)));
-            lines.extend(authorities(&log.authorities).into_iter().map(|text| ("authority", text)));
-            lines.push(("iam", format!("{} port {}, gives the tokens", iam.hostname, iam.port)));
-            lines.extend(authorities(&iam.authorities).into_iter().map(|text| ("authority", text)));
+            line("log", format!("{} port {}, IBM Cloud Logs", log.hostname, log.port));
+            authorities(&log.authorities).into_iter().for_each(|text| line("authority", text));
+            line("iam", format!("{} port {}, gives the tokens", iam.hostname, iam.port));
+            authorities(&iam.authorities).into_iter().for_each(|text| line("authority", text));
         }
     }
-    for (name, text) in lines {
-        line(name, text)?;
-    }
     for registry in &plan.registries {
-        line("registry", format!("{registry}, with credentials"))?;
+        line("registry", format!("{registry}, with credentials"));
     }
     for image in &plan.images {
-        line("image", image.clone())?;
+        line("image", image.clone());
     }
     for SignaturePlan { image, rule, simple_signing, cosign } in &plan.signatures {
         let openpgp =
@@ -107,7 +131,7 @@ fn print_plan(out: &mut dyn Write, plan: &Plan) -> Result<()> {
         line("signature", format!("of {image} by {} (rule {rule})", keys.join(" and by ")))?;
     }
     for variable in &plan.environment {
-        line("variable", format!("{} from {}", variable.name, variable.from))?;
+        line("variable", format!("{} from {}", variable.name, variable.from));
     }
     for volume in &plan.volumes {
         let what = match &volume.action {
@@ -118,29 +142,29 @@ fn print_plan(out: &mut dyn Write, plan: &Plan) -> Result<()> {
                 format!("disk called {}, {blank}", volume.names.join(" or "))
             }
         };
-        line("volume", format!("{} at {}, {}: {what}", volume.name, volume.mount, volume.filesystem))?;
+        line("volume", format!("{} at {}, {}: {what}", volume.name, volume.mount, volume.filesystem));
     }
     for container in &plan.containers {
         let ContainerPlan { name, init, image, restart, file, line: number, .. } = container;
         let when = if *init { "once, before the others".to_owned() } else { format!("restart {restart}") };
-        line("container", format!("{name}, {when}: {image} ({file} line {number})"))?;
+        line("container", format!("{name}, {when}: {image} ({file} line {number})"));
         for port in &container.ports {
-            line("port", format!("{name}: {port}"))?;
+            line("port", format!("{name}: {port}"));
         }
         for mount in &container.mounts {
-            line("mount", format!("{name}: {mount}"))?;
+            line("mount", format!("{name}: {mount}"));
         }
         if !container.variables.is_empty() {
-            line("takes", format!("{name}: {}", container.variables.join(", ")))?;
+            line("takes", format!("{name}: {}", container.variables.join(", ")));
         }
     }
     for way in &plan.reach {
         let file = way.file.as_ref().map(|file| format!("{file} ")).unwrap_or_default();
-        line("reach", format!("{}, {}: {} ({file}line {})", way.at, way.what, way.written, way.line))?;
+        line("reach", format!("{}, {}: {} ({file}line {})", way.at, way.what, way.written, way.line));
     }
-    line("deviation", plan.on_deviation.to_owned())?;
-    line("start", plan.compose.clone().unwrap_or_else(|| "the pods".to_owned()))?;
-    Ok(())
+    line("deviation", plan.on_deviation.to_owned());
+    line("start", plan.compose.clone().unwrap_or_else(|| "the pods".to_owned()));
+    lines
 }
 
 fn told(certificate: &CertificatePlan) -> String {

@@ -5,7 +5,7 @@
 
 use crate::code::Code;
 use crate::place::{Origin, Place, Pointer};
-use crate::refusal::Refusal;
+use crate::refusal::{Finding, Refusal};
 use crate::yaml;
 
 /// Longest instance id that is kept.
@@ -43,6 +43,20 @@ impl MetaDataError {
             MetaDataError::HostName(_) | MetaDataError::InstanceId(_) => Code::HostNameInvalid,
         }
     }
+
+    /// The same as a line of a report.
+    pub fn finding(&self) -> Finding {
+        let (place, expectation) = match self {
+            MetaDataError::Text(refusal) => return Finding::from(refusal),
+            MetaDataError::HostName(place) => {
+                (place, "expected a host name of letters, digits, hyphens and dots")
+            }
+            MetaDataError::InstanceId(place) => {
+                (place, "expected at most 256 printable characters without blanks")
+            }
+        };
+        Finding::with(self.code(), place.clone(), expectation)
+    }
 }
 
 /// Reads `meta-data`. An empty file has neither value.
@@ -50,7 +64,7 @@ impl MetaDataError {
 /// # Errors
 /// [`MetaDataError`], when the text is no YAML map or a value has not the required form.
 pub fn parse(bytes: &[u8]) -> Result<MetaData, MetaDataError> {
-    let origin = Origin::contract();
+    let origin = Origin::meta_data();
     let value = match yaml::parse(bytes, &origin) {
         Ok(value) if value.is_null() => return Ok(MetaData::default()),
         Ok(value) => value,
