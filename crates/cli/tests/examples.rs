@@ -88,7 +88,6 @@ fn the_auditors_key_stands_in_the_contract_sealed_or_not() {
     let sealed = named(desk.answer(0, &format!("{pack} --cert image.crt"), b""));
     let opened = desk.answer(0, "open --key image.key --section attestationPublicKey", sealed.as_bytes());
     assert_eq!(opened, desk.text("demo/auditor.pub"));
-    let output =
-        desk.countersign(&format!("pack demo --plain --key demo/signing.key --auditor demo/env.yaml"), b"");
+    let output = desk.countersign("pack demo --plain --key demo/signing.key --auditor demo/env.yaml", b"");
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
 }

@@ -38,8 +38,8 @@ pub(crate) fn run(options: &New, out: &mut dyn Write) -> Result<Answer> {
     let server = authority.issue(host, Some(host))?;
     let client = authority.issue("log client", None)?;
     let signer = Pair::signer()?;
-    let registry = Side::new(options, Case::PrivateRegistry, || registry())?;
-    let auditor = Side::new(options, Case::Auditor, || auditor())?;
+    let registry = Side::new(options, Case::PrivateRegistry, registry)?;
+    let auditor = Side::new(options, Case::Auditor, auditor)?;
     let parts = parts::parts(options, signer.public())?;
     let fill = |text: &str| -> Result<Zeroizing<String>> {
         let mut filled = Zeroizing::new(text.to_owned());
