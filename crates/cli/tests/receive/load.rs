@@ -101,6 +101,7 @@ fn records_a_second_with_sync_beside_rsyslogd() {
         let receiver = Receiver::start(&keys, folder.path(), &["--show", "notices", "--rotate", "4096"]);
         let file = folder.path().join("records/records-00000001.jsonl");
         let ours = load(&keys, receiver.address, &|| lines(&file));
+        println!("round {round}: countersign {:.0} a second", all / ours.as_secs_f64());
         drop(receiver);
         let folder = tempfile::tempdir().unwrap();
         let port = {

@@ -209,6 +209,8 @@ impl Sender {
     /// Says goodbye and hears the server out: `Ok` where it ended in order, so that all counts as sent.
     pub(crate) fn end(mut self) -> std::io::Result<()> {
         self.stream.shutdown().map_err(std::io::Error::other)?;
+        // rsyslogd takes a goodbye for nothing and waits for the connection's end.
+        self.stream.get_ref().shutdown(std::net::Shutdown::Write)?;
         let mut rest = Vec::new();
         self.stream.read_to_end(&mut rest)?;
         // Behind the goodbye: the connection's end, or a reset.
