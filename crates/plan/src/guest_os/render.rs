@@ -106,7 +106,8 @@ pub fn render(contract: &Contract, guest: Guest<'_>) -> Result<Rendered, RenderR
     let registries = registries(contract, &mut files)?;
     files.extend(unpacked);
     files.extend(network::files(guest.network));
-    let plan = plan(guest, log, images, Some(registries), workload);
+    let mut plan = plan(guest, log, images, Some(registries), workload);
+    plan.record_on_console = contract.attestation().console();
     files.push(plan_file(&plan)?);
     Ok(Rendered { files, plan, notices, ways, containers })
 }
@@ -140,6 +141,7 @@ fn plan(
         images,
         registries,
         workload,
+        record_on_console: false,
     }
 }
 

@@ -50,8 +50,8 @@ pub enum Notice {
         /// What is reached.
         what: &'static str,
     },
-    /// HPCR's folder, which this version does not fill.
-    #[error("/var/hyperprotect is empty in this version, and read-only")]
+    /// HPCR's folder, of which this version has a part.
+    #[error("/var/hyperprotect is read-only, without user-data.decrypted and certificate_expiry_date.json")]
     Hyperprotect,
 }
 
