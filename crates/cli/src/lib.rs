@@ -14,6 +14,7 @@
 mod answer;
 pub mod arguments;
 mod assemble;
+mod attest;
 mod check;
 mod encryption;
 mod explain;
@@ -45,6 +46,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Verb::Open(options) => seal::open(&options, &mut out),
         Verb::Sign(options) => sign::run(&options, &mut out),
         Verb::Passphrase(options) => passphrase::run(&options, &mut out),
+        Verb::Attest(verb) => attest::run(&verb, &mut out),
         Verb::Explain(options) => explain::run(&options, &mut out),
         Verb::Timeline(options) => timeline::run(&options, &mut out),
         Verb::Schema(options) => schema::run(&options, &mut out),
