@@ -13,7 +13,7 @@ use countersign_vm::guest::Guest;
 use countersign_vm::lab::contract::{Delivery, Sealing};
 use countersign_vm::lab::http;
 use countersign_vm::lab::syslog::Message;
-use countersign_vm::lab::world::{DATA_DISK, VOLUME};
+use countersign_vm::lab::world::{DATA_DISK, VOLUME, World};
 use countersign_vm::profile::Profile;
 
 use crate::support::{BOOT, in_memory, logs, shipped_world};
@@ -37,7 +37,7 @@ const FIXED: &str = "network:
 ";
 
 /// What the guest OS never has, by the beginnings of their names.
-const GONE: [&str; 3] = ["seed of", "passphrase of", "image key"];
+const GONE: [&str; 4] = ["seed of", "passphrase of", "image key", "attestation key"];
 /// What is gone once the images are there; what the forwarder needs as long as the guest runs, so that the search finds it.
 const USED: &str = "password of the registry";
 const NEEDED: &str = "client key";
@@ -71,10 +71,11 @@ fn boots_and_reopens_the_volume() {
         if attached.is_none() {
             let waits = |event: &Event| matches!(event, Event::Console(line) if line.starts_with("waiting for the disk of data, "));
             guest.wait_for("line about the disk", BOOT, waits).unwrap();
-            // Seeds are still needed, the image's key is not: the search finds the ones and not the other.
+            // Seeds are still needed, the image's keys are not: the search finds the ones and not the others.
             let there = in_memory(&mut guest, &profile, &world, &GONE);
             assert!(SEEDS.iter().all(|name| there.contains(*name)), "{there:?}");
-            assert!(!there.iter().any(|name| name.starts_with("image key")), "{there:?}");
+            let keys = ["image key", "attestation key"];
+            assert!(!there.iter().any(|name| keys.iter().any(|key| name.starts_with(key))), "{there:?}");
             guest.attach(&Drive::writable(&data, VOLUME)).unwrap();
         }
         guest.wait_for("HPL10001I", BOOT, |event| event.is_message("HPL10001I")).unwrap();
@@ -136,6 +137,9 @@ fn boots_and_reopens_the_volume() {
         assert!(boot.iter().any(|line| line.facility == "kern" && line.msg.contains("Linux version")));
     }
     assert_eq!(boots.clone().count(), 2);
+    for (boot, number) in boots.clone().zip(1..) {
+        records_are_signed(&world, boot, number);
+    }
     let boots: Vec<&[Message]> = boots.collect();
     let says = |boot: &[Message], text: &str| {
         boot.iter().any(|line| line.app == "systemd-networkd" && line.msg.contains(text))
@@ -148,4 +152,58 @@ fn boots_and_reopens_the_volume() {
     );
     assert!(lines.iter().all(|line| line.host == "countersign-guest"), "every record carries the host name");
     assert_eq!(world.canaries.search(searched.iter().map(PathBuf::as_path)).unwrap(), Vec::new());
+}
+
+/// The records of a boot, put together from the lines at the log server: openssl takes the signature of the first under
+/// the image's certificate, and that of the final one under the key that the first one names.
+fn records_are_signed(world: &World, boot: &[Message], number: usize) {
+    let marker = "countersign-record: ";
+    let mut parts: Vec<(usize, &str)> = boot
+        .iter()
+        .filter_map(|line| line.msg.split_once(marker)?.1.trim().split_once(' '))
+        .map(|(place, part)| (place.split('/').next().unwrap().parse().unwrap(), part))
+        .collect();
+    parts.sort_unstable();
+    // A line may arrive twice.
+    parts.dedup();
+    let text: String = parts.iter().map(|(_, part)| *part).collect();
+    let folder = world.folder().join(format!("record-{number}"));
+    std::fs::create_dir(&folder).unwrap();
+    let openssl = |arguments: &str, file: &str, input: &str| {
+        std::fs::write(folder.join("input"), input).unwrap();
+        let mut command = std::process::Command::new("openssl");
+        command.args(arguments.split(' ')).current_dir(&folder);
+        let output = command.stdin(std::fs::File::open(folder.join("input")).unwrap()).output().unwrap();
+        assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+        std::fs::write(folder.join(file), &output.stdout).unwrap();
+        output.stdout
+    };
+    let bundle: serde_json::Value =
+        serde_json::from_slice(&openssl("base64 -d -A", "record.json", &text)).unwrap();
+    let value = |name: &str| bundle[name].as_str().unwrap_or_else(|| panic!("{name} in {bundle}")).to_owned();
+    let certificate = std::fs::read_to_string(&world.keys.attestation.certificate).unwrap();
+    assert_eq!(value("certificate"), certificate);
+    let record = value("record");
+    for (record, signature, key) in
+        [("record", "signature", "image"), ("final_record", "final_signature", "boot")]
+    {
+        std::fs::write(folder.join(record), value(record)).unwrap();
+        openssl("base64 -d -A", signature, &value(signature));
+        let named = value("record");
+        let public =
+            named.split("Key of the final record: ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
+        match key {
+            "image" => openssl("x509 -pubkey -noout", "image.pub", &certificate),
+            _ => {
+                openssl("base64 -d -A", "boot.der", public);
+                openssl("pkey -pubin -inform DER -in boot.der", "boot.pub", "")
+            }
+        };
+        openssl(&format!("sha256 -verify {key}.pub -signature {signature} {record}"), "verified", "");
+    }
+    for name in ["countersign:kernel", "countersign:initramfs", "countersign:countersignd", "contract:env"] {
+        assert!(record.contains(&format!(" {name}\n")), "{name} in {record}");
+    }
+    let last = value("final_record");
+    assert!(last.contains("\nVolume: data uuid=") && last.contains("\nContainer image: "), "{last}");
 }

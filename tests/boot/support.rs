@@ -37,6 +37,7 @@ fn artifacts() -> Artifacts {
         initramfs: path("COUNTERSIGN_INITRAMFS"),
         os: path("COUNTERSIGN_OS_IMAGE"),
         manifest: path("COUNTERSIGN_IMAGE_JSON"),
+        build_manifest: std::env::var_os("COUNTERSIGN_BUILD_MANIFEST").map(PathBuf::from),
         busybox: path("COUNTERSIGN_BUSYBOX"),
     }
 }
@@ -53,6 +54,8 @@ pub(crate) fn world() -> World {
     create(Artifacts {
         os: path("COUNTERSIGN_PROBED_OS_IMAGE"),
         manifest: path("COUNTERSIGN_PROBED_IMAGE_JSON"),
+        // What looks at it is not in the manifest.
+        build_manifest: None,
         ..artifacts()
     })
 }

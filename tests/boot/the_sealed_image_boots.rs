@@ -107,6 +107,8 @@ fn sealed(world: &World, folder: &Path) -> PathBuf {
     }
     command.arg("--parts").arg(std::env::var_os("COUNTERSIGN_PARTS").unwrap());
     command.arg("--image-key").arg(&world.keys.image.key);
+    command.arg("--attestation-key").arg(&world.keys.attestation.key);
+    command.arg("--attestation-certificate").arg(&world.keys.attestation.certificate);
     command.arg("--image-json").arg(world.image_json().unwrap()).arg(&image);
     run(command, b"").unwrap();
     image

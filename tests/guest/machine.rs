@@ -209,6 +209,9 @@ impl Platform for Machine {
     fn kernel_release(&self) -> Result<String> {
         self.linux.kernel_release()
     }
+    fn system_information(&self) -> Result<String> {
+        self.linux.system_information()
+    }
     fn secure_execution(&self) -> bool {
         self.linux.secure_execution()
     }
@@ -262,6 +265,8 @@ impl ImageFiles for Machine {
         let manifest = serde_json::json!({
             "version": "lab",
             "secure-execution": "test",
+            // The lab signs no records.
+            "attestation": "none",
             "root": {
                 "serial": GUEST_OS, "data_blocks": 1, "block_size": 4096, "hash_offset": 4096,
                 "salt": "00", "root_hash": "00", "algorithm": "sha256"
@@ -269,6 +274,18 @@ impl ImageFiles for Machine {
             "scratch": { "serial": "lab-scratch" }
         });
         Ok(manifest.to_string().into_bytes())
+    }
+    fn attestation_key(&self) -> Result<SecretBytes> {
+        Ok(SecretBytes::copy_from(b""))
+    }
+    fn attestation_certificate(&self) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+    fn build_manifest(&self) -> Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+    fn forget_attestation_key(&self) -> Result<()> {
+        Ok(())
     }
     fn forget_image_key(&self) -> Result<()> {
         Ok(())

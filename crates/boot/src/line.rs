@@ -99,6 +99,12 @@ impl Line {
         self
     }
 
+    /// The line is for the owner alone, and the console gets nothing.
+    #[must_use]
+    pub fn off_console(self) -> Line {
+        Line { console: Some(String::new()), ..self }
+    }
+
     /// With another priority than the code's.
     #[must_use]
     pub fn ranked(self, priority: Priority) -> Line {

@@ -14,6 +14,7 @@
 mod answer;
 pub mod arguments;
 mod assemble;
+mod attest;
 mod check;
 mod diff;
 mod encryption;
@@ -51,6 +52,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Verb::Sign(options) => sign::run(&options, &mut out),
         Verb::Diff(options) => diff::run(&options, &mut out),
         Verb::Passphrase(options) => passphrase::run(&options, &mut out),
+        Verb::Attest(verb) => attest::run(&verb, &mut out),
         Verb::Explain(options) => explain::run(&options, &mut out),
         Verb::Timeline(options) => timeline::run(&options, &mut out),
         Verb::Receive(options) => {

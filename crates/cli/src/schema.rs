@@ -15,6 +15,8 @@ pub(crate) fn run(options: &Schema, out: &mut dyn Write) -> Result<Answer> {
         Subject::Workload => countersign_contract::schema::text(SectionName::Workload).to_owned(),
         Subject::Env => countersign_contract::schema::text(SectionName::Env).to_owned(),
         Subject::Check => include_str!("../schema/check.schema.json").to_owned(),
+        Subject::Attest => include_str!("../schema/attest.schema.json").to_owned(),
+        Subject::Expectation => include_str!("../schema/expectation.schema.json").to_owned(),
         Subject::Explain => include_str!("../schema/explain.schema.json").to_owned(),
         Subject::Facts => include_str!("../schema/facts.schema.json").to_owned(),
         Subject::Transcript => include_str!("../schema/transcript.schema.json").to_owned(),

@@ -33,7 +33,7 @@ mod volume;
 
 pub use confidential_containers::{AllowedImages, ConfidentialContainers, SealedSecretKeys};
 pub use credentials::{Credentials, RegistryAuthority};
-pub use extension::{Initialize, MountOption, OnDeviation, Serial, VolumeOptions};
+pub use extension::{Attestation, Initialize, MountOption, OnDeviation, Serial, VolumeOptions};
 pub use images::{ImageRule, ImageRuleFault};
 pub use key_service::{Grep11, KeyServices, Kms};
 pub use logging::{LogDna, LogRouter, Logging, Server, Syslog, log_server};
@@ -53,6 +53,7 @@ pub struct Contract {
     volumes: Vec<Volume>,
     on_deviation: OnDeviation,
     serial: Serial,
+    attestation: Attestation,
     policy: Policy,
     places: Places,
     warnings: Vec<Finding>,
@@ -136,6 +137,7 @@ impl Contract {
         Ok(Contract {
             on_deviation: extension::on_deviation(&workload, &env),
             serial: extension::serial(&env),
+            attestation: extension::attestation(&env),
             policy: policy::read(&workload, &env),
             workload: Workload {
                 kind,
@@ -246,6 +248,11 @@ impl Contract {
     /// Which of two contracts is the newer one.
     pub fn serial(&self) -> &Serial {
         &self.serial
+    }
+
+    /// Who reads the attestation record.
+    pub fn attestation(&self) -> &Attestation {
+        &self.attestation
     }
 
     /// What the parties demand of each other.

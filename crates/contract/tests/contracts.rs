@@ -98,8 +98,8 @@ files! { valid, has_no_error:
 }
 
 files! { invalid, is_refused:
-    alias anchor archive_not_base64 archive_not_indented archive_too_short attestation_key_cut auths_fields
-    auths_name cacerts_items cacerts_no_certificate cacerts_two_maps cacerts_values compose_fields
+    alias anchor archive_not_base64 archive_not_indented archive_too_short attestation_key_cut attestation_kind attestation_values attestation
+    auths_fields auths_name cacerts_items cacerts_no_certificate cacerts_two_maps cacerts_values compose_fields
     compose_kind compose_without_archive confidential_containers_empty confidential_containers_fields
     confidential_containers_is_no_map confidential_containers_kinds confidential_containers_policy
     confidential_containers_short confidential_containers_values credentials_not_indented

@@ -80,6 +80,15 @@ impl ImageKey {
         &self.key
     }
 
+    /// SHA-256 of the DER public key, 64 lowercase hexadecimal digits.
+    ///
+    /// # Errors
+    /// [`LibraryError`](crate::LibraryError) when OpenSSL has no memory.
+    pub fn sha256_fingerprint(&self) -> Result<String, crate::LibraryError> {
+        let der = self.key.public_key_to_der().map_err(crate::LibraryError::of("encode a public key"))?;
+        Ok(crate::digest::sha256_hex(&der))
+    }
+
     /// Bytes of the modulus, and of everything encrypted to the key.
     pub(crate) fn modulus_len(&self) -> usize {
         self.modulus_len

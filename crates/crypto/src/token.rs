@@ -12,6 +12,7 @@
 //! the same work: RSA, PBKDF2 and AES run whether or not the step before succeeded.
 
 use crate::LibraryError;
+use crate::digest::sha256_hex;
 use crate::image_key::ImageKey;
 use crate::openssl_enc;
 use crate::secret::SectionText;
@@ -189,6 +190,15 @@ impl Recipient {
         let failed = "encode a public key";
         let pem = self.key.public_key_to_pem().map_err(LibraryError::of(failed))?;
         String::from_utf8(pem).map_err(LibraryError::of(failed))
+    }
+
+    /// SHA-256 of the DER public key, 64 lowercase hexadecimal digits.
+    ///
+    /// # Errors
+    /// [`LibraryError`] when OpenSSL cannot write what it had read.
+    pub fn sha256_fingerprint(&self) -> Result<String, LibraryError> {
+        let der = self.key.public_key_to_der().map_err(LibraryError::of("encode a public key"))?;
+        Ok(sha256_hex(&der))
     }
 
     /// The end of the certificate's validity, in seconds since 1970; `None` for a bare key.

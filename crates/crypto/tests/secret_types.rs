@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use countersign_crypto::attestation::{AttestationKey, BootKey};
 use countersign_crypto::image_key::ImageKey;
 use countersign_crypto::private_key::PrivateKey;
 use countersign_crypto::secret::{
@@ -18,6 +19,6 @@ macro_rules! assert_secret {
 }
 
 assert_secret! {
-    AccessToken ApiKey AssociationSecret EnvironmentValue Grep11ClientKey ImageKey LogClientKey PrivateKey
-    RegistryPassword SealedSecretKey SecretBytes SectionText VolumeKey VolumePassphrase VolumeSeed WrappedKey
+    AccessToken ApiKey AssociationSecret AttestationKey BootKey EnvironmentValue Grep11ClientKey ImageKey LogClientKey
+    PrivateKey RegistryPassword SealedSecretKey SecretBytes SectionText VolumeKey VolumePassphrase VolumeSeed WrappedKey
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Linux, files};
 use countersign_ports::error::{Result, SystemError};
-use countersign_ports::guest_os::{GuestFiles, HANDOVER, Notes};
+use countersign_ports::guest_os::{GuestFiles, HANDOVER, Notes, PUBLISHED};
 
 /// Above any file of the handover; the contract itself has at most 1 MiB.
 const MAXIMUM_SIZE: u64 = 16 << 20;
@@ -19,6 +19,16 @@ impl Notes for Linux {
 
     fn keep_note(&self, name: &str, content: &[u8]) -> Result<()> {
         self.replace_file(&note_path(name)?, content)
+    }
+
+    fn erase_note(&self, name: &str) -> Result<()> {
+        self.erase_file(&note_path(name)?)
+    }
+
+    fn publish(&self, name: &str, content: &[u8]) -> Result<()> {
+        note_path(name)?;
+        let path = Path::new(PUBLISHED).join(name);
+        replace(&path, 0o400, content).map_err(|e| SystemError::io("publish", path.display().to_string(), e))
     }
 }
 
@@ -45,27 +55,29 @@ impl GuestFiles for Linux {
     }
 
     fn replace_file(&self, path: &Path, content: &[u8]) -> Result<()> {
-        // Readers see the old file or the new one, never a part; a link of that name is replaced, not followed.
-        let replace = || -> io::Result<()> {
-            let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
-            name.push(".new");
-            let new = path.with_file_name(name);
-            fs::create_dir_all(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
-            match fs::remove_file(&new) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-            file.write_all(content)?;
-            file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-            fs::rename(&new, path)
-        };
-        replace().map_err(|e| SystemError::io("write file", path.display().to_string(), e))
+        replace(path, 0o644, content)
+            .map_err(|e| SystemError::io("write file", path.display().to_string(), e))
     }
 
     fn erase_file(&self, path: &Path) -> Result<()> {
         files::erase(path).map_err(|e| SystemError::io("erase file", path.display().to_string(), e))
     }
+}
+
+/// Readers see the old file or the new one, never a part; a link of that name is replaced, not followed.
+fn replace(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    fs::create_dir_all(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    file.write_all(content)?;
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
+    fs::rename(&new, path)
 }
 
 #[cfg(test)]

@@ -15,30 +15,60 @@ use countersign_ports::ImageFiles;
 use countersign_ports::error::{Result, SystemError};
 
 const IMAGE_KEY: &str = "image-key.pem";
+const ATTESTATION_KEY: &str = "attestation-key.pem";
+const ATTESTATION_CERTIFICATE: &str = "attestation.crt";
 const MANIFEST: &str = "image.json";
+const BUILD_MANIFEST: &str = "build-manifest.json";
 
 /// Above any PEM text of an RSA key and any manifest.
 const MAXIMUM_SIZE: u64 = 64 * 1024;
 
 impl ImageFiles for Linux {
     fn image_key(&self) -> Result<SecretBytes> {
-        let path = self.paths.configuration.join(IMAGE_KEY);
-        let content =
-            read(&path).map_err(|e| SystemError::io("read image key", path.display().to_string(), e))?;
-        Ok(SecretBytes::copy_from(&content))
+        self.image_file("read image key", IMAGE_KEY).map(|content| SecretBytes::copy_from(&content))
     }
 
     fn manifest(&self) -> Result<Vec<u8>> {
-        let path = self.paths.configuration.join(MANIFEST);
-        let mut content =
-            read(&path).map_err(|e| SystemError::io("read image manifest", path.display().to_string(), e))?;
+        self.image_file("read image manifest", MANIFEST).map(|mut content| std::mem::take(&mut *content))
+    }
+
+    fn attestation_key(&self) -> Result<SecretBytes> {
+        let content = self.image_file("read attestation key", ATTESTATION_KEY)?;
+        Ok(SecretBytes::copy_from(&content))
+    }
+
+    fn attestation_certificate(&self) -> Result<Vec<u8>> {
+        let mut content = self.image_file("read attestation certificate", ATTESTATION_CERTIFICATE)?;
         Ok(std::mem::take(&mut *content))
     }
 
+    fn build_manifest(&self) -> Result<Option<Vec<u8>>> {
+        match self.image_file("read build manifest", BUILD_MANIFEST) {
+            Ok(mut content) => Ok(Some(std::mem::take(&mut *content))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn forget_attestation_key(&self) -> Result<()> {
+        self.forget("forget attestation key", ATTESTATION_KEY)
+    }
+
     fn forget_image_key(&self) -> Result<()> {
-        let path = self.paths.configuration.join(IMAGE_KEY);
+        self.forget("forget image key", IMAGE_KEY)
+    }
+}
+
+impl Linux {
+    fn image_file(&self, operation: &'static str, name: &str) -> Result<Zeroizing<Vec<u8>>> {
+        let path = self.paths.configuration.join(name);
+        read(&path).map_err(|e| SystemError::io(operation, path.display().to_string(), e))
+    }
+
+    fn forget(&self, operation: &'static str, name: &str) -> Result<()> {
+        let path = self.paths.configuration.join(name);
         // One that is not there was forgotten before.
-        files::erase(&path).map_err(|e| SystemError::io("forget image key", path.display().to_string(), e))
+        files::erase(&path).map_err(|e| SystemError::io(operation, path.display().to_string(), e))
     }
 }
 
@@ -81,6 +111,25 @@ mod tests {
         machine.forget_image_key().unwrap();
         fs::create_dir(&path).unwrap();
         machine.forget_image_key().unwrap_err();
+    }
+
+    #[test]
+    fn the_attestation_key_is_forgotten_alone_and_a_build_manifest_may_be_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        let machine = Linux::with_paths(Paths { configuration: folder.path().into(), ..Paths::default() });
+        assert_eq!(machine.build_manifest().unwrap(), None);
+        let error = machine.attestation_certificate().unwrap_err();
+        assert!(error.to_string().starts_with("read attestation certificate "), "{error}");
+        for name in [IMAGE_KEY, ATTESTATION_KEY, ATTESTATION_CERTIFICATE, BUILD_MANIFEST] {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        assert_eq!(machine.attestation_key().unwrap().expose(), ATTESTATION_KEY.as_bytes());
+        assert_eq!(machine.attestation_certificate().unwrap(), ATTESTATION_CERTIFICATE.as_bytes());
+        assert_eq!(machine.build_manifest().unwrap().unwrap(), BUILD_MANIFEST.as_bytes());
+        machine.forget_attestation_key().unwrap();
+        machine.forget_attestation_key().unwrap();
+        machine.attestation_key().unwrap_err();
+        machine.image_key().unwrap();
     }
 
     #[test]

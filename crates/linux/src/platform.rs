@@ -59,6 +59,10 @@ impl Platform for Linux {
         Ok(names.release().to_string_lossy().into_owned())
     }
 
+    fn system_information(&self) -> Result<String> {
+        read_text("read system information", &self.paths.proc.join("sysinfo"))
+    }
+
     fn secure_execution(&self) -> bool {
         fs::read_to_string(self.paths.sys.join("firmware/uv/prot_virt_guest"))
             .is_ok_and(|text| text.trim() == "1")

@@ -61,6 +61,9 @@ struct Console {
 impl Console {
     fn write(&self, said: &Said) {
         let text = said.console.as_ref().unwrap_or(&said.message);
+        if text.is_empty() {
+            return;
+        }
         append(&self.path, format!("{}\n", printable(text)).as_bytes());
     }
 }
@@ -183,6 +186,22 @@ mod tests {
         let read = |name| std::fs::read_to_string(dev.path().join(name)).unwrap();
         assert_eq!(read("console"), "mounted there\n");
         assert_eq!(read("kmsg"), "<6>countersignd: mounted at /a b\n");
+    }
+
+    #[test]
+    fn what_is_not_for_the_console_at_all_is_in_the_log_alone() {
+        let dev = tempfile::tempdir().unwrap();
+        for name in ["console", "kmsg"] {
+            std::fs::write(dev.path().join(name), "").unwrap();
+        }
+        let event =
+            Event { text: "a part of the record".into(), console: Some("".into()), ..Event::default() };
+        event::emit(&initramfs(dev.path()), &event);
+        let read = |name| std::fs::read_to_string(dev.path().join(name)).unwrap();
+        assert_eq!(
+            (read("console").as_str(), read("kmsg").as_str()),
+            ("", "<6>countersignd: a part of the record\n")
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod forwarding;
 pub mod guest_os;
 pub mod images;
 pub mod luks2;
+pub mod record;
 pub mod report;
 pub mod trust;
 pub mod volumes;

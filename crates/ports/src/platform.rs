@@ -17,6 +17,8 @@ pub trait Platform {
     fn release_memory(&self);
     /// Kernel release, as `uname -r` gives it.
     fn kernel_release(&self) -> Result<String>;
+    /// What the hypervisor says of the machine, the text of `/proc/sysinfo`.
+    fn system_information(&self) -> Result<String>;
     /// Whether the Ultravisor reports this guest as a Secure Execution guest.
     fn secure_execution(&self) -> bool;
     /// Mounts the kernel's own file systems (`/proc`, `/sys`, `/dev`, `/run`).
@@ -52,6 +54,14 @@ pub trait ImageFiles {
     fn image_key(&self) -> Result<SecretBytes>;
     /// `image.json`: version, root hash, serials of the image's own disks.
     fn manifest(&self) -> Result<Vec<u8>>;
+    /// PEM text of the private key that signs attestation records.
+    fn attestation_key(&self) -> Result<SecretBytes>;
+    /// PEM text of its certificate.
+    fn attestation_certificate(&self) -> Result<Vec<u8>>;
+    /// The build manifest, where the image builder sealed it in.
+    fn build_manifest(&self) -> Result<Option<Vec<u8>>>;
+    /// The same as [`ImageFiles::forget_image_key`] for the attestation key.
+    fn forget_attestation_key(&self) -> Result<()>;
     /// Removes the image key from the initramfs and overwrites its pages. A key that is gone already is no error.
     fn forget_image_key(&self) -> Result<()>;
 }

@@ -21,7 +21,8 @@ pub struct Event<'e> {
     pub priority: Priority,
     /// The line, as the owner of the log reads it.
     pub text: Cow<'e, str>,
-    /// What the console, which the host reads, gets instead where the line is for the owner alone.
+    /// What the console, which the host reads, gets instead where the line is for the owner alone; nothing where this is
+    /// empty.
     pub console: Option<Cow<'e, str>>,
     /// The same for programs.
     pub fields: Fields<'e>,

@@ -15,7 +15,7 @@ use super::Rehearsal;
 use countersign_ports::error::{Result, SystemError};
 use countersign_ports::guest_os::{
     Answer, ClientFiles, ComposeProject, ConnectionError, Containers, Engine, EngineAnswer, GuestFiles,
-    HANDOVER, Https, LogServer, LogTarget, Network, Notes, PacketFilter, Post, Whose,
+    HANDOVER, Https, LogServer, LogTarget, Network, Notes, PUBLISHED, PacketFilter, Post, Whose,
 };
 
 /// Of every image.
@@ -31,6 +31,16 @@ impl Notes for Rehearsal {
 
     fn keep_note(&self, name: &str, content: &[u8]) -> Result<()> {
         self.replace_file(&Path::new(HANDOVER).join(name), content)
+    }
+
+    fn erase_note(&self, name: &str) -> Result<()> {
+        self.erase_file(&Path::new(HANDOVER).join(name))
+    }
+
+    fn publish(&self, name: &str, content: &[u8]) -> Result<()> {
+        let path = Path::new(PUBLISHED).join(name);
+        self.ask(format!("publish {name}"))?.files.insert(path, (0o400, content.to_vec()));
+        Ok(())
     }
 }
 

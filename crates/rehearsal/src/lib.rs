@@ -63,6 +63,14 @@ pub struct Facts {
     pub uptime: Duration,
     /// PEM text of the image key.
     pub image_key: Vec<u8>,
+    /// PEM text of the key that signs records.
+    pub attestation_key: Vec<u8>,
+    /// PEM text of its certificate.
+    pub attestation_certificate: Vec<u8>,
+    /// The build manifest, if there is one.
+    pub build_manifest: Option<Vec<u8>>,
+    /// `/proc/sysinfo`.
+    pub system_information: String,
     /// `image.json`.
     pub manifest: Vec<u8>,
     /// What [`countersign_ports::Luks::format`] returns; empty for a mark that only this double opens.
@@ -95,6 +103,10 @@ impl Default for Facts {
             unix_time: 1_767_225_600,
             uptime: Duration::from_secs(1),
             image_key: Vec::new(),
+            attestation_key: Vec::new(),
+            attestation_certificate: Vec::new(),
+            build_manifest: None,
+            system_information: String::new(),
             manifest: Vec::new(),
             new_header: Vec::new(),
             rotated_header: Vec::new(),

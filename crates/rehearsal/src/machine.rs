@@ -36,6 +36,10 @@ impl Platform for Rehearsal {
         Ok(self.look("kernel release")?.facts.kernel_release.clone())
     }
 
+    fn system_information(&self) -> Result<String> {
+        Ok(self.look("system information")?.facts.system_information.clone())
+    }
+
     fn secure_execution(&self) -> bool {
         self.state().facts.secure_execution
     }
@@ -98,6 +102,22 @@ impl ImageFiles for Rehearsal {
 
     fn manifest(&self) -> Result<Vec<u8>> {
         Ok(self.look("read manifest")?.facts.manifest.clone())
+    }
+
+    fn attestation_key(&self) -> Result<SecretBytes> {
+        Ok(SecretBytes::copy_from(&self.ask("read attestation key")?.facts.attestation_key))
+    }
+
+    fn attestation_certificate(&self) -> Result<Vec<u8>> {
+        Ok(self.look("read attestation certificate")?.facts.attestation_certificate.clone())
+    }
+
+    fn build_manifest(&self) -> Result<Option<Vec<u8>>> {
+        Ok(self.look("read build manifest")?.facts.build_manifest.clone())
+    }
+
+    fn forget_attestation_key(&self) -> Result<()> {
+        self.ask("forget attestation key").map(drop)
     }
 
     fn forget_image_key(&self) -> Result<()> {

@@ -12,6 +12,7 @@ mod images;
 mod log_router;
 mod logging;
 mod network;
+mod record;
 mod start;
 mod transcript;
 mod watch;

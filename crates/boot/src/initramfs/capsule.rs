@@ -11,6 +11,7 @@ use countersign_ports::{Initramfs, Priority};
 use crate::failure::Failure;
 use crate::log::{Log, millis};
 
+use super::validate::Validated;
 use super::verify::Verified;
 
 /// What a capsule needs, kept aside while the boot goes on.
@@ -25,6 +26,12 @@ impl Capsule {
     pub(super) fn of(verified: &Verified) -> Option<Capsule> {
         let auditor = verified.sections.as_ref()?.auditor.clone()?;
         Some(Capsule { auditor, version: verified.origins.ready.manifest.version.clone() })
+    }
+
+    /// The same for the auditor whom the sections name, who is the same where both are named.
+    pub(super) fn of_validated(validated: &Validated) -> Option<Capsule> {
+        let auditor = validated.auditor.clone()?;
+        Some(Capsule { auditor, version: validated.carried.manifest.version.clone() })
     }
 
     /// Says the capsule. Where that fails the boot ends all the same, with its cause.

@@ -37,6 +37,8 @@ pub(super) struct Located {
     pub(super) network: Option<NetworkConfig>,
     /// SHA-256 of the whole disk and of each file, in the words of the attestation record.
     pub(super) digests: Vec<(String, String)>,
+    /// The files of the disk that the workload may see, as they lay there.
+    pub(super) disk_files: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl Ready {
@@ -94,7 +96,11 @@ impl Ready {
                     digests.push((name.to_owned(), digest::sha256_hex(bytes)));
                 }
             }
-            let located = Located { ready: self, user_data: user_data.to_vec(), hostname, network, digests };
+            let shown = [("meta-data", files.meta_data), ("vendor-data", files.vendor_data)];
+            let disk_files =
+                shown.into_iter().filter_map(|(name, bytes)| Some((name, bytes?.to_vec()))).collect();
+            let user_data = user_data.to_vec();
+            let located = Located { ready: self, user_data, hostname, network, digests, disk_files };
             let interfaces = match &located.network {
                 Some(network) => network.interfaces.len().to_string(),
                 None => "dhcp".to_owned(),

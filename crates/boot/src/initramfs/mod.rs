@@ -29,7 +29,7 @@ use capsule::Capsule;
 use failure_mode::FailureMode;
 
 /// Boots. Returns only when the boot failed (or in tests, where nothing is switched to), with the failure already
-/// said and the image key gone. Where the log server can be told, the guest OS takes over for that (`failure_mode`)
+/// said and the keys of the image gone. Where the log server can be told, the guest OS takes over for that (`failure_mode`)
 /// and nothing returns.
 ///
 /// # Errors
@@ -39,7 +39,7 @@ pub fn boot<S: Initramfs>(system: &S) -> Result<(), Failure> {
     let (mut failure_mode, mut capsule) = (None, None);
     let result = stages(system, &mut log, &mut failure_mode, &mut capsule);
     if let Err(failure) = &result {
-        let forgotten = system.forget_image_key();
+        let forgotten = [system.forget_image_key(), system.forget_attestation_key()];
         if failure.console_only {
             (failure_mode, capsule) = (None, None);
         }
@@ -48,7 +48,7 @@ pub fn boot<S: Initramfs>(system: &S) -> Result<(), Failure> {
         }
         log.failed(failure);
         // What cannot be forgotten is wiped by the power-off that follows, and nothing else runs before it.
-        if let (Some(failure_mode), Ok(())) = (failure_mode, forgotten) {
+        if let (Some(failure_mode), true) = (failure_mode, forgotten.iter().all(Result::is_ok)) {
             failure_mode.enter(system, &log, failure);
         }
     }
@@ -70,10 +70,7 @@ fn stages<S: Initramfs>(
     *failure_mode = FailureMode::of(&unsealed);
     let verified = unsealed.verify(system, log)?;
     *capsule = Capsule::of(&verified);
-    verified
-        .validate(system, log)?
-        .attest(system, log)?
-        .unlock(system, log)?
-        .root(system, log)?
-        .handover(system, log)
+    let validated = verified.validate(system, log)?;
+    *capsule = Capsule::of_validated(&validated);
+    validated.attest(system, log)?.unlock(system, log)?.root(system, log)?.handover(system, log)
 }

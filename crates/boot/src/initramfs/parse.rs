@@ -20,6 +20,7 @@ pub(super) struct Origins {
     pub(super) hostname: String,
     pub(super) network: Option<NetworkConfig>,
     pub(super) digests: Vec<(String, String)>,
+    pub(super) disk_files: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl Origins {
@@ -69,6 +70,7 @@ impl Located {
                 hostname: self.hostname.unwrap_or_else(|| HOSTNAME.to_owned()),
                 network: self.network,
                 digests: self.digests,
+                disk_files: self.disk_files,
             };
             Ok((Parsed { origins, envelope }, summary))
         })

@@ -2,7 +2,7 @@
 //! what keys are made of.
 
 use countersign_contract::code::Code;
-use countersign_plan::guest_os::image::{ImageManifest, Protection, SecureExecution, Unsigned};
+use countersign_plan::guest_os::image::{Attestation, ImageManifest, Protection, SecureExecution, Unsigned};
 use countersign_plan::trust::time_floor::{self, Known};
 use countersign_ports::Initramfs;
 
@@ -77,6 +77,9 @@ pub(super) fn run<S: Initramfs>(system: &S, log: &mut Log<'_, S>) -> Result<Read
         let accepts = manifest.unsigned == Unsigned::Accept;
         if accepts {
             log.warn(Line::of(Code::UnsignedAccepted));
+        }
+        if manifest.attestation == Attestation::None {
+            log.warn(Line::of(Code::RecordUnsigned));
         }
         if manifest.scratch.protection == Protection::Plain {
             log.warn(Line::of(Code::ScratchPlain));

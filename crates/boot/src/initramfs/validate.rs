@@ -35,6 +35,8 @@ pub(super) struct Validated {
     pub(super) signer: Signer,
     pub(super) auditor: Option<Auditor>,
     pub(super) digests: Vec<(String, String)>,
+    /// The files of the contract disk that the workload may see.
+    pub(super) disk_files: Vec<(&'static str, Vec<u8>)>,
     pub(super) carried: Carried,
 }
 
@@ -43,7 +45,7 @@ impl Verified {
     ///
     /// # Errors
     /// `HPL05001E` and its finer relatives for the sections, `HPL07015E` for volumes that do not match, `HPL05130E`
-    /// for fields that the guest does not act on, `HPL12102E` and `HPL12104E` to `HPL12107E` for the sections' policy,
+    /// for fields that the guest does not act on, `HPL11002E` for the auditor's key, `HPL12102E` and `HPL12104E` to `HPL12107E` for the sections' policy,
     /// `HPL06…` for the archive and its images; of sections that were not signed and are in old tokens, `HPL05001E`
     /// without place for all of these. `HPL11103E` for an image without the modules of a file system or of integrity.
     pub(super) fn validate<S: Initramfs>(
@@ -72,6 +74,9 @@ impl Verified {
             };
             let (contract, Rendered { mut files, plan, .. }) = judge(workload, env, &signer, guest, warn)
                 .map_err(|failure| if veiled { unsaid() } else { failure })?;
+            let auditor = Auditor::of(&contract, auditor, &signer).map_err(|finding| {
+                if veiled { unsaid() } else { Failure::finding(Stage::Validate, finding) }
+            })?;
             if let Some(auditor) = &auditor {
                 let file = auditor.file();
                 files.push(
@@ -85,7 +90,8 @@ impl Verified {
                 Summary::new().with("volumes", contract.volumes().len()).with("images", plan.images.len());
             let carried = Carried { manifest, files, plan, record: String::new(), watch };
             let digests = origins.digests.into_iter().chain(contract_digests).collect();
-            Ok((Validated { contract, signer, auditor, digests, carried }, summary))
+            let disk_files = origins.disk_files;
+            Ok((Validated { contract, signer, auditor, digests, disk_files, carried }, summary))
         })
     }
 }

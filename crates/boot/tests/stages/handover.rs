@@ -17,10 +17,19 @@ fn the_files_of_the_handover_have_their_modes_and_content() {
     let modes: Vec<(String, u32)> =
         boot.files.iter().map(|(path, (mode, _))| (path.display().to_string(), *mode)).collect();
     let expected = [
+        ("/run/countersign/boot-key.pem", 0o600),
+        ("/run/countersign/hyperprotect/cidata/meta-data", 0o400),
+        ("/run/countersign/hyperprotect/cidata/vendor-data", 0o400),
+        ("/run/countersign/hyperprotect/countersign/attestation.crt", 0o400),
+        ("/run/countersign/hyperprotect/countersign/record.json", 0o400),
+        ("/run/countersign/hyperprotect/se-checksums.txt", 0o400),
+        ("/run/countersign/hyperprotect/se-signature.bin", 0o400),
+        ("/run/countersign/hyperprotect/se-version", 0o400),
         ("/run/countersign/logging/ca.pem", 0o644),
         ("/run/countersign/logging/client-key.pem", 0o600),
         ("/run/countersign/logging/client.pem", 0o644),
         ("/run/countersign/plan.json", 0o600),
+        ("/run/countersign/record.json", 0o600),
         ("/run/countersign/registry/ca.pem", 0o644),
         ("/run/countersign/registry/config.json", 0o600),
         ("/run/countersign/transcript.json", 0o600),
@@ -67,7 +76,7 @@ fn the_plan_names_what_the_guest_os_has_to_do() {
     let transcript: Value = serde_json::from_str(&boot.file("/run/countersign/transcript.json")).unwrap();
     let record = transcript["record"].as_str().unwrap();
     let digest = |name: &str| record.lines().find_map(|line| line.strip_suffix(name)).unwrap().to_owned();
-    let (contract, signer) = (digest(" cidata/user-data"), digest(" signingKey"));
+    let (contract, signer) = (digest(" cidata/user-data"), digest(" countersign:signingKey"));
     let expected = serde_json::json!({
         "version": "0.1.0",
         "hostname": "guest",

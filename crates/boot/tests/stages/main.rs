@@ -35,6 +35,7 @@ mod pipeline;
 mod play;
 mod policy;
 mod preflight;
+mod record;
 mod root;
 mod rotation;
 mod sealed;

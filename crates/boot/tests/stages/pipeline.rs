@@ -42,6 +42,8 @@ release disk /dev/vda
 read image key
 forget image key
 set kernel parameter kernel.modules_disabled=1
+read attestation key
+forget attestation key
 open image /dev/vdb as os
 mount erofs /dev/mapper/os at /image read-only nodev
 write disk /dev/vdd at 0 bytes=4096
@@ -90,6 +92,11 @@ link /sysroot/var/run to /run
 link /sysroot/var/lock to /run/lock
 bind /image/usr to /sysroot/usr read-only nodev
 bind /image/etc to /sysroot/etc read-only nodev
+make directory /run/countersign mode=0700
+make directory /run/countersign/hyperprotect mode=0500
+make directory /run/countersign/hyperprotect/cidata mode=0500
+make directory /run/countersign/hyperprotect/countersign mode=0700
+bind /run/countersign/hyperprotect to /sysroot/var/hyperprotect read-only nosuid nodev noexec
 move /volumes/data to /sysroot/mnt/data
 make directory /run/countersign mode=0700
 make directory /run/countersign/logging mode=0755
@@ -114,6 +121,24 @@ make directory /run/systemd/network mode=0755
 write /run/systemd/network/10-ethernet.network mode=0644
 make directory /run/countersign mode=0755
 write /run/countersign/plan.json mode=0600
+make directory /run/countersign/hyperprotect mode=0755
+write /run/countersign/hyperprotect/se-version mode=0400
+make directory /run/countersign/hyperprotect mode=0755
+write /run/countersign/hyperprotect/se-checksums.txt mode=0400
+make directory /run/countersign/hyperprotect mode=0755
+write /run/countersign/hyperprotect/se-signature.bin mode=0400
+make directory /run/countersign/hyperprotect/cidata mode=0755
+write /run/countersign/hyperprotect/cidata/meta-data mode=0400
+make directory /run/countersign/hyperprotect/cidata mode=0755
+write /run/countersign/hyperprotect/cidata/vendor-data mode=0400
+make directory /run/countersign/hyperprotect/countersign mode=0755
+write /run/countersign/hyperprotect/countersign/attestation.crt mode=0400
+make directory /run/countersign/hyperprotect/countersign mode=0755
+write /run/countersign/hyperprotect/countersign/record.json mode=0400
+make directory /run/countersign mode=0755
+write /run/countersign/record.json mode=0600
+make directory /run/countersign mode=0755
+write /run/countersign/boot-key.pem mode=0600
 set host name guest
 write /run/countersign/transcript.json mode=0600
 write /run/countersign/watch.json mode=0600
@@ -140,7 +165,7 @@ fn a_good_contract_goes_from_preflight_to_handover() {
         "stage=validate state=done volumes=1 images=1",
         "stage=unlock state=done volumes=1",
         "stage=root state=done verity=yes scratch=authenticated",
-        "stage=handover state=done files=11",
+        "stage=handover state=done files=20",
     ] {
         assert!(lines.iter().any(|found| found == line), "{line} in {lines:#?}");
     }
@@ -170,6 +195,8 @@ fn the_second_boot_opens_and_makes_nothing_of_the_volume() {
             "read image key",
             "forget image key",
             "set kernel parameter kernel.modules_disabled=1",
+            "read attestation key",
+            "forget attestation key",
             "open image /dev/vdb as os",
             "mount erofs /dev/mapper/os at /image read-only nodev",
             "map vdd2 on /dev/vdd start=105906176 length=966787072",
@@ -209,6 +236,8 @@ const FAILURES: &[(&str, Stage, Code)] = &[
     ("list disks", Stage::Locate, Code::DiskUnreadable),
     ("read image key", Stage::Unseal, Code::ImageIncomplete),
     ("forget image key", Stage::Verify, Code::BootInternal),
+    ("read attestation key", Stage::Attest, Code::ImageIncomplete),
+    ("forget attestation key", Stage::Attest, Code::BootInternal),
     ("partition", Stage::Unlock, Code::PartitioningFailed),
     ("map vdd1", Stage::Unlock, Code::PartitioningFailed),
     ("make ext4 /dev/mapper/vdd1", Stage::Unlock, Code::PartitioningFailed),
@@ -229,7 +258,8 @@ const FAILURES: &[(&str, Stage, Code)] = &[
     ("link", Stage::Root, Code::ScratchSpace),
     ("bind /image/etc", Stage::Root, Code::RootImage),
     ("move", Stage::Root, Code::MountFailed),
-    ("make directory /run/countersign mode", Stage::Handover, Code::HandoverFailed),
+    ("make directory /run/countersign mode", Stage::Root, Code::HandoverFailed),
+    ("bind /run/countersign/hyperprotect", Stage::Root, Code::HandoverFailed),
     ("make directory /run/countersign/registry mode", Stage::Handover, Code::HandoverFailed),
     ("write /run/countersign/logging/client-key.pem", Stage::Handover, Code::HandoverFailed),
     ("write /sysroot/data1/compose/.env", Stage::Handover, Code::HandoverFailed),
@@ -260,7 +290,7 @@ fn every_request_that_fails_ends_the_boot_with_its_code() {
         // failure mode.
         let at = boot.asked.iter().position(|asked| asked.starts_with(request)).unwrap();
         let then = boot.asked[at + 1..].iter().map(String::as_str);
-        let mut then = then.skip_while(|asked| *asked == "forget image key" || *asked == "close volume-data");
+        let mut then = then.skip_while(|asked| asked.starts_with("forget ") || *asked == "close volume-data");
         if let Some(next) = then.next() {
             assert_eq!(next, "take down /volumes /sysroot /image and all mapped devices");
         }
@@ -272,9 +302,10 @@ fn every_request_that_fails_ends_the_boot_with_its_code() {
             "make directory /sysroot/var/tmp",
             "link",
             "bind /image/etc",
+            "make directory /run/countersign mode",
         ];
         let told = (Stage::Verify..=Stage::Root).contains(stage)
-            && *request != "forget image key"
+            && !request.starts_with("forget ")
             && !needed.contains(request);
         assert_eq!(boot.reports(), told, "{request}: {:?}", boot.asked);
         if *stage < Stage::Unlock {

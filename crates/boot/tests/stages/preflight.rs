@@ -77,7 +77,8 @@ fn a_module_that_does_not_load_ends_the_boot() {
     let boot = boot(&machine);
     boot.assert_machine(Stage::Preflight, Code::ImageIncomplete, "load modules");
     assert!(
-        boot.asked.ends_with(&["load modules".to_owned(), "forget image key".to_owned()]),
+        boot.asked
+            .ends_with(&["load modules", "forget image key", "forget attestation key"].map(str::to_owned)),
         "{:?}",
         boot.asked
     );
@@ -91,7 +92,12 @@ fn a_kernel_that_does_not_close_is_refused_before_anything_is_looked_at() {
     boot.assert_machine(Stage::Preflight, Code::ImageIncomplete, "kernel.sysrq");
     assert_eq!(
         boot.asked,
-        ["mount kernel file systems", "set kernel parameter kernel.sysrq=0", "forget image key"]
+        [
+            "mount kernel file systems",
+            "set kernel parameter kernel.sysrq=0",
+            "forget image key",
+            "forget attestation key"
+        ]
     );
 }
 
@@ -135,7 +141,7 @@ fn kernel_file_systems_that_cannot_be_mounted_end_the_boot_in_preflight() {
     machine.fails("mount kernel file systems", io::ErrorKind::PermissionDenied);
     let boot = boot(&machine);
     boot.assert_machine(Stage::Preflight, Code::BootInternal, "mount kernel file systems");
-    assert_eq!(boot.asked, ["mount kernel file systems", "forget image key"]);
+    assert_eq!(boot.asked, ["mount kernel file systems", "forget image key", "forget attestation key"]);
 }
 
 #[test]
@@ -185,7 +191,7 @@ fn an_image_for_tests_says_so_everywhere() {
             serde_json::from_str(&boot.file("/run/countersign/transcript.json")).unwrap();
         assert!(transcript["warnings"].to_string().contains("HPL11117W"), "{transcript}");
         let record = transcript["record"].as_str().unwrap();
-        assert!(record.contains("\nSecure Execution is not required\n"), "{record}");
+        assert!(record.contains("\nImage accepts: secure-execution: test\n"), "{record}");
     }
 }
 

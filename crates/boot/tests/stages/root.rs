@@ -64,7 +64,7 @@ fn scratch_without_integrity_is_told_at_every_boot_and_in_the_record() {
     assert!(boot.stage_lines().contains(&"stage=root state=done verity=yes scratch=encrypted".to_owned()));
     boot.assert_warned("HPL11115W: scratch space is encrypted without integrity");
     assert!(boot.file("/run/countersign/transcript.json").contains("HPL11115W"));
-    assert!(record(&boot).contains("\nScratch space has no integrity\n"), "{}", record(&boot));
+    assert!(record(&boot).contains("\nImage accepts: scratch.protection: plain\n"), "{}", record(&boot));
     assert!(!boot.file("/run/countersign/watch.json").contains("scratch_dif"));
 }
 
@@ -103,5 +103,5 @@ fn volumes_move_in_after_the_image_so_that_they_may_lie_anywhere() {
     let place = |request: &str| boot.asked.iter().position(|asked| asked == request).unwrap();
     let moved = place("move /volumes/data to /sysroot/srv/deep/down");
     assert!(moved > place("bind /image/etc to /sysroot/etc read-only nodev"));
-    assert!(moved < place("make directory /run/countersign mode=0700"));
+    assert!(moved < place("write /run/countersign/plan.json mode=0600"));
 }

@@ -81,7 +81,18 @@ fn the_first_check_is_part_of_the_stage_and_says_every_mount_point() {
     assert_eq!(coded_log(&run)[2], told, "the owner is told where");
     assert_eq!(alarm.ready, 1);
     assert_eq!(alarm.status, "1 of 1 containers run; check 1: 0 deviations");
-    assert_eq!(run.asked, ["replace /run/countersign/watch-state.json"], "it changes nothing of the machine");
+    assert_eq!(
+        run.asked,
+        [
+            "erase /run/countersign/boot-key.pem",
+            "publish final-record.txt",
+            "publish final-signature.bin",
+            "publish record.json",
+            "replace /run/countersign/record.json",
+            "replace /run/countersign/watch-state.json",
+        ],
+        "it changes nothing of the machine but its own notes"
+    );
     assert_silent(&run);
 }
 

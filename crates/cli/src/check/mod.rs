@@ -333,12 +333,20 @@ impl Progress {
     }
 
     /// The auditor's key, part of the stage `verify`.
-    fn auditor(&mut self, envelope: &Envelope, key: Option<&ImageKey>) {
-        let Some(named) = envelope.attestation_public_key() else { return };
+    fn auditor(&mut self, envelope: &Envelope, key: Option<&ImageKey>) -> Option<Auditor> {
+        let named = envelope.attestation_public_key()?;
         if named.token().is_some() && key.is_none() {
             self.skip(named.place(), "the auditor's key is sealed and no key is given (--key)");
-        } else if let Err(finding) = Auditor::read(named, key) {
-            self.add(Stage::Verify, &finding);
+            return None;
+        }
+        Auditor::read(named, key).inspect_err(|finding| self.add(Stage::Verify, finding)).ok()
+    }
+
+    /// The auditor whom the sections name, part of the stage `validate`.
+    fn named_auditor(&mut self, contract: Option<&Contract>, top: Option<Auditor>, signer: Option<&Signer>) {
+        let Some(contract) = contract else { return };
+        if let Err(finding) = Auditor::of(contract, top, signer.unwrap_or(&Signer::Nobody)) {
+            self.add(Stage::Validate, &finding);
         }
     }
 
@@ -469,12 +477,13 @@ fn contract<'t>(bytes: &'t [u8], circumstances: &Circumstances) -> Judged<'t> {
         (None, Ok(())) => None,
     };
     let workload = progress.open(Stage::Verify, envelope.workload(), key, &mut sources.workload);
-    progress.auditor(&envelope, key);
+    let auditor = progress.auditor(&envelope, key);
     for (section, tree) in [(envelope.workload(), &workload), (envelope.env(), &env)] {
         let warnings = tree.as_ref().map(|tree| section::unprotected(section, tree)).unwrap_or_default();
         progress.add_all(Stage::Verify, &warnings);
     }
     let (contract, plan) = progress.rest(workload, env, signer.as_ref(), circumstances);
+    progress.named_auditor(contract.as_ref(), auditor, signer.as_ref());
     Judged { report: Report::new(progress.findings, progress.unchecked, plan), sources, contract }
 }
 
@@ -558,6 +567,7 @@ fn draft(folder: &Folder, sealed: bool, circumstances: &Circumstances) -> Judged
     let workload = tree(Stage::Verify, SectionName::Workload, sources.workload.as_ref());
     let signer = env.as_ref().and_then(|env| progress.signer(draft_signer(env, sealed, circumstances)));
     let (contract, plan) = progress.rest(workload, env, signer.as_ref(), circumstances);
+    progress.named_auditor(contract.as_ref(), None, signer.as_ref());
     for section in [SectionName::Workload, SectionName::Env] {
         progress.forget_lines(section, |line| folder.is_written(section, line));
     }

@@ -586,6 +586,14 @@ codes! {
         "this image opens contracts without Secure Execution as well"
         cause "its image.json says secure-execution: test, so that it can be tried where there is no Ultravisor"
         remedy "for real data, build the image without secure-execution: test";
+    RecordUnsigned "HPL11130W" RECORD_NOT_SIGNED Warning
+        "the image has no attestation key: its records are not signed, and nobody vouches for them"
+        cause "the image builder chose so in image.json"
+        remedy "seal an attestation key and its certificate into the image with initramfs/add-key, or accept it";
+    FinalRecordMissing "HPL11131W" FINAL_RECORD_MISSING Warning
+        "there is no final record of this boot, or it does not reach everybody"
+        cause "the daemon was started again before it had made one, or a file in memory could not be read or written"
+        remedy "look at the log before this line; the first record is not affected";
     SignatureInvalid "HPL12001E" VALIDATE_CONTRACT_SIGNATURE Error
         "the signature of the contract does not verify"
         cause "a section was changed after signing, or another key signed; where env is an old token also: it does not open, is not valid, or names no usable signingKey, and the guest does not say which"

@@ -144,6 +144,36 @@ pub(super) fn serial(env: &Reader<'_>) -> Serial {
     Serial { number, place: field.map_or_else(absent, |field| field.place()) }
 }
 
+/// Who reads the attestation record, as far as the contract's signature covers that.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Attestation {
+    auditor: Option<(String, Place)>,
+    console: bool,
+}
+
+impl Attestation {
+    /// The auditor's key as it stands in the contract, and where.
+    pub fn auditor(&self) -> Option<(&str, &Place)> {
+        self.auditor.as_ref().map(|(text, place)| (text.as_str(), place))
+    }
+
+    /// Whether the record is printed on the console.
+    pub fn console(&self) -> bool {
+        self.console
+    }
+}
+
+pub(super) fn attestation(env: &Reader<'_>) -> Attestation {
+    let Some(own) = env.child("countersign").and_then(|own| own.child("attestation")) else {
+        return Attestation::default();
+    };
+    let auditor = own.text("auditor").zip(own.child("auditor"));
+    Attestation {
+        auditor: auditor.map(|(text, field)| (text.to_owned(), field.place())),
+        console: own.truth("console") == Some(true),
+    }
+}
+
 /// `power-off` if either section says so.
 pub(super) fn on_deviation(workload: &Reader<'_>, env: &Reader<'_>) -> OnDeviation {
     let said = |section: &Reader<'_>| section.child("countersign")?.text("on-deviation").map(str::to_owned);

@@ -23,6 +23,10 @@ pub const TRANSCRIPT: &str = "transcript.json";
 pub const CAUSE: &str = "failure.txt";
 /// The auditor's public key, PEM text, where the contract has one.
 pub const AUDITOR: &str = "auditor.pem";
+/// [`crate::record::bundle::Bundle`], so far with the first record.
+pub const RECORDS: &str = "record.json";
+/// PEM text of the key that signs the final record; the daemon takes it and it is gone.
+pub const BOOT_KEY: &str = "boot-key.pem";
 /// [`crate::watch::WatchRecords`].
 pub const WATCH: &str = "watch.json";
 /// [`crate::watch::schedule::State`], for a daemon that is started again.
@@ -70,6 +74,9 @@ pub struct GuestPlan {
     pub registries: Option<Registries>,
     /// What is started.
     pub workload: Workload,
+    /// Whether the records are printed on the console as well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub record_on_console: bool,
 }
 
 /// The log server of the contract.

@@ -30,6 +30,9 @@ pub struct ImageManifest {
     /// The newest date of what the image was built from, seconds since 1970: no clock that is right is behind it.
     #[serde(default)]
     pub built: Option<i64>,
+    /// Whether the image has a key that signs its records.
+    #[serde(default)]
+    pub attestation: Attestation,
     /// What becomes of a container that reaches into the guest, whatever the contract says.
     #[serde(default)]
     pub reach: Reach,
@@ -73,6 +76,17 @@ impl SecureExecution {
             SecureExecution::Test => "test",
         }
     }
+}
+
+/// Whether an image has a key that signs its attestation records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Attestation {
+    /// It has, with its certificate. The default: an image that lacks them does not boot.
+    #[default]
+    Signed,
+    /// It has none; that is told at every boot and in the record.
+    None,
 }
 
 /// Which contracts without a signature an image takes.
@@ -177,6 +191,16 @@ impl ImageManifest {
             manifest.unsigned = Unsigned::Refuse;
         }
         Ok(manifest)
+    }
+}
+
+impl ImageManifest {
+    /// What the image accepts beyond the strict default, in the words of `image.json`.
+    pub fn accepts(&self) -> Vec<&'static str> {
+        let unsigned = (self.unsigned == Unsigned::Accept).then_some("unsigned: accept");
+        let secure = (self.secure_execution == SecureExecution::Test).then_some("secure-execution: test");
+        let scratch = (self.scratch.protection == Protection::Plain).then_some("scratch.protection: plain");
+        unsigned.into_iter().chain(secure).chain(scratch).collect()
     }
 }
 

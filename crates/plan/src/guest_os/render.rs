@@ -114,7 +114,8 @@ pub fn render(contract: &Contract, guest: Guest<'_>) -> Result<Rendered, RenderR
     let registries = registries(contract, &mut files)?;
     files.extend(unpacked);
     files.extend(network::files(guest.network));
-    let plan = GuestPlan { signed, ..plan(guest, log, images, Some(registries), workload) };
+    let mut plan = GuestPlan { signed, ..plan(guest, log, images, Some(registries), workload) };
+    plan.record_on_console = contract.attestation().console();
     files.push(plan_file(&plan)?);
     Ok(Rendered { files, plan, notices, ways, containers })
 }
@@ -156,6 +157,7 @@ fn plan(
         signed: SignatureRules::default(),
         registries,
         workload,
+        record_on_console: false,
     }
 }
 

@@ -12,14 +12,13 @@
 
 use countersign_crypto::LibraryError;
 
+use crate::report::parts;
 use crate::report::transcript::Transcript;
 use crate::trust::auditor::Auditor;
 
 /// What each line begins with, after whatever a console or a log puts before it.
 pub const MARKER: &str = "countersign-capsule: ";
 
-/// Letters of the token in a line; with the rest it fits into one record of the kernel's log.
-const LETTERS: usize = 800;
 /// Bytes of the text beyond which warnings and further findings are left out.
 const TEXT: usize = 8 << 10;
 
@@ -40,16 +39,8 @@ pub enum CapsuleError {
 /// [`CapsuleError`].
 pub fn lines(auditor: &Auditor, transcript: Transcript) -> Result<Vec<String>, CapsuleError> {
     let token = auditor.seal(&text(transcript)?)?;
-    let parts = token.len().div_ceil(LETTERS);
-    let mut rest = token.as_str();
-    Ok((1..=parts)
-        .map(|number| {
-            // A token is ASCII.
-            let (part, after) = rest.split_at(rest.len().min(LETTERS));
-            rest = after;
-            format!("{MARKER}{number}/{parts} {part}")
-        })
-        .collect())
+    // A token is ASCII.
+    Ok(parts::cut(MARKER, &token))
 }
 
 /// The transcript within the bound: the last warnings go first, then all findings but the cause.
@@ -69,35 +60,7 @@ fn text(mut transcript: Transcript) -> Result<String, serde_json::Error> {
 
 /// The token of the last capsule in a log that has all its lines, whatever stands before, between and behind them.
 pub fn find(log: &str) -> Option<String> {
-    let mut found = None;
-    let (mut token, mut last, mut all) = (String::new(), 0, 0);
-    for line in log.lines() {
-        let Some((number, parts, part)) = line.split_once(MARKER).and_then(|(_, rest)| read(rest)) else {
-            continue;
-        };
-        if number == 1 {
-            (last, all) = (0, parts);
-            token.clear();
-        }
-        // A gap: nothing of this capsule counts any more.
-        if number != last + 1 || parts != all {
-            (last, all) = (0, 0);
-            continue;
-        }
-        token.push_str(part);
-        last = number;
-        if number == parts {
-            found = Some(std::mem::take(&mut token));
-        }
-    }
-    found
-}
-
-/// Number, count and part of a line behind its marker.
-fn read(line: &str) -> Option<(u32, u32, &str)> {
-    let (place, part) = line.trim_end().split_once(' ')?;
-    let (number, parts) = place.split_once('/')?;
-    Some((number.parse().ok()?, parts.parse().ok()?, part))
+    parts::find(MARKER, log)
 }
 
 #[cfg(test)]

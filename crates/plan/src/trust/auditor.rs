@@ -6,6 +6,7 @@
 
 use countersign_contract::code::Code;
 use countersign_contract::envelope::AttestationKey;
+use countersign_contract::model::Contract;
 use countersign_contract::refusal::{Finding, Refusal};
 use countersign_crypto::LibraryError;
 use countersign_crypto::image_key::ImageKey;
@@ -16,10 +17,16 @@ use countersign_crypto::token::{Prefix, Recipient, Token};
 
 use crate::guest_os::file::File;
 use crate::guest_os::handover::{AUDITOR, FOLDER};
+use crate::record::first::Reader;
+use crate::trust::signer::Signer;
 
 /// Who may read the record.
 #[derive(Debug, Clone)]
-pub struct Auditor(Recipient);
+pub struct Auditor {
+    recipient: Recipient,
+    /// Whether the contract's signature covers the key.
+    covered: bool,
+}
 
 impl Auditor {
     /// Reads the key that a contract names, sealed or not. The image key is needed where it is sealed.
@@ -39,7 +46,59 @@ impl Auditor {
                 Recipient::parse(text.expose())
             }
         };
-        recipient.map(Auditor).map_err(|error| refused(Code::AttestationKeyForm, error.to_string()))
+        recipient
+            .map(Auditor::of_anybody)
+            .map_err(|error| refused(Code::AttestationKeyForm, error.to_string()))
+    }
+
+    /// A key that nobody signed: `attestationPublicKey` stands beside the sections that are signed, and whoever delivers
+    /// the contract can put another one there, sealed or not.
+    fn of_anybody(recipient: Recipient) -> Auditor {
+        Auditor { recipient, covered: false }
+    }
+
+    /// The auditor of a contract: the one in `env.countersign.attestation`, else `attestationPublicKey`.
+    ///
+    /// # Errors
+    /// `HPL11002E` where the first is no RSA public key or certificate of at least 2048 bits, or where the contract has
+    /// both and they are not the same key.
+    pub fn of(
+        contract: &Contract,
+        top: Option<Auditor>,
+        signer: &Signer,
+    ) -> Result<Option<Auditor>, Finding> {
+        let Some((text, place)) = contract.attestation().auditor() else { return Ok(top) };
+        let refused = |message: String| Finding::with(Code::AttestationKeyForm, place.clone(), message);
+        let recipient = Recipient::parse(text).map_err(|error| refused(error.to_string()))?;
+        let named = Auditor { recipient, covered: *signer != Signer::Nobody };
+        let same =
+            |top: &Auditor| -> Result<bool, LibraryError> { Ok(top.fingerprint()? == named.fingerprint()?) };
+        match top.as_ref().map(same).transpose() {
+            Ok(None | Some(true)) => Ok(Some(named)),
+            Ok(Some(false)) => Err(refused("expected the same key as attestationPublicKey".to_owned())),
+            Err(error) => Err(refused(error.to_string())),
+        }
+    }
+
+    /// What the record says of this auditor.
+    ///
+    /// # Errors
+    /// [`LibraryError`] when OpenSSL cannot write what it had read.
+    pub fn reader(&self) -> Result<Reader, LibraryError> {
+        Ok(Reader { fingerprint: self.fingerprint()?, covered: self.covered })
+    }
+
+    /// SHA-256 of the DER public key, hexadecimal.
+    fn fingerprint(&self) -> Result<String, LibraryError> {
+        self.recipient.sha256_fingerprint()
+    }
+
+    /// The public key, PEM.
+    ///
+    /// # Errors
+    /// [`LibraryError`] when OpenSSL cannot write what it had read.
+    pub fn to_pem(&self) -> Result<String, LibraryError> {
+        self.recipient.to_pem()
     }
 
     /// The key as [`Auditor::file`] keeps it.
@@ -47,7 +106,7 @@ impl Auditor {
     /// # Errors
     /// [`PublicKeyError`] for any other text.
     pub fn parse(pem: &str) -> Result<Auditor, PublicKeyError> {
-        Recipient::parse(pem).map(Auditor)
+        Recipient::parse(pem).map(Auditor::of_anybody)
     }
 
     /// The public key for the guest OS, whose stages may have to seal a capsule.
@@ -55,7 +114,7 @@ impl Auditor {
     /// # Errors
     /// [`LibraryError`] when OpenSSL cannot write what it had read.
     pub fn file(&self) -> Result<File, LibraryError> {
-        let content = SecretBytes::copy_from(self.0.to_pem()?.as_bytes());
+        let content = SecretBytes::copy_from(self.to_pem()?.as_bytes());
         Ok(File { path: format!("{FOLDER}/{AUDITOR}"), mode: 0o644, content })
     }
 
@@ -64,6 +123,6 @@ impl Auditor {
     /// # Errors
     /// [`LibraryError`] when OpenSSL has no randomness or one of the algorithms is switched off.
     pub fn seal(&self, text: &str) -> Result<String, LibraryError> {
-        Token::seal(text, &self.0, Prefix::HyperProtectBasic)
+        Token::seal(text, &self.recipient, Prefix::HyperProtectBasic)
     }
 }

@@ -276,6 +276,12 @@ impl VolumeRecord {
     }
 }
 
+/// How often a record was written. Its tag is not checked: for one that was made or verified just before.
+pub fn generation(bytes: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("generation "))?.parse().ok()
+}
+
 /// The text before the tag, if the tag holds.
 fn authentic<'b>(bytes: &'b [u8], key: &VolumeKey) -> Result<Option<&'b str>, LibraryError> {
     let Some((text, tag)) = std::str::from_utf8(bytes).ok().and_then(split) else {

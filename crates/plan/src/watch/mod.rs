@@ -30,6 +30,12 @@ pub struct WatchRecords {
     pub expiries: Vec<Expiry>,
     /// Whether a deviation ends the guest, by the contract's choice.
     pub power_off: bool,
+    /// SHA-256 of the first record in the open, hexadecimal.
+    #[serde(default)]
+    pub record: Option<String>,
+    /// How many warnings stand in it already.
+    #[serde(default)]
+    pub recorded_warnings: usize,
 }
 
 impl WatchRecords {
@@ -42,6 +48,8 @@ impl WatchRecords {
             volumes: Vec::new(),
             expiries: Vec::new(),
             power_off: false,
+            record: None,
+            recorded_warnings: 0,
         }
     }
 }
@@ -79,6 +87,9 @@ pub struct WatchedVolume {
     pub device: String,
     /// UUID of its LUKS header.
     pub uuid: String,
+    /// How often its record was written; none where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
     /// Key slots of its LUKS header.
     pub key_slots: usize,
     /// SHA-256 of its record ([`crate::volumes::record`]), hexadecimal; none where it has none.

@@ -10,7 +10,7 @@ mod network;
 pub use alarm::{Alarm, Wake};
 pub use countersign_crypto::tls::ConnectionError;
 pub use engine::{ComposeProject, Containers, Engine, EngineAnswer, Whose};
-pub use files::{GuestFiles, HANDOVER, Notes};
+pub use files::{GuestFiles, HANDOVER, Notes, PUBLISHED};
 pub use forwarder::{Arrival, Ending, Forwarder, Reading};
 pub use log_server::{Answer, ClientFiles, Https, LogServer, LogTarget, Post};
 pub use network::{Network, PacketFilter};

@@ -43,6 +43,8 @@ pub struct Keys {
     pub image: Pair,
     /// The same of another image: contracts sealed to it cannot be read.
     pub other_image: Pair,
+    /// RSA-4096, sealed in the image, signs its attestation records; with its certificate.
+    pub attestation: Pair,
     /// RSA-4096, signs contracts. The certificate can be used as the signing key with an end date.
     pub signing: Pair,
     /// The signing key's public half, PEM.
@@ -68,7 +70,8 @@ impl Keys {
         let _held = Flock::lock(file, FlockArg::LockExclusive)
             .map_err(|(_, error)| Error::Io { place: lock.display().to_string(), source: error.into() })?;
         let keys = Self::within(folder);
-        let complete = folder.join("complete");
+        // Named after what it holds: a pool of an earlier version is made anew.
+        let complete = folder.join("complete-with-attestation");
         if !complete.exists() {
             keys.generate()?;
             super::write(&complete, "")?;
@@ -89,6 +92,7 @@ impl Keys {
         Self {
             image: pair("image"),
             other_image: pair("other-image"),
+            attestation: pair("attestation"),
             signing: pair("signing"),
             signing_public: folder.join("signing.pub"),
             logging: authority("logging"),
@@ -98,7 +102,7 @@ impl Keys {
     }
 
     fn generate(&self) -> Result<()> {
-        let large = [&self.image, &self.other_image, &self.signing];
+        let large = [&self.image, &self.other_image, &self.attestation, &self.signing];
         let authorities = [&self.logging, &self.foreign, &self.registry];
         std::thread::scope(|scope| {
             let mut work: Vec<_> = large

@@ -51,6 +51,9 @@ pub struct Artifacts {
     /// Manifest of the guest OS (image.json)
     #[arg(long)]
     pub manifest: PathBuf,
+    /// Build manifest, to be sealed in; none for an image that was changed after it was written
+    #[arg(long)]
+    pub build_manifest: Option<PathBuf>,
     /// Static busybox for s390x, the workload's container
     #[arg(long)]
     pub busybox: PathBuf,
@@ -218,6 +221,8 @@ impl World {
         let mut command = tied("bash");
         command.arg(checkout().join("initramfs/add-key")).arg(&self.artifacts.initramfs).arg(&image.key);
         command.arg(&initramfs).arg(self.image_json()?);
+        command.arg(&self.keys.attestation.key).arg(&self.keys.attestation.certificate);
+        command.args(&self.artifacts.build_manifest);
         run(command, b"")?;
         let scratch = self.disk(&format!("{name}-scratch"), SCRATCH_DISK)?;
         let mut drives = vec![
@@ -258,6 +263,7 @@ impl World {
             canaries.plant("environment of the contract", value);
         }
         canaries.plant_key("image key", &self.keys.image.key)?;
+        canaries.plant_key("attestation key", &self.keys.attestation.key)?;
         canaries.plant_key("client key", &self.keys.logging.client.key)
     }
 }
@@ -320,6 +326,7 @@ mod tests {
             kernel: file("kernel", "kernel"),
             initramfs: file("initramfs", "base"),
             os: file("os", "os"),
+            build_manifest: None,
             manifest: file("image.json", r#"{"root":{"serial":"os","x":1},"scratch":{"serial":"scratch"}}"#),
             busybox: file("busybox", "busybox"),
         }

@@ -67,6 +67,7 @@ pub(super) fn run<S: Watched, A: Alarm>(
     })?;
     super::transcript::add(system, log, None);
     super::transcript::say_digest(system, log);
+    super::record::finish(system, log, plan, &daemon.records);
     log.forget();
     alarm.ready();
     loop {

@@ -8,7 +8,9 @@
 use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
+use countersign_plan::guest_os::handover::FOLDER;
 use countersign_plan::guest_os::image::{Protection, ScratchDisk};
+use countersign_plan::record::folder::{self, HYPERPROTECT};
 use countersign_plan::volumes::mapper::{self, INTEGRITY_SUFFIX};
 use countersign_plan::watch::Mapping;
 use countersign_ports::error::SystemError;
@@ -68,7 +70,8 @@ impl Unlocked {
     /// Runs the stage.
     ///
     /// # Errors
-    /// `HPL11111E` when the scratch space cannot be made, `HPL11110E` when the image cannot be bound into it.
+    /// `HPL11111E` when the scratch space cannot be made, `HPL11110E` when the image cannot be bound into it,
+    /// `HPL11112E` when the folder of the record cannot.
     pub(super) fn root<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Rooted, Failure> {
         let Unlocked { mut carried, image, volumes } = self;
         log.stage(Stage::Root, |_| {
@@ -76,6 +79,7 @@ impl Unlocked {
             let ScratchDisk { serial, protection } = &carried.manifest.scratch;
             let disk = image::by_serial(&disks, serial).map(|disk| (disk, *protection));
             let scratch_space = lay_out(system, &image, disk)?;
+            record_folder(system, volumes.iter().map(|volume| volume.mount.as_str()))?;
             for volume in &volumes {
                 let target = new(volume.mount.trim_start_matches('/'));
                 system.move_mount(&volume.staged, &target).map_err(|error| {
@@ -90,6 +94,33 @@ impl Unlocked {
             Ok((Rooted { carried }, summary))
         })
     }
+}
+
+/// The folder of the record, in memory, shown read-only to the workload. A volume that is mounted below it finds its
+/// mount point there; one that is mounted in its place takes it.
+fn record_folder<'m, S: Initramfs>(
+    system: &S,
+    mut mounts: impl Iterator<Item = &'m str> + Clone,
+) -> Result<(), Failure> {
+    if mounts.clone().any(|mount| mount == HYPERPROTECT) {
+        return Ok(());
+    }
+    let mut shown = || -> Result<(), SystemError> {
+        system.make_directory(Path::new(FOLDER), 0o700)?;
+        for (folder, mode) in folder::folders() {
+            system.make_directory(Path::new(&folder), mode)?;
+        }
+        let home = folder::folder();
+        mounts.try_for_each(|mount| {
+            let below = mount.strip_prefix(HYPERPROTECT).and_then(|below| below.strip_prefix('/'));
+            let make = |below| system.make_directory(&Path::new(&home).join(below), 0o755);
+            // What the contract calls it is not repeated.
+            below.map_or(Ok(()), make).map_err(|error| error.about("a mount point"))
+        })?;
+        let target = new(HYPERPROTECT.trim_start_matches('/'));
+        system.bind(Path::new(&home), &target, MountFlags { nosuid: true, noexec: true, ..read_only() })
+    };
+    shown().map_err(|error| Failure::machine(Stage::Root, Code::HandoverFailed, error))
 }
 
 /// Scratch space that is mounted.

@@ -8,7 +8,7 @@ use std::path::Path;
 use countersign_contract::code::Code;
 use countersign_crypto::digest::sha256_hex;
 use countersign_plan::volumes::facts::Device;
-use countersign_plan::volumes::record::{ATTRIBUTE, LIMIT};
+use countersign_plan::volumes::record::{self, ATTRIBUTE, LIMIT};
 use countersign_plan::watch::mounts;
 use countersign_plan::watch::{Flags, Mapping, WatchedVolume};
 use countersign_ports::error::SystemError;
@@ -45,6 +45,7 @@ impl<S: Initramfs> Task<'_, S> {
             device: device.display().to_string(),
             uuid: accepted.uuid().to_owned(),
             key_slots: accepted.slots().len(),
+            generation: record.as_deref().and_then(record::generation),
             record: record.as_deref().map(sha256_hex),
         })
     }

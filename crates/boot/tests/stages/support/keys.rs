@@ -34,6 +34,12 @@ impl Keys {
                 "req -x509 -new -key {name}.key -subj /CN={name} -days 10 -out {name}.crt"
             ));
         }
+        // What signs records has the size of real images: its signature does.
+        keys.openssl("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:4096 -out attestation.key");
+        keys.openssl("pkey -in attestation.key -pubout -out attestation.pub");
+        keys.openssl(
+            "req -x509 -new -key attestation.key -subj /CN=attestation -days 10 -out attestation.crt",
+        );
         for name in ["ca", "client", "registry"] {
             keys.openssl(&format!("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {name}.key"));
             keys.openssl(&format!(

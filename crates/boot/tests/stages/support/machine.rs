@@ -42,6 +42,8 @@ pub(crate) fn manifest() -> String {
 pub(crate) fn facts() -> Facts {
     Facts {
         image_key: keys().pem("image.key").into_bytes(),
+        attestation_key: keys().pem("attestation.key").into_bytes(),
+        attestation_certificate: keys().pem("attestation.crt").into_bytes(),
         manifest: manifest().into_bytes(),
         // A certificate begins within the second in which it is made.
         unix_time: keys().made + 60,
@@ -289,7 +291,7 @@ impl Boot {
         self.result.as_ref().expect_err(&self.said())
     }
 
-    /// Stage, exit code, code; the last two lines and that a remedy was said; the image key is gone.
+    /// Stage, exit code, code; the last two lines and that a remedy was said; the keys of the image are gone.
     pub(crate) fn assert_refused(&self, stage: Stage, code: Code) {
         let failure = self.failure();
         assert_eq!((failure.stage, failure.code()), (stage, code), "{}", self.said());
@@ -302,7 +304,9 @@ impl Boot {
         // The sentence for people: code, expectation, hint; at the severity of an error.
         let sentence = self.sentence();
         assert!(sentence.starts_with(code.as_str()) && sentence.contains("; "), "{sentence}");
-        assert!(self.asked.iter().any(|asked| asked == "forget image key"), "{:?}", self.asked);
+        for forgotten in ["forget image key", "forget attestation key"] {
+            assert!(self.asked.iter().any(|asked| asked == forgotten), "{:?}", self.asked);
+        }
         // No other guest OS than the one that reports.
         for asked in self.asked.iter().filter(|asked| asked.starts_with("switch root")) {
             assert_eq!(asked, REPORTS, "{:?}", self.asked);

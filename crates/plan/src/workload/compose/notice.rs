@@ -57,8 +57,10 @@ pub enum Notice {
         /// `its name` or `container_name`.
         named: &'static str,
     },
-    /// HPCR's folder, which this version does not fill.
-    #[error("{at}: /var/hyperprotect is empty in this version")]
+    /// HPCR's folder, of which this version has a part.
+    #[error(
+        "{at}: /var/hyperprotect is read-only, without user-data.decrypted and certificate_expiry_date.json"
+    )]
     Hyperprotect {
         /// Who: `service NAME`, or where it stands.
         at: String,

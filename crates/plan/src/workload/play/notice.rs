@@ -56,8 +56,8 @@ pub enum Notice {
         /// `pod NAME` or `container POD-NAME`, as far as the name holds no value of the contract.
         who: String,
     },
-    /// HPCR's folder, which this version does not fill.
-    #[error("/var/hyperprotect is empty in this version, and read-only")]
+    /// HPCR's folder, of which this version has a part.
+    #[error("/var/hyperprotect is read-only, without user-data.decrypted and certificate_expiry_date.json")]
     Hyperprotect,
 }
 

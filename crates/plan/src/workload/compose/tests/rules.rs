@@ -331,7 +331,10 @@ fn what_runs_otherwise_than_it_looks_is_told() {
         ("devices: [/dev/z90crypt]", "service web reaches a device"),
         ("cap_add: [CAP_SYS_ADMIN]", "service web reaches a capability beyond the usual ones"),
         ("security_opt: [\"seccomp:unconfined\"]", "service web reaches a weaker confinement"),
-        ("volumes: [\"/var/hyperprotect:/x:ro\"]", "service web: /var/hyperprotect is empty in this version"),
+        (
+            "volumes: [\"/var/hyperprotect:/x:ro\"]",
+            "service web: /var/hyperprotect is read-only, without user-data.decrypted and certificate_expiry_date.json",
+        ),
         (
             "volumes: [\"./none:/x\"]",
             "service web: a mounted path is not in the archive, the container gets an empty folder",
