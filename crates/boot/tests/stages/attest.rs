@@ -87,7 +87,8 @@ fn the_record_names_every_input_of_a_signed_contract() {
         expected.push_str(&format!("{} contract:{key}\n", sha256sum(value(&medium, key).as_bytes())));
     }
     expected.push_str(&format!(
-        "Countersign record: 1\n{} countersign:root.verity\n{signer} countersign:signingKey\nContract is signed\n",
+        "Countersign record: 1\n{} countersign:root.verity\n{signer} countersign:signingKey\nContract is signed\nImage accepts: \
+         secure-execution: test\n",
         "ab".repeat(32)
     ));
     let before = boot.lines.iter().take_while(|(_, line)| !line.starts_with("countersign: stage=attest"));
@@ -280,7 +281,7 @@ fn the_record_says_that_nobody_signed_and_hashes_readable_sections_as_they_stand
     };
     let expected = format!(
         "0.1.0\n{}{}{} contract:workload\n{} contract:env\nCountersign record: 1\n{} countersign:root.verity\n\
-         Contract is not signed\nKey of the final record: ",
+         Contract is not signed\nImage accepts: secure-execution: test\nKey of the final record: ",
         certificate_line(),
         disk_lines(&medium),
         sha256sum(block("workload: |\n", Some("env: |\n")).as_bytes()),

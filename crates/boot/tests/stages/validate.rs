@@ -109,7 +109,7 @@ fn a_field_that_is_not_acted_on_is_refused_by_name() {
                 "    kms:\n      - apiKey: key-0123456789\n        crn: crn:v1:bluemix:public:x:key:y\n",
             ),
             "/env/volumes/data/kms",
-            "does not open here",
+            "Hyper Protect Crypto Services until 28 March 2027)",
         ),
         (Contract::good().with_env("host-attestation: {}\n"), "/env/host-attestation", "remove the field"),
         (
