@@ -14,7 +14,8 @@ struct Gpg(tempfile::TempDir);
 
 impl Gpg {
     fn new() -> Gpg {
-        Gpg(tempfile::tempdir().unwrap())
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        Gpg(tempfile::Builder::new().permissions(private).tempdir().unwrap())
     }
 
     fn run(&self, arguments: &[&str]) -> Vec<u8> {
@@ -94,7 +95,8 @@ fn what_is_no_openpgp_public_key() {
     for text in [secret.clone(), base64(secret.as_bytes()), base64(&bare)] {
         assert_eq!(OpenPgpKeys::parse(&text), Err(ImageKeyError::Private));
     }
-    let signature = gpg.run(&["--pinentry-mode", "loopback", "--armor", "--detach-sign", "/dev/null"]);
+    let signature =
+        gpg.run(&["--pinentry-mode", "loopback", "--armor", "--output", "-", "--detach-sign", "/dev/null"]);
     let binary = gpg.run(&["--export"]);
     let pem = Openssl::new().run("genpkey -algorithm ed25519", b"");
     let public = gpg.armoured(&[]);
