@@ -55,7 +55,8 @@ fn uses(process: &Process) -> Uses {
 fn moment(process: &Process) -> Uses {
     let folder = format!("/proc/{}", process.0.id());
     let status = fs::read_to_string(format!("{folder}/status")).unwrap();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    // Of its own: pages of the program and its libraries come and go with what else the machine does.
+    let resident = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
     let count = |name| fs::read_dir(format!("{folder}/{name}")).unwrap().count();
     Uses {
         resident_kib: resident.trim_end_matches("kB").trim().parse().unwrap(),
