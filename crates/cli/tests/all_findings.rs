@@ -160,7 +160,7 @@ fn one_section_that_cannot_be_read_does_not_hide_the_other() {
     let found = errors(&desk.report("contract.yaml --unsigned accept"));
     // What hangs on a variable of the env is not told; what is wrong whatever it says is.
     assert_eq!(found, ["HPL05132E /workload/volumes/v/mount", "HPL06009E /workload/compose/archive"]);
-    // A token that is none, and yaml that is none.
+    // Something else than a token, and something else than yaml.
     for env in ["hyper-protect-basic.AAAA", "\"type: env\\nenv: [\""] {
         desk.write("contract.yaml", format!("workload: |\n{indented}env: {env}\n"));
         let found = errors(&desk.report("contract.yaml"));

@@ -118,7 +118,7 @@ impl SignatureRules {
             .map(SignatureRules)
     }
 
-    /// Whether there is none.
+    /// Whether the contract has no rule.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -109,7 +109,7 @@ pub enum ExpectationError {
     /// Of another form.
     #[error("expected an expectation of format 1, found {0}")]
     Format(u32),
-    /// A digest that is none.
+    /// Something else than a digest.
     #[error("expected 64, 96 or 128 lower-case hexadecimal digits for {0}")]
     Digest(String),
 }
