@@ -7,7 +7,7 @@
 
 use std::fs::{File, copy};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -19,9 +19,10 @@ use crate::events::{Event, Stage, State};
 use crate::guest::{Guest, Logs};
 use crate::lab::contract::{Section, Texts, archive};
 use crate::lab::image;
+use crate::lab::signing::{Lookaside, OpenPgp, Signed};
 use crate::lab::world::{Artifacts, DATA_DISK, World};
 use crate::lab::{make_folder, write};
-use crate::profile::Profile;
+use crate::profile::{HOST_SEEN_FROM_GUEST, Profile};
 
 /// The longest that a whole emulated boot may take, pulls included.
 const BOOT: Duration = Duration::from_secs(900);
@@ -51,7 +52,8 @@ pub struct Started {
 pub struct Workloads {
     /// By kind.
     pub started: Vec<Started>,
-    /// Rounds of one guest: `stage`, `side-by-side`, `one-by-one`.
+    /// Rounds of one guest: `signed` and `stage` (the stage, that demands a signature of each image or of none),
+    /// `side-by-side`, `one-by-one`.
     pub pulls: Samples,
 }
 
@@ -97,6 +99,14 @@ pub fn measure(
     Ok(all)
 }
 
+/// An image in the registry.
+struct LargeImage {
+    repository: String,
+    digest: String,
+    /// File of its manifest.
+    manifest: PathBuf,
+}
+
 struct Bench<'b> {
     world: &'b mut World,
     logs: &'b Path,
@@ -132,14 +142,26 @@ impl Bench<'_> {
 
     /// Images pulled again and again in one guest.
     fn pulls(&mut self) -> Result<Samples> {
-        let mut containers = String::new();
+        let signer = OpenPgp::make(&self.world.folder().join("openpgp"), "never")?;
+        let place =
+            Lookaside::start(&self.world.folder().join("signatures"), &self.world.keys.registry.server)?;
+        let key = signer.public_key()?;
+        let (mut containers, mut rules) = (String::new(), "countersign:\n  images:\n".to_owned());
         for number in 1..=IMAGES {
-            let image = self.large_image(number)?;
+            let LargeImage { repository, digest, manifest } = self.large_image(number)?;
+            let name = format!("{}/{repository}", self.world.registry.guest_address());
+            let signed = Signed { repository: &repository, digest: &digest };
+            signer.sign(&manifest, &format!("{name}:1"), place.folder(), &signed)?;
             containers += &format!(
-                "  - name: c{number}\n    image: {image}\n    command: [/bin/busybox, sleep, \"100000\"]\n"
+                "  - name: c{number}\n    image: {name}@{digest}\n    command: [/bin/busybox, sleep, \"100000\"]\n"
+            );
+            rules += &format!(
+                "    {name}:\n      simple-signing-key: {key}\n      lookaside: https://{HOST_SEEN_FROM_GUEST}:{}\n",
+                place.port()
             );
         }
-        let texts = self.play(&format!("{POD}{containers}"))?;
+        let mut texts = self.play(&format!("{POD}{containers}"))?;
+        texts.workload.push_str(&rules);
         let (mut run, _) = self.run("pulls", &texts)?;
         run.command_line.push("pulls".to_owned());
         let mut guest = self.boot(&run, "pulls")?;
@@ -149,13 +171,19 @@ impl Bench<'_> {
         let history = guest.history()[since..].to_vec();
         guest.cut_power()?;
         let mut said = samples::measured(&history);
-        let stages = history.iter().filter_map(|seen| match &seen.event {
-            #[allow(clippy::cast_precision_loss)] // less than 2^52
-            Event::Stage { stage: Stage::Images, state: State::Done, ms: Some(ms), .. } => Some(*ms as f64),
-            _ => None,
-        });
-        let rounds = stages.zip(1..).map(|(stage, round)| {
-            let mut sample = Sample::from([("stage".to_owned(), stage)]);
+        let stages: Vec<f64> = history
+            .iter()
+            .filter_map(|seen| match &seen.event {
+                #[allow(clippy::cast_precision_loss)] // less than 2^52
+                Event::Stage { stage: Stage::Images, state: State::Done, ms: Some(ms), .. } => {
+                    Some(*ms as f64)
+                }
+                _ => None,
+            })
+            .collect();
+        let rounds = stages.chunks_exact(2).zip(1..).map(|(stages, round)| {
+            let names = ["signed", "stage"].map(str::to_owned);
+            let mut sample: Sample = names.into_iter().zip(stages.iter().copied()).collect();
             for name in ["side-by-side", "one-by-one"] {
                 sample.extend(said.remove(&format!("{name}-{round}")).map(|ms| (name.to_owned(), ms)));
             }
@@ -192,8 +220,8 @@ impl Bench<'_> {
         Ok(texts)
     }
 
-    /// An image with [`LAYER`] bytes that are its own, by its digest.
-    fn large_image(&self, number: usize) -> Result<String> {
+    /// Pushes an image with [`LAYER`] bytes that are its own.
+    fn large_image(&self, number: usize) -> Result<LargeImage> {
         let folder = make_folder(self.world.folder().join(format!("image-{number}")))?;
         // What stands behind a program is no part of it.
         let program = folder.join("busybox");
@@ -202,9 +230,10 @@ impl Bench<'_> {
         let random = File::open("/dev/urandom").map_err(Error::at("/dev/urandom"))?;
         std::io::copy(&mut random.take(LAYER), &mut file).map_err(Error::at(&program))?;
         let layout = image::layout(&program, &folder)?;
-        let name = format!("bench/image-{number}");
-        let digest = self.world.registry.push(&layout, &name)?;
-        Ok(format!("{}/{name}@{digest}", self.world.registry.guest_address()))
+        let repository = format!("bench/image-{number}");
+        let digest = self.world.registry.push(&layout, &repository)?;
+        let manifest = layout.join("blobs/sha256").join(digest.trim_start_matches("sha256:"));
+        Ok(LargeImage { repository, digest, manifest })
     }
 
     /// A run, and how many lines the log server has had.
