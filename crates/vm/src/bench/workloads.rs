@@ -31,7 +31,7 @@ const BOOT: Duration = Duration::from_secs(900);
 pub(super) const IMAGES: usize = 4;
 
 /// Bytes that an image has beside its programs, which no compression makes smaller.
-const LAYER: u64 = 20 << 20;
+const LAYER: u64 = 10 << 20;
 
 /// Rounds of pulls in one guest, as the script has them.
 const PULLS: usize = 3;
