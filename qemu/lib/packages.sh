@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Packages of the machine that builds, boots and tests the guest: installed only where missing.
 #
-#   host_packages [GROUP...]   groups: build native boot services tests browser lint fresh (default: the first four)
+#   host_packages [GROUP...]   groups: build native boot services tests browser editor lint fresh (default: the first four)
 #
 # Works as root or through sudo, on Debian 12 and newer and Ubuntu 22.04 and newer. No service that such a
 # package brings is started, and the machine's own services stay as they were.
@@ -56,6 +56,10 @@ curl                                     # a client of services on loopback
 END
     browser) cat <<'END' ;;
 chromium-headless-shell                  # the page of countersign receive, as a person sees it
+END
+    editor) cat <<'END' ;;
+nodejs                                   # runs the language server that editors use for YAML
+npm                                      # brings it, in the version of tests/editor/package-lock.json
 END
     lint) cat <<'END' ;;
 shellcheck                               # the scripts of the repository

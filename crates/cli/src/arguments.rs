@@ -703,6 +703,9 @@ pub struct Schema {
     /// Of what.
     #[arg(value_enum, default_value_t = Subject::Contract)]
     pub subject: Subject,
+    /// Of a contract or a section: in the form that editors use, with the messages and hints of `check`.
+    #[arg(long)]
+    pub editor: bool,
 }
 
 /// What a schema describes.

@@ -33,6 +33,7 @@ mod sign;
 mod signing_key;
 mod time;
 mod timeline;
+pub mod usage;
 
 use std::io::Write;
 use std::process::ExitCode;

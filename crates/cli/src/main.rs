@@ -8,5 +8,8 @@ use clap::Parser;
 use countersign_cli::arguments::Arguments;
 
 fn main() -> ExitCode {
-    countersign_cli::run(Arguments::parse())
+    match Arguments::try_parse() {
+        Ok(arguments) => countersign_cli::run(arguments),
+        Err(error) => countersign_cli::usage::answer(&error),
+    }
 }

@@ -2,14 +2,26 @@
 
 use std::io::Write;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use countersign_contract::place::SectionName;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::arguments::{Schema, Subject};
 
+mod editor;
+
 pub(crate) fn run(options: &Schema, out: &mut dyn Write) -> Result<Answer> {
+    if options.editor {
+        let schema = match options.subject {
+            Subject::Contract => contract()?,
+            Subject::Workload => embedded(SectionName::Workload)?,
+            Subject::Env => embedded(SectionName::Env)?,
+            _ => bail!("--editor: expected contract, workload or env"),
+        };
+        writeln!(out, "{}", serde_json::to_string_pretty(&editor::schema(schema))?)?;
+        return Ok(Answer::Yes);
+    }
     let text = match options.subject {
         Subject::Contract => serde_json::to_string_pretty(&contract()?)?,
         Subject::Workload => countersign_contract::schema::text(SectionName::Workload).to_owned(),

@@ -48,6 +48,7 @@ fn every_container_is_shown_with_its_place_and_what_it_has() {
         json!({
             "name": "site-web", "init": false, "image": image("site"), "restart": "Always", "file": "pods.yaml", "line": 7,
             "ports": ["8080:80/tcp"], "mounts": ["/etc/hostname:/x:ro"], "variables": ["A"],
+            "accepted": {"digest": true, "rules": []},
         })
     );
     assert_eq!(
@@ -76,7 +77,7 @@ fn every_container_is_shown_with_its_place_and_what_it_has() {
     );
     let text = desk.answer(0, "check contract.yaml", b"");
     for line in [
-        format!("  container site-web, restart Always: {} (pods.yaml line 7)\n", image("site")),
+        format!("  container site-web, restart Always: {}, by digest (pods.yaml line 7)\n", image("site")),
         "  port      site-web: 8080:80/tcp\n".to_owned(),
         "  mount     site-web: /etc/hostname:/x:ro\n".to_owned(),
         "  takes     site-web: A\n".to_owned(),

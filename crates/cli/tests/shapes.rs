@@ -112,7 +112,7 @@ fn every_shape_is_taken_and_becomes_what_was_read() {
         desk.write("contract.yaml", &text);
         let report = desk.report("contract.yaml");
         assert_eq!(report["verdict"], "boots", "{}: {report:#}", shape.name);
-        let parts = ["compose", "environment", "images", "containers", "reach"];
+        let parts = ["compose", "environment", "images", "services", "containers", "reach"];
         let plan: Value =
             parts.map(|part| (part.to_owned(), report["plan"][part].clone())).into_iter().collect();
         // Beside what every contract of the test is told.

@@ -16,6 +16,7 @@ use tar::EntryType;
 use zeroize::Zeroizing;
 
 use crate::code::Code;
+use crate::refusal::MAX_REPORTED;
 
 /// Most bytes of all files together, and of the tar stream: 64 MiB.
 pub const MAX_BYTES: usize = 64 << 20;
@@ -30,8 +31,55 @@ pub const MAX_PATH: usize = 1024;
 pub const COMPOSE_NAMES: [&str; 4] =
     ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
 
-/// Why an archive is refused. Names no path: paths of a sealed workload are the provider's own affair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// An entry of an archive. Shown as its number, for the guest's messages go to the deployer, and paths of a sealed workload
+/// are the provider's own affair; who writes a workload is told [`Entry::path`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number, from one.
+    pub number: usize,
+    /// Its path, without control characters and as far as it is UTF-8, at most [`MAX_PATH`] characters of it.
+    pub path: String,
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "entry {}", self.number)
+    }
+}
+
+/// What an entry is that is neither a file nor a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Special {
+    /// A second name of a file that stands before it.
+    HardLink,
+    /// A symbolic link.
+    SymbolicLink,
+    /// A device, a pipe or anything else.
+    Other,
+}
+
+impl Special {
+    fn of(kind: EntryType) -> Special {
+        match kind {
+            EntryType::Link => Special::HardLink,
+            EntryType::Symlink => Special::SymbolicLink,
+            _ => Special::Other,
+        }
+    }
+}
+
+impl fmt::Display for Special {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Special::HardLink => "a hard link",
+            Special::SymbolicLink => "a symbolic link",
+            Special::Other => "neither",
+        })
+    }
+}
+
+/// Why an archive is refused. What it prints names no path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArchiveError {
     /// Not base64.
@@ -47,14 +95,14 @@ pub enum ArchiveError {
     #[error("expected at most 4096 files and folders")]
     TooManyEntries,
     /// A link, device, pipe or other special entry.
-    #[error("expected regular files and folders only, entry {0} is none")]
-    Kind(usize),
+    #[error("expected regular files and folders only, {0} is {1}")]
+    Kind(Entry, Special),
     /// An absolute path, one with `..`, one that is no UTF-8, with control characters, or too long.
-    #[error("expected a relative path inside the archive, entry {0} has none")]
-    Path(usize),
+    #[error("expected a relative path inside the archive, {0} has none")]
+    Path(Entry),
     /// A path twice, or a file where another entry has a folder.
-    #[error("expected each path once, entry {0} repeats one")]
-    Duplicate(usize),
+    #[error("expected each path once, {0} repeats one")]
+    Duplicate(Entry),
     /// No compose file at the top.
     #[error("expected a compose file at the top of the archive")]
     NoCompose,
@@ -69,11 +117,37 @@ impl ArchiveError {
         match self {
             ArchiveError::Base64 | ArchiveError::Stream => Code::ArchiveEncoding,
             ArchiveError::TooLarge | ArchiveError::TooManyEntries => Code::ArchiveTooLarge,
-            ArchiveError::Kind(_) => Code::ArchiveEntryKind,
+            ArchiveError::Kind(..) => Code::ArchiveEntryKind,
             ArchiveError::Path(_) => Code::ArchivePath,
             ArchiveError::Duplicate(_) => Code::ArchiveDuplicate,
             ArchiveError::NoCompose => Code::NoComposeFile,
             ArchiveError::SeveralCompose => Code::SeveralComposeFiles,
+        }
+    }
+
+    /// What would help; the code's remedy where nothing more is known.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            ArchiveError::Kind(_, Special::HardLink) => {
+                "pack with GNU tar and --hard-dereference, which writes the file again instead of a second name of it"
+            }
+            ArchiveError::Kind(_, Special::SymbolicLink) => {
+                "pack with GNU tar, --dereference and --hard-dereference, which write the file that the link names, or remove the link"
+            }
+            ArchiveError::Kind(_, Special::Other) => {
+                "remove the entry: a device or a pipe has no content to pack"
+            }
+            other => other.code().remedy(),
+        }
+    }
+
+    /// The entry that it is about, if it is about one.
+    pub fn entry(&self) -> Option<&Entry> {
+        match self {
+            ArchiveError::Kind(entry, _) | ArchiveError::Path(entry) | ArchiveError::Duplicate(entry) => {
+                Some(entry)
+            }
+            _ => None,
         }
     }
 }
@@ -114,16 +188,37 @@ impl Archive {
     /// # Errors
     /// [`ArchiveError`].
     pub fn parse(text: &str) -> Result<Archive, ArchiveError> {
+        Archive::read(text, &mut Err)
+    }
+
+    /// The same for its author, who wants to know all of it: the archive without the entries that are refused, and why they
+    /// are. Nothing is started from this.
+    ///
+    /// # Errors
+    /// [`ArchiveError`], where the archive as a whole cannot be read.
+    pub fn remains(text: &str) -> Result<(Archive, Vec<ArchiveError>), ArchiveError> {
+        let mut refused = Vec::new();
+        let archive = Archive::read(text, &mut |error| {
+            if refused.len() < MAX_REPORTED {
+                refused.push(error);
+            }
+            Ok(())
+        })?;
+        Ok((archive, refused))
+    }
+
+    fn read(text: &str, refuse: Refuse<'_>) -> Result<Archive, ArchiveError> {
         let packed = from_base64(text)?;
         let mut tape = Tape::new(GzDecoder::new(packed.as_slice()));
-        let archive = Self::from_tar(&mut tape);
+        let archive = Self::from_tar(&mut tape, refuse);
         // A stream that is too long or broken is that first, whatever its entries seemed to be.
         tape.finish()?;
         archive
     }
 
-    /// Takes the entries from the stream one by one, so that what is unpacked lies in memory once.
-    fn from_tar(tape: &mut Tape<'_>) -> Result<Archive, ArchiveError> {
+    /// Takes the entries from the stream one by one, so that what is unpacked lies in memory once. An entry that is refused
+    /// is left out, where `refuse` lets the reading go on.
+    fn from_tar(tape: &mut Tape<'_>, refuse: Refuse<'_>) -> Result<Archive, ArchiveError> {
         let mut items: BTreeMap<String, Item> = BTreeMap::new();
         let mut explicit: std::collections::BTreeSet<String> = std::collections::BTreeSet::new();
         let mut reader = tar::Archive::new(tape);
@@ -139,15 +234,16 @@ impl Archive {
             }
             let folder = kind == EntryType::Directory;
             if !folder && !matches!(kind, EntryType::Regular | EntryType::Continuous) {
-                return Err(ArchiveError::Kind(number));
+                refuse(ArchiveError::Kind(shown(number, &entry.path_bytes()), Special::of(kind)))?;
+                continue;
             }
-            let path = clean(&entry.path_bytes()).ok_or(ArchiveError::Path(number))?;
+            let Some(path) = clean(&entry.path_bytes()).filter(|path| folder || !path.is_empty()) else {
+                refuse(ArchiveError::Path(shown(number, &entry.path_bytes())))?;
+                continue;
+            };
+            // The packed folder itself, `./`; a file cannot be that.
             if path.is_empty() {
-                // The packed folder itself, `./`; a file cannot be that.
-                if folder {
-                    continue;
-                }
-                return Err(ArchiveError::Path(number));
+                continue;
             }
             let content = if folder {
                 None
@@ -158,14 +254,14 @@ impl Archive {
                 Some(content)
             };
             let mode = entry.header().mode().map_err(|_| ArchiveError::Stream)?;
-            for (end, _) in path.match_indices('/') {
-                let parent = &path[..end];
-                match items.get(parent) {
-                    Some(Item::Folder) => {}
-                    Some(Item::File { .. }) => return Err(ArchiveError::Duplicate(number)),
-                    None => {
-                        items.insert(parent.to_owned(), Item::Folder);
-                    }
+            let parents = || path.match_indices('/').map(|(end, _)| &path[..end]);
+            if parents().any(|parent| matches!(items.get(parent), Some(Item::File { .. }))) {
+                refuse(ArchiveError::Duplicate(shown(number, path.as_bytes())))?;
+                continue;
+            }
+            for parent in parents() {
+                if !items.contains_key(parent) {
+                    items.insert(parent.to_owned(), Item::Folder);
                 }
             }
             let item = match content {
@@ -175,7 +271,8 @@ impl Archive {
             // A folder may be listed after something in it; anything else is there twice.
             let implied = matches!((items.get(&path), &item), (Some(Item::Folder), Item::Folder));
             if !explicit.insert(path.clone()) || (items.contains_key(&path) && !implied) {
-                return Err(ArchiveError::Duplicate(number));
+                refuse(ArchiveError::Duplicate(shown(number, path.as_bytes())))?;
+                continue;
             }
             items.insert(path, item);
             if items.len() > MAX_ENTRIES {
@@ -215,6 +312,14 @@ impl Archive {
             (Some(_), Some(_)) => Err(ArchiveError::SeveralCompose),
         }
     }
+}
+
+/// Takes what is wrong with an entry: `Err` ends the reading.
+type Refuse<'r> = &'r mut dyn FnMut(ArchiveError) -> Result<(), ArchiveError>;
+
+fn shown(number: usize, path: &[u8]) -> Entry {
+    let path = String::from_utf8_lossy(path);
+    Entry { number, path: path.chars().filter(|letter| !letter.is_control()).take(MAX_PATH).collect() }
 }
 
 /// The size of an entry; more than a whole archive may hold means that the stream ends before it does.

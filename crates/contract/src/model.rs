@@ -28,6 +28,7 @@ mod places;
 mod play;
 mod policy;
 mod read;
+mod seed;
 mod unsupported;
 mod volume;
 

@@ -100,6 +100,15 @@ pub enum Refusal {
         /// Where they belong.
         slip: Slip,
     },
+    /// The fields of a section stand below the name of a section.
+    Wrapped {
+        /// That name.
+        place: Place,
+        /// Which section was to be here.
+        name: SectionName,
+        /// Which one stands below.
+        found: SectionName,
+    },
     /// A volume is named in one section only.
     VolumeUnmatched {
         /// The entry that has no counterpart.
@@ -156,7 +165,10 @@ impl Refusal {
             Refusal::MergeKey(_) => Code::MergeKey,
             Refusal::Tag(_) => Code::Tag,
             Refusal::KeyNotText(..) => Code::KeyNotText,
-            Refusal::NotAMap(_) | Refusal::Schema { .. } | Refusal::Misplaced { .. } => Code::ContractInvalid,
+            Refusal::NotAMap(_)
+            | Refusal::Schema { .. }
+            | Refusal::Misplaced { .. }
+            | Refusal::Wrapped { .. } => Code::ContractInvalid,
             Refusal::SectionMissing { .. } => Code::SectionMissing,
             Refusal::SectionForm(_) | Refusal::SignedMap(_) => Code::SectionForm,
             Refusal::TokenForm(..) => Code::TokenForm,
@@ -212,6 +224,7 @@ impl Refusal {
             | Refusal::SignedMap(place)
             | Refusal::Schema { place, .. }
             | Refusal::Misplaced { place, .. }
+            | Refusal::Wrapped { place, .. }
             | Refusal::VolumeUnmatched { place, .. }
             | Refusal::Unsupported { place, .. }
             | Refusal::MountConflict(place)
@@ -267,6 +280,11 @@ impl Refusal {
             Refusal::SignedMap(_) => "expected text or a token, because the contract is signed",
             Refusal::Schema { expectation, .. } => expectation,
             Refusal::Misplaced { fields, slip, .. } => return Cow::Owned(slip.expectation(fields)),
+            Refusal::Wrapped { name, found, .. } => {
+                return Cow::Owned(format!(
+                    "expected the fields of the section {name} here, and not below {found}"
+                ));
+            }
             Refusal::VolumeUnmatched { missing_in, .. } => {
                 return Cow::Owned(format!("expected a volume of the same name in {missing_in}"));
             }
@@ -282,6 +300,13 @@ impl Refusal {
             Refusal::Schema { hint, .. } => Cow::Borrowed(hint),
             Refusal::Misplaced { fields, slip, .. } => Cow::Owned(slip.hint(fields)),
             Refusal::Unsupported { hint, .. } => Cow::Borrowed(hint),
+            Refusal::Wrapped { name, found, .. } if name == found => Cow::Owned(format!(
+                "take the line that begins with {found}: out and indent the lines below it less, so that the text begins \
+                 with type: {found}"
+            )),
+            Refusal::Wrapped { name, found, .. } => {
+                Cow::Owned(format!("this is the section {found}: write the section {name} here"))
+            }
             Refusal::SectionMissing { found: Some(found), name, .. } => {
                 Cow::Owned(format!("there is {found}: is {name} meant?"))
             }

@@ -22,8 +22,11 @@ use crate::refusal::{Finding, MAX_REPORTED, Refusal};
 use crate::yaml::Value;
 
 mod misplaced;
+mod wrapper;
 
 use misplaced::Misplaced;
+
+pub use wrapper::wrapper;
 
 /// A section that follows the schema. Only [`check`] makes one.
 #[derive(Debug)]
@@ -107,6 +110,9 @@ pub fn check(tree: SectionTree) -> Result<CheckedSection, Vec<Refusal>> {
         let place =
             Place { text: tree.text, pointer: Pointer::section(tree.name), mark: Some(tree.value.mark()) };
         return Err(vec![Refusal::NotAMap(place)]);
+    }
+    if let Some(wrapped) = wrapper(&tree) {
+        return Err(vec![wrapped]);
     }
     let schema = Schema::of(tree.name);
     let instance = tree.value.to_json();

@@ -89,36 +89,91 @@ fn refused(text: &str) -> ArchiveError {
     Archive::parse(text).expect_err("must be refused")
 }
 
+/// The same about an entry: its code, number and path; the message names the number alone.
+fn refused_entry(text: &str) -> (&'static str, usize, String) {
+    let error = refused(text);
+    let entry = error.entry().expect("an entry").clone();
+    let said = error.to_string();
+    assert!(said.contains(&format!("entry {} ", entry.number)) && !said.contains("/etc"), "{said}");
+    (error.code().as_str(), entry.number, entry.path)
+}
+
+fn entry(code: &'static str, number: usize, path: &str) -> (&'static str, usize, String) {
+    (code, number, path.to_owned())
+}
+
 #[test]
-fn links_and_pipes() {
+fn links_and_pipes_are_named_with_a_remedy_that_works() {
     let links = folder(&[("a", "x")]);
-    symlink("/etc/passwd", links.path().join("b")).unwrap();
-    assert_eq!(refused(&pack(links.path(), &["a", "b"])), ArchiveError::Kind(2));
+    symlink("a", links.path().join("b")).unwrap();
+    let packed = pack(links.path(), &["a", "b"]);
+    assert_eq!(refused_entry(&packed), entry("HPL06102E", 2, "b"));
+    assert!(refused(&packed).to_string().ends_with("entry 2 is a symbolic link"));
+    // With the first option alone the link becomes a hard link of what it names.
+    let both = ["--dereference", "--hard-dereference"];
+    assert!(
+        both.iter().all(|option| refused(&packed).hint().contains(option)),
+        "{}",
+        refused(&packed).hint()
+    );
+    assert_eq!(refused_entry(&pack(links.path(), &["--dereference", "a", "b"])), entry("HPL06102E", 2, "b"));
+    let mended = Archive::parse(&pack(links.path(), &[both[0], both[1], "a", "b"])).unwrap();
+    assert_eq!(mended.file("b"), Some(&b"x"[..]));
+
     fs::remove_file(links.path().join("b")).unwrap();
     fs::hard_link(links.path().join("a"), links.path().join("b")).unwrap();
-    assert_eq!(refused(&pack(links.path(), &["a", "b"])), ArchiveError::Kind(2));
+    // What helps against a symbolic link does not help here.
+    for options in [&["a", "b"][..], &["--dereference", "a", "b"]] {
+        let packed = pack(links.path(), options);
+        assert_eq!(refused_entry(&packed), entry("HPL06102E", 2, "b"));
+        assert!(refused(&packed).to_string().ends_with("entry 2 is a hard link"));
+        assert!(refused(&packed).hint().contains("--hard-dereference"), "{}", refused(&packed).hint());
+    }
+    let mended = Archive::parse(&pack(links.path(), &["--hard-dereference", "a", "b"])).unwrap();
+    assert_eq!(mended.file("b"), Some(&b"x"[..]));
+
     assert!(Command::new("mkfifo").arg(links.path().join("p")).status().unwrap().success());
-    assert_eq!(refused(&pack(links.path(), &["p"])), ArchiveError::Kind(1));
+    let packed = pack(links.path(), &["p"]);
+    assert_eq!(refused_entry(&packed), entry("HPL06102E", 1, "p"));
+    assert!(refused(&packed).hint().contains("remove the entry"), "{}", refused(&packed).hint());
 }
 
 #[test]
 fn paths_that_leave() {
     let files = folder(&[("in/a", "x")]);
     let inside = files.path().join("in");
-    assert_eq!(refused(&pack(&inside, &["-P", "../in/a"])), ArchiveError::Path(1));
-    assert_eq!(refused(&pack(&inside, &["-P", "--transform=s,^a,/abs,", "a"])), ArchiveError::Path(1));
-    assert_eq!(refused(&pack(&inside, &["-P", "--transform=s,^a,x/../../b,", "a"])), ArchiveError::Path(1));
-    assert_eq!(refused(&pack(&inside, &["--transform=s,^a,new\\nline,", "a"])), ArchiveError::Path(1));
     let long = vec!["x".repeat(100); 11].join("/");
-    assert_eq!(refused(&pack(&inside, &[&format!("--transform=s,^a,{long},"), "a"])), ArchiveError::Path(1));
+    for (options, path) in [
+        (&["-P", "../in/a"][..], "../in/a"),
+        (&["-P", "--transform=s,^a,/abs,", "a"], "/abs"),
+        (&["-P", "--transform=s,^a,x/../../b,", "a"], "x/../../b"),
+        (&["--transform=s,^a,new\\nline,", "a"], "newline"),
+        (&[&format!("--transform=s,^a,{long},"), "a"], &long[..1024]),
+    ] {
+        assert_eq!(refused_entry(&pack(&inside, options)), entry("HPL06103E", 1, path));
+    }
 }
 
 #[test]
 fn duplicates() {
     let files = folder(&[("a", "x"), ("b", "y")]);
-    assert_eq!(refused(&pack(files.path(), &["--transform=s,b,a,", "a", "b"])), ArchiveError::Duplicate(2));
-    assert_eq!(refused(&pack(files.path(), &["--transform=s,b,a/b,", "a", "b"])), ArchiveError::Duplicate(2));
-    assert_eq!(refused(&pack(files.path(), &["--transform=s,a,b/a,", "a", "b"])), ArchiveError::Duplicate(2));
+    for (transform, path) in [("s,b,a,", "a"), ("s,b,a/b,", "a/b"), ("s,a,b/a,", "b")] {
+        let packed = pack(files.path(), &[&format!("--transform={transform}"), "a", "b"]);
+        assert_eq!(refused_entry(&packed), entry("HPL06104E", 2, path));
+    }
+}
+
+#[test]
+fn what_is_refused_does_not_hide_the_rest_from_the_author() {
+    let files = folder(&[("a", "x"), ("c", "z")]);
+    fs::hard_link(files.path().join("a"), files.path().join("b")).unwrap();
+    symlink("/nowhere", files.path().join("d")).unwrap();
+    let (archive, refused) = Archive::remains(&pack(files.path(), &["a", "b", "d", "c"])).unwrap();
+    let paths: Vec<&str> = archive.items().map(|(path, _)| path).collect();
+    assert_eq!(paths, ["a", "c"]);
+    let names: Vec<&str> = refused.iter().map(|error| error.entry().unwrap().path.as_str()).collect();
+    assert_eq!(names, ["b", "d"]);
+    assert_eq!(Archive::remains("@@@@").unwrap_err(), ArchiveError::Base64);
 }
 
 #[test]

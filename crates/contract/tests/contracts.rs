@@ -93,8 +93,8 @@ macro_rules! files {
 
 files! { valid, has_no_error:
     attestation_key both_set_a_name braces_in_the_column_of_their_key everything_that_is_acted_on
-    log_router_of_ones_own log_router minimal_as_maps minimal no_client_certificate play policy
-    sections_in_quotes seeds_of_2022 shared_seed signed_images tabs unknown_keys volume
+    log_router_of_ones_own log_router minimal_as_maps minimal no_client_certificate one_seed_for_two_volumes play policy
+    sections_in_quotes seeds_of_2022 seeds_that_can_be_guessed shared_seed signed_images tabs unknown_keys volume
 }
 
 files! { invalid, is_refused:
@@ -118,18 +118,19 @@ files! { invalid, is_refused:
     material_of_the_machine merge_key no_env no_kind_of_workload no_workload not_a_map number_as_key
     outer_shape play_config_maps play_containers play_fields play_is_empty play_is_no_map play_objects
     policy_form policy_log_router policy_port_absent policy_port policy sealed section_as_map_not_indented
-    section_is_a_list section_is_empty section_is_no_map section_not_indented sections_not_indented
+    section_in_its_own_wrapper_as_map section_is_a_list section_is_empty section_is_no_map section_not_indented
+    sections_in_their_own_wrapper sections_not_indented
     seed_not_indented seeds_of_several_volumes_not_indented serial_fraction serial_large serial_list
     serial_text serial signature_empty signature_form signature_is_a_number signed_map signing_key_short
     signing_key_type signing_key syntax_outside syntax syslog_cert_missing syslog_certificates
     syslog_fields syslog_hostname syslog_key_missing syslog_not_indented syslog_pair syslog_port_range
-    syslog_port_text syslog_too_far_out tab tag template_not_quoted token_cut token_in_a_block
+    syslog_port_text syslog_too_far_out tab tag template_not_quoted the_other_section token_cut token_in_a_block
     token_not_base64 token_v1_cut token_with_blanks token_without_its_prefix token_without_its_second_part
     token_without_its_third_part two_kinds_of_workload type_missing type_wrong unsupported_services
     unsupported_volume unsupported value_begins_with_percent value_is_a_comment value_with_a_colon
     variables_not_indented volume_fields volume_mount_conflict volume_mount_dots volume_mount_reserved
     volume_mounts volume_name volume_not_indented volume_seed_missing volume_unmatched volumes_grep11
-    volumes_kms volumes_of_the_env volumes_of_the_workload
+    volumes_kms volumes_of_the_env volumes_of_the_workload whole_contract_as_section
 }
 
 #[test]

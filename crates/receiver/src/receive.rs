@@ -13,7 +13,7 @@ use nix::sys::signal::{SigSet, Signal};
 use crate::desk::{Desk, Show};
 use crate::listen::stop::Stop;
 use crate::listen::tls::{Files, Server};
-use crate::listen::{self, Listener};
+use crate::listen::{self, Limits, Listener};
 use crate::printer::Printer;
 use crate::store::Store;
 use crate::web::Web;
@@ -56,7 +56,7 @@ pub fn run(options: &Options) -> Result<()> {
     let desk = Desk::new(store, printer, options.show, now)
         .with_context(|| format!("{}: expected readable records", options.records.display()))?;
     let (desk, stop) = (Arc::new(desk), Arc::new(Stop::new()?));
-    let listener = Listener::new(sockets, server, Arc::clone(&desk), Arc::clone(&stop));
+    let listener = Listener::new(sockets, server, Arc::clone(&desk), Arc::clone(&stop), Limits::default());
     let mut out = std::io::stdout();
     for address in listener.addresses()? {
         writeln!(out, "listening on {address}, records in {}", options.records.display())?;

@@ -4,7 +4,7 @@
 //! builds nothing: `qemu/demo` does, and hands the results over.
 
 use std::io::{BufRead, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -18,11 +18,16 @@ use crate::profile::Profile;
 use crate::report::{self, Timing};
 
 mod claims;
+mod receiver;
 
 use claims::Claims;
+use receiver::Receiver;
 
 /// The code that says that everything has started.
 pub const STARTED: &str = "HPL10001I";
+
+/// What `countersign receive` prints of a boot whose workload runs.
+const RECEIVED: &str = "the workload is started";
 
 /// The code that says that the daemon found every volume encrypted.
 const CHECKED: &str = "HPL13001I";
@@ -41,6 +46,8 @@ const ANSWER: Duration = Duration::from_secs(60);
 pub struct Options {
     /// What was built.
     pub artifacts: Artifacts,
+    /// The command `countersign`, whose `receive` is the owner's log.
+    pub countersign: PathBuf,
     /// Machine profile, a name in `qemu/profiles`.
     pub profile: String,
     /// Folder for the world (removed afterwards).
@@ -81,23 +88,43 @@ pub fn run(options: &Options, out: &mut impl Write) -> Result<ExitCode> {
         ),
     )?;
 
-    let told = tell(options, &profile, &mut world, out);
+    let receiver = Receiver::start(&options.countersign, &world.keys, &world.folder().join("receive"))?;
+    world.syslog.pass_on(receiver.port, &world.keys.logging.client, &world.keys.logging.root)?;
+    say(
+        out,
+        &format!(
+            "The log server passes on what it takes to countersign receive, whose lines stand below behind \"log |\".\n  In a \
+             browser, while this runs: {}",
+            receiver.page
+        ),
+    )?;
+
+    let told = tell(options, &profile, &mut world, &receiver, out);
     // Kept whatever happened: on a failure it is what a person wants to read.
     let (received, kept) = (world.syslog.file(), options.logs.join("demo-syslog.json"));
     if received.exists() {
         std::fs::copy(&received, &kept).map_err(Error::at(&received))?;
+        let program = options.countersign.display();
         say(out, &format!("  (the log as received: {})", kept.display()))?;
+        say(out, &format!("  (the same, read for you: {program} log timeline {})", kept.display()))?;
     }
     told
 }
 
 /// Both boots, and what they showed.
-fn tell(options: &Options, profile: &Profile, world: &mut World, out: &mut impl Write) -> Result<ExitCode> {
+fn tell(
+    options: &Options,
+    profile: &Profile,
+    world: &mut World,
+    receiver: &Receiver,
+    out: &mut impl Write,
+) -> Result<ExitCode> {
     let delivery = world.delivery();
     let contract = world.contract();
     let medium = world.deliver("contract", &contract.texts(), &delivery)?;
     let data = world.disk("data", DATA_DISK)?;
     let mut boots: Vec<Boot> = Vec::new();
+    let mut received = Vec::new();
     for (number, what) in [(1, "an empty data disk"), (2, "the same data disk")] {
         say(
             out,
@@ -105,7 +132,16 @@ fn tell(options: &Options, profile: &Profile, world: &mut World, out: &mut impl 
         )?;
         let name = format!("boot-{number}");
         let run = world.run(&name, &world.keys.image, &medium, Some(&data))?;
-        let mut boot = boot(profile, &run, Logs::new(&options.logs, format!("demo-{name}")), out)?;
+        let logs = Logs::new(&options.logs, format!("demo-{name}"));
+        let mut boot = boot(profile, &run, logs, out, |out: &mut _| {
+            let printed = receiver.printed();
+            // The second boot says the same.
+            if number == 1 {
+                show_received(&printed, out)?;
+            }
+            received.extend(printed);
+            Ok(())
+        })?;
         say(out, &format!("  GET {}", boot.url))?;
         for line in boot.answer.lines() {
             say(out, &format!("    {}", shown(line)))?;
@@ -115,6 +151,14 @@ fn tell(options: &Options, profile: &Profile, world: &mut World, out: &mut impl 
             seen += usize::from(message.msg.contains(CHECKED));
             seen >= number
         })?;
+        let started = format!("boot {number}: {RECEIVED}");
+        if !received.iter().any(|line: &String| line.contains(&started)) {
+            let printed = receiver.wait_for(&started, ANSWER)?;
+            if number == 1 {
+                show_received(&printed, out)?;
+            }
+            received.extend(printed);
+        }
         if number == 1 {
             say(out, "  Cutting the power")?;
             boot.guest.cut_power()?;
@@ -133,6 +177,7 @@ fn tell(options: &Options, profile: &Profile, world: &mut World, out: &mut impl 
         && let Some(boot) = boots.last()
     {
         say(out, &format!("\nThe guest stays up; try {} and press Enter to end it", boot.url))?;
+        say(out, &format!("Its log: {}", receiver.page))?;
         // A closed standard input ends it as well.
         let _ = std::io::stdin().lock().read_line(&mut String::new());
     }
@@ -144,11 +189,13 @@ fn tell(options: &Options, profile: &Profile, world: &mut World, out: &mut impl 
     claims.boots(boots.iter().map(|boot| boot.guest.history()));
     claims.answers(&contract, boots.iter().map(|boot| boot.answer.as_str()));
     claims.log(&messages);
+    claims.received(&received);
     let mut searched: Vec<PathBuf> =
         boots.iter().flat_map(|b| [b.logs.serial(), b.logs.emulator()]).collect();
     // The data disk is in both boots' lists.
     searched.extend(boots.iter().flat_map(|boot| boot.written.clone()));
     searched.extend([world.syslog.file(), medium.image]);
+    searched.extend(files(&receiver.records)?);
     searched.sort();
     searched.dedup();
     claims.secrets(&world.canaries, &searched)?;
@@ -156,8 +203,14 @@ fn tell(options: &Options, profile: &Profile, world: &mut World, out: &mut impl 
     Ok(if claims.hold() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Boots and follows the stages until the workload answers.
-fn boot(profile: &Profile, run: &crate::arguments::Run, logs: Logs, out: &mut impl Write) -> Result<Boot> {
+/// Boots and follows the stages until the workload answers; after each line, `besides` has its turn.
+fn boot<W: Write>(
+    profile: &Profile,
+    run: &crate::arguments::Run,
+    logs: Logs,
+    out: &mut W,
+    mut besides: impl FnMut(&mut W) -> Result<()>,
+) -> Result<Boot> {
     let mut guest = Guest::boot(profile, run, &logs)?;
     let url = format!("http://127.0.0.1:{}/cgi-bin/hello", guest.forwarded(PORT)?);
     let deadline = guest.started() + BOOT;
@@ -173,6 +226,7 @@ fn boot(profile: &Profile, run: &crate::arguments::Run, logs: Logs, out: &mut im
                 if !matches!(seen.event, Event::Console(_)) {
                     say(out, &format!("  {after:7.1} s  {}", report::line(&seen.event)))?;
                 }
+                besides(out)?;
                 if seen.event.is_message(STARTED) {
                     break;
                 }
@@ -193,6 +247,17 @@ fn boot(profile: &Profile, run: &crate::arguments::Run, logs: Logs, out: &mut im
     let written =
         run.drives.iter().filter(|drive| !drive.read_only).map(|drive| drive.path.clone()).collect();
     Ok(Boot { guest, timings, answer, url, logs, written })
+}
+
+/// What the receiver printed, a line each.
+fn show_received(printed: &[String], out: &mut impl Write) -> Result<()> {
+    printed.iter().try_for_each(|line| say(out, &format!("             log | {line}")))
+}
+
+/// The files of a folder.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).map_err(Error::at(folder))?;
+    entries.map(|entry| entry.map(|entry| entry.path()).map_err(Error::at(folder))).collect()
 }
 
 /// The lines that a person looks for, and how many there were beside them.

@@ -262,6 +262,20 @@ fn what_is_worth_a_look_is_warned_about() {
         assert!(boot.file("/run/countersign/transcript.json").contains(warning), "{warning}");
     }
     assert!(boot.file("/sysroot/data1/compose/.env").contains("FROM_ENV=\"mine\""));
+    // What can be guessed, and one seed for two volumes: the place, and nothing of the seed.
+    let more = |seed: &str, mount: &str| format!("  more:\n{mount}    seed: {seed}\n");
+    let weak = Contract::good()
+        .with_workload(&more(crate::support::contract::WORKLOAD_SEED, "    mount: /mnt/more\n"))
+        .with_env(&more("canarycanarycanarycanary", ""));
+    // The machine has no disk for the second one; by then all of it is said.
+    let boot = crate::support::boot(&machine(&weak));
+    for warning in [
+        "HPL05202W /workload/volumes/more/seed (workload line ",
+        "HPL05208W /env/volumes/more/seed (env line ",
+    ] {
+        boot.assert_warned(warning);
+    }
+    assert!(!boot.said().contains("canary"), "{}", boot.said());
     let shared = Contract::good().with("canary-deployer-Seed-1.", crate::support::contract::WORKLOAD_SEED);
     crate::support::boot(&machine(&shared)).assert_warned("HPL05202W /env/volumes/data/seed (env line ");
 }

@@ -12,6 +12,7 @@ mod facts;
 mod initialize;
 mod plan;
 mod report;
+mod services;
 mod text;
 mod variables;
 
@@ -24,12 +25,13 @@ use countersign_contract::envelope::{Envelope, Section, SectionTree};
 use countersign_contract::model::Contract;
 use countersign_contract::place::{Place, Pointer, SectionName, Text};
 use countersign_contract::refusal::{Finding, Refusal};
+use countersign_contract::schema;
 use countersign_crypto::image_key::ImageKey;
 use countersign_crypto::secret::SectionText;
 use countersign_crypto::section_token::{SectionToken, looks_like_token};
 use countersign_plan::guest_os::handover::{GuestPlan, Identity};
 use countersign_plan::guest_os::image::Unsigned;
-use countersign_plan::guest_os::render::{Guest, RenderRefusal, Rendered};
+use countersign_plan::guest_os::render::{Guest, RenderRefusal, Rendered, all_refusals};
 use countersign_plan::report::stage::Stage;
 use countersign_plan::trust::auditor::Auditor;
 use countersign_plan::trust::judgement::Judgement;
@@ -306,9 +308,20 @@ impl Progress {
             (None, _) => {}
         }
         match section.tree(source.as_ref()) {
-            Ok(tree) => Some(tree),
+            Ok(tree) => self.unwrapped(tree),
             Err(refusal) => {
                 self.add(stage, &Finding::from(&refusal));
+                None
+            }
+        }
+    }
+
+    /// A section, unless its fields stand below the name of one: what else is said of it then leads nowhere.
+    fn unwrapped(&mut self, tree: SectionTree) -> Option<SectionTree> {
+        match schema::wrapper(&tree) {
+            None => Some(tree),
+            Some(refusal) => {
+                self.add(Stage::Validate, &Finding::from(&refusal));
                 None
             }
         }
@@ -373,7 +386,7 @@ impl Progress {
         for found in [contract.warnings(), &unsupported, &dates, &initialize, &breaches, &notices] {
             self.add_all(Stage::Validate, found.iter().filter(|finding| draft.is_written(finding)));
         }
-        let guest = self.rendered(&contract, rendered, &draft);
+        let guest = self.rendered(&contract, rendered, &draft, guest);
         if draft.is_changed() {
             return (None, None);
         }
@@ -392,6 +405,7 @@ impl Progress {
         contract: &Contract,
         rendered: Result<Rendered, RenderRefusal>,
         draft: &Draft,
+        guest: Guest<'_>,
     ) -> Option<(GuestPlan, Vec<Way>, Vec<ContainerPlan>)> {
         let refusal = match rendered {
             Ok(rendered) => {
@@ -401,18 +415,28 @@ impl Progress {
                 }
                 return Some((rendered.plan, rendered.ways, rendered.containers));
             }
-            // Values of the other section may make the difference.
-            Err(refusal) if draft.stands_in_for(SectionName::Env) => {
-                variables::independent(refusal, contract)?
-            }
             Err(refusal) => refusal,
         };
-        let findings = refusal.findings(contract);
-        // What is not supported was said, with its place.
-        if findings.is_empty() && refusal.code() != Code::UnsupportedField && !draft.is_changed() {
-            self.add(Stage::Validate, &Finding::with(refusal.code(), root(), refusal.to_string()));
+        let refusals = all_refusals(contract, guest, refusal);
+        // Values of the other section, or of a file that cannot be read, may make the difference.
+        let unread = |refusal: &RenderRefusal| match refusal {
+            RenderRefusal::Dotenv(_) | RenderRefusal::DotenvFolder => true,
+            RenderRefusal::Archive(error) => {
+                error.entry().is_some_and(|entry| entry.path.trim_start_matches("./") == ".env")
+            }
+            _ => false,
+        };
+        let is_open = draft.stands_in_for(SectionName::Env) || refusals.iter().any(unread);
+        for refusal in refusals {
+            let refusal = if is_open { variables::independent(refusal, contract) } else { Some(refusal) };
+            let Some(refusal) = refusal else { continue };
+            let findings = named(&refusal, refusal.findings(contract));
+            // What is not supported was said, with its place.
+            if findings.is_empty() && refusal.code() != Code::UnsupportedField && !draft.is_changed() {
+                self.add(Stage::Validate, &Finding::with(refusal.code(), root(), refusal.to_string()));
+            }
+            self.add_all(Stage::Validate, findings.iter().filter(|finding| draft.is_written(finding)));
         }
-        self.add_all(Stage::Validate, findings.iter().filter(|finding| draft.is_written(finding)));
         None
     }
 
@@ -522,6 +546,7 @@ fn section_alone(which: OneSection, text: &str, circumstances: &Circumstances) -
         tree
     });
     let tree = read.map_err(|finding| progress.add_all(Stage::Unseal, finding.as_slice())).ok();
+    let tree = tree.and_then(|tree| progress.unwrapped(tree));
     if let Some(tree) = tree.as_ref().filter(|_| name == SectionName::Env)
         && let Ok(Some(key)) = tree.signing_key()
     {
@@ -556,7 +581,7 @@ fn draft(folder: &Folder, sealed: bool, circumstances: &Circumstances) -> Judged
             return None;
         }
         match SectionTree::unsealed(name, text?) {
-            Ok(tree) => Some(tree),
+            Ok(tree) => progress.unwrapped(tree),
             Err(refusal) => {
                 progress.add(stage, &Finding::from(&refusal));
                 None
@@ -593,6 +618,16 @@ fn draft_signer(
         (None, Unsigned::Refuse) => Err(SignerRefusal::Contract(Finding::of(Code::UnsignedRefused, place))),
         (None, _) => Ok(Signer::Nobody),
     }
+}
+
+/// The findings with the entry of the archive that they are about: its author knows the paths, the guest tells none.
+fn named(refusal: &RenderRefusal, mut findings: Vec<Finding>) -> Vec<Finding> {
+    if let RenderRefusal::Archive(error) = refusal
+        && let Some(entry) = error.entry()
+    {
+        findings.iter_mut().for_each(|finding| finding.message.push_str(&format!(" ({})", entry.path)));
+    }
+    findings
 }
 
 /// Why a compose file that names others is not decided on.

@@ -12,6 +12,8 @@ use countersign_plan::workload::play::ContainerPlan;
 use countersign_plan::workload::reach::Way;
 use serde::Serialize;
 
+use super::services::{self, Container, Service};
+
 /// The plan.
 #[derive(Debug, Serialize)]
 pub(super) struct Plan {
@@ -31,8 +33,10 @@ pub(super) struct Plan {
     pub reach: Vec<WayPlan>,
     /// The compose file, as path in the guest; none for pods.
     pub compose: Option<String>,
+    /// The services of a compose file that run.
+    pub services: Vec<Service>,
     /// The containers of pods; of a compose file its services say it.
-    pub containers: Vec<ContainerPlan>,
+    pub containers: Vec<Container>,
 }
 
 /// Who must have signed an image, by one rule.
@@ -178,7 +182,8 @@ pub(super) fn plan(
             })
             .collect(),
         compose: file,
-        containers: containers.to_vec(),
+        services: services::services(contract, guest),
+        containers: services::containers(contract, guest, containers),
     }
 }
 

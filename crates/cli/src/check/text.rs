@@ -10,6 +10,7 @@ use super::Sources;
 use super::excerpt::excerpt;
 use super::plan::{CertificatePlan, Plan, SignaturePlan};
 use super::report::{Report, Reported, Verdict};
+use super::services::{self, Container};
 use crate::answer::{Colour, tame};
 
 /// Prints the report about the contract called `name`; with `sources`, the lines that findings are about; with `colour`, as a
@@ -120,7 +121,14 @@ pub(super) fn lines(plan: &Plan) -> Vec<(&'static str, String)> {
     for registry in &plan.registries {
         line("registry", format!("{registry}, with credentials"));
     }
-    for image in &plan.images {
+    // Those of services and containers are told with these.
+    let told: Vec<&str> = plan
+        .services
+        .iter()
+        .filter_map(|service| service.plan.image.as_deref())
+        .chain(plan.containers.iter().map(|container| container.plan.image.as_str()))
+        .collect();
+    for image in plan.images.iter().filter(|image| !told.contains(&image.as_str())) {
         line("image", image.clone());
     }
     for SignaturePlan { image, rule, simple_signing, cosign } in &plan.signatures {
@@ -144,10 +152,14 @@ pub(super) fn lines(plan: &Plan) -> Vec<(&'static str, String)> {
         };
         line("volume", format!("{} at {}, {}: {what}", volume.name, volume.mount, volume.filesystem));
     }
-    for container in &plan.containers {
+    for service in &plan.services {
+        services::lines(service).into_iter().for_each(|(name, text)| line(name, text));
+    }
+    for Container { plan: container, accepted } in &plan.containers {
         let ContainerPlan { name, init, image, restart, file, line: number, .. } = container;
         let when = if *init { "once, before the others".to_owned() } else { format!("restart {restart}") };
-        line("container", format!("{name}, {when}: {image} ({file} line {number})"));
+        let accepted = accepted.told();
+        line("container", format!("{name}, {when}: {image}, {accepted} ({file} line {number})"));
         for port in &container.ports {
             line("port", format!("{name}: {port}"));
         }
@@ -159,6 +171,9 @@ pub(super) fn lines(plan: &Plan) -> Vec<(&'static str, String)> {
         }
     }
     for way in &plan.reach {
+        if services::tells(&plan.services, &way.at, way.what, &way.written, way.line) {
+            continue;
+        }
         let file = way.file.as_ref().map(|file| format!("{file} ")).unwrap_or_default();
         line("reach", format!("{}, {}: {} ({file}line {})", way.at, way.what, way.written, way.line));
     }

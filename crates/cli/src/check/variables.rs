@@ -1,4 +1,5 @@
-//! What can be said of a workload whose variables are not all known, because the env section cannot be read.
+//! What can be said of a workload whose variables are not all known, because the env section or the archive's own `.env`
+//! cannot be read.
 //!
 //! A line of the compose file that replaces variables may be right or wrong by their values, and so may a template: nothing
 //! is said of these. Everything else stands as it is written.
@@ -29,7 +30,7 @@ pub(super) fn independent(refusal: RenderRefusal, contract: &Contract) -> Option
 /// The numbers of the lines of a file of the compose archive that replace variables.
 fn dependent(contract: &Contract, file: &str) -> BTreeSet<usize> {
     let WorkloadKind::Compose { archive } = contract.workload() else { return BTreeSet::new() };
-    let Ok(archive) = Archive::parse(archive) else { return BTreeSet::new() };
+    let Ok((archive, _)) = Archive::remains(archive) else { return BTreeSet::new() };
     let text = String::from_utf8_lossy(archive.file(file).unwrap_or_default()).into_owned();
     let lines = text.lines().enumerate().filter(|(_, line)| line.replace("$$", "").contains('$'));
     lines.map(|(index, _)| index + 1).collect()

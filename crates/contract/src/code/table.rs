@@ -236,12 +236,12 @@ codes! {
         remedy "correct the spelling, or remove the key";
     ShortSeed "HPL05201W" CONTRACT_SEED_WEAK Warning
         "a seed is shorter or simpler than today's rule"
-        cause "since 2026 a seed has at least 15 characters of a fixed set; older contracts may have 3"
+        cause "HPCR demands since 2026 at least 15 letters, digits or !@#$%^&*(),.?\":{}|<>_-; it took 3 characters before, and Countersign takes them still"
         remedy "change to a longer seed, giving the old one as previousSeed";
     SharedSeed "HPL05202W" CONTRACT_SEED_SHARED Warning
-        "both sections use the same seed for a volume"
-        cause "one party then knows the whole passphrase"
-        remedy "let each party choose a seed of its own, giving the old one as previousSeed where the volume exists";
+        "a seed is used twice"
+        cause "where both sections have it for a volume, one party knows the whole passphrase; where two volumes have it, who learns it for one has it for the other"
+        remedy "give each party a seed of its own for each volume, and the old one as previousSeed where the volume exists";
     EnvironmentOverridden "HPL05203W" CONTRACT_ENV_OVERRIDDEN Warning
         "both sections set the same environment variable"
         cause "the value of the workload section wins, the other is ignored"
@@ -262,6 +262,10 @@ codes! {
         "the contract does not say whether the volume exists"
         cause "without initialize, a blank disk is made into a volume, at every boot: also one that takes the place of a used volume"
         remedy "say initialize: never under countersign.volumes once the volume was made, or if-blank where that is meant";
+    GuessableSeed "HPL05208W" CONTRACT_SEED_GUESSABLE Warning
+        "a seed can be guessed"
+        cause "it holds less than the 128 bits that a random seed should have, or few different characters; the host has the volume's header and can try as many seeds as it likes"
+        remedy "make a seed with openssl rand -hex 32, giving the old one as previousSeed where the volume exists";
     ImagePullFailed "HPL06004E" DOCKER_COMMAND Error
         "an image could not be pulled"
         cause "the registry is not reachable, refuses the credentials, or does not have the digest"
@@ -289,7 +293,7 @@ codes! {
     ArchiveEntryKind "HPL06102E" ARCHIVE_ENTRY_KIND Error
         "the archive holds something other than a file or a folder"
         cause "links, devices and pipes are refused"
-        remedy "pack with tar --dereference, or remove the entry";
+        remedy "pack with GNU tar and --dereference --hard-dereference, or remove the entry";
     ArchivePath "HPL06103E" ARCHIVE_PATH Error
         "a path in the archive leaves the folder or is not usable"
         cause "paths must be relative, without .., in UTF-8, and at most 1024 bytes long"

@@ -10,6 +10,7 @@ use countersign_crypto::secret::{ApiKey, VolumeSeed};
 use super::extension::{self, VolumeOptions};
 use super::key_service::{self, KeyServices};
 use super::read::Reader;
+use super::seed;
 use crate::code::Code;
 use crate::nearest::nearest;
 use crate::place::{Place, SectionName};
@@ -17,9 +18,6 @@ use crate::refusal::{Finding, Refusal};
 
 /// Mount point of a volume that names none.
 pub(super) const DEFAULT_MOUNT: &str = "/mnt/data";
-
-/// Length from which a seed follows today's rule.
-const STRONG_SEED: usize = 15;
 
 /// For how many unmatched volumes, and among how many names, a name that may have been meant is looked for.
 const MAX_SUGGESTED: usize = 64;
@@ -194,12 +192,14 @@ pub(super) fn read(
 ) -> Vec<Volume> {
     refuse_unmatched(workload, env, SectionName::Env, refusals);
     refuse_unmatched(env, workload, SectionName::Workload, refusals);
+    seed::warn_of_two_volumes(workload, warnings);
+    seed::warn_of_two_volumes(env, warnings);
     let mut volumes: Vec<Volume> = Vec::new();
     let mut mounts = BTreeSet::new();
     for (name, entry) in workload.children("volumes") {
         let Some(deployer) = env.child("volumes").and_then(|map| map.child(name)) else { continue };
         for section in [&entry, &deployer] {
-            warn_weak(section, warnings);
+            seed::warn_weak(section, warnings);
         }
         let mount = entry.text("mount").unwrap_or(DEFAULT_MOUNT);
         let mount_place = entry.child("mount").map_or_else(|| entry.place(), |mount| mount.place());
@@ -290,21 +290,6 @@ fn refuse_unmatched(
         let nearest =
             if suggestions <= MAX_SUGGESTED { nearest(name, free).map(str::to_owned) } else { None };
         refusals.push(Refusal::VolumeUnmatched { place: entry.place(), missing_in, nearest });
-    }
-}
-
-/// The rule of 2026: 15 characters or more, letters, digits and a set of punctuation, no space.
-fn is_strong(seed: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!@#$%^&*(),.?\":{}|<>_-".contains(&byte);
-    seed.len() >= STRONG_SEED && seed.bytes().all(allowed)
-}
-
-fn warn_weak(section: &Reader<'_>, warnings: &mut Vec<Finding>) {
-    if let Some(seed) = section.child("seed")
-        && !seed.as_text().is_some_and(is_strong)
-    {
-        let message = "a seed of 15 letters, digits or punctuation characters is expected since 2026";
-        warn(Code::ShortSeed, seed.place(), message, warnings);
     }
 }
 

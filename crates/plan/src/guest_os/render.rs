@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use countersign_contract::archive::{Archive, Item};
+use countersign_contract::archive::{Archive, ArchiveError, Item};
 use countersign_contract::cidata::network_config::NetworkConfig;
 use countersign_contract::code::Code;
 use countersign_contract::model::{Contract, LogRouter, Logging, Syslog, WorkloadKind};
@@ -27,6 +27,7 @@ use crate::images::credentials::auth_json;
 use crate::images::name::ImageName;
 use crate::images::policy;
 use crate::images::signatures::SignatureRules;
+use crate::workload::compose::ServicePlan;
 use crate::workload::play::ContainerPlan;
 use crate::workload::reach::{ReachRule, Way};
 
@@ -94,10 +95,7 @@ fn archive_pointer(contract: &Contract) -> Pointer {
 /// # Errors
 /// [`RenderRefusal`], the first.
 pub fn render(contract: &Contract, guest: Guest<'_>) -> Result<Rendered, RenderRefusal> {
-    let reach = ReachRule {
-        volumes: contract.volumes().iter().map(|volume| volume.mount().to_owned()).collect(),
-        refuse: guest.refuse_reach || contract.policy().refuse_reach(),
-    };
+    let reach = reach(contract, guest.refuse_reach);
     let signed = SignatureRules::of(contract.image_rules())?;
     let described = match contract.workload() {
         WorkloadKind::Compose { archive } => compose::describe(contract, archive, reach, &signed)?,
@@ -118,6 +116,45 @@ pub fn render(contract: &Contract, guest: Guest<'_>) -> Result<Rendered, RenderR
     plan.record_on_console = contract.attestation().console();
     files.push(plan_file(&plan)?);
     Ok(Rendered { files, plan, notices, ways, containers })
+}
+
+fn reach(contract: &Contract, refuse: bool) -> ReachRule {
+    ReachRule {
+        volumes: contract.volumes().iter().map(|volume| volume.mount().to_owned()).collect(),
+        refuse: refuse || contract.policy().refuse_reach(),
+    }
+}
+
+/// What [`render`] refused, and for the author of the workload whatever else is wrong with it: the guest ends at an entry of
+/// the archive or at its `.env`, and behind these there is the compose file, or there are pods. `guest` is that of `render`.
+pub fn all_refusals(contract: &Contract, guest: Guest<'_>, refusal: RenderRefusal) -> Vec<RenderRefusal> {
+    let ends_early =
+        matches!(refusal, RenderRefusal::Archive(_) | RenderRefusal::Dotenv(_) | RenderRefusal::DotenvFolder);
+    let (true, Ok(signed)) = (ends_early, SignatureRules::of(contract.image_rules())) else {
+        return vec![refusal];
+    };
+    let reach = reach(contract, guest.refuse_reach);
+    match contract.workload() {
+        WorkloadKind::Compose { archive } => compose::refusals(contract, archive, &reach, &signed),
+        WorkloadKind::Play(play) => play::refusals(contract, play, &reach, &signed),
+        WorkloadKind::ConfidentialContainers(_) => vec![refusal],
+    }
+}
+
+/// What each service of a compose workload is and has, for its author; empty for pods, whose containers [`Rendered`] has.
+pub fn services(contract: &Contract, signed: &SignatureRules) -> Vec<ServicePlan> {
+    match contract.workload() {
+        WorkloadKind::Compose { archive } => {
+            compose::services(contract, archive, &reach(contract, false), signed).unwrap_or_default()
+        }
+        WorkloadKind::Play(_) | WorkloadKind::ConfidentialContainers(_) => Vec::new(),
+    }
+}
+
+/// Paths of entries that were refused, as [`Archive`] has them.
+fn left_out(refused: &[ArchiveError]) -> Vec<String> {
+    let paths = refused.iter().filter_map(|error| Some(error.entry()?.path.as_str()));
+    paths.map(|path| path.trim_start_matches("./").trim_end_matches('/').to_owned()).collect()
 }
 
 /// A warning at each rule for signed images that counts for none of the workload's.

@@ -30,14 +30,16 @@ mod shape;
 #[cfg(test)]
 mod tests;
 mod values;
+mod view;
 
 use services::Services;
 use shape::Look;
 
 pub use fault::{ComposeFault, ComposeRefusal};
 pub use notice::{ComposeNotice, Notice};
+pub use view::{Mounted, ServicePlan, Taken, VariablePlan, Written, view};
 
-pub use environment::{COMPOSE_FOLDER, COMPOSE_PROJECT, Environment, PROFILES};
+pub use environment::{COMPOSE_FOLDER, COMPOSE_PROJECT, Environment, PROFILES, Setter};
 
 /// What lies under a path of the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,6 +18,11 @@ const CONTAINERS: usize = 64;
 /// Warnings and errors that are kept.
 const WARNINGS: usize = 64;
 
+/// Errors about the contract, its keys, and disks: those of a boot that has no log yet.
+const BEFORE_THE_LOG: [&str; 4] = ["HPL02", "HPL05", "HPL07", "HPL12"];
+/// Errors about the log server, the network, images and pods: those of a boot whose workload does not run yet.
+const BEFORE_THE_WORKLOAD: [&str; 4] = ["HPL01", "HPL03", "HPL06", "HPL15"];
+
 /// How far a boot is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -136,7 +141,29 @@ impl Boot {
         if self.ended && entry.severity.is_none_or(|severity| severity <= 3) && entry.origin.is_some() {
             return self.reported.as_ref().is_some_and(|report| Some(report.at) != entry.time);
         }
-        self.begins_again(entry, tells)
+        self.is_reported_by_another(entry) || self.begins_again(entry, tells)
+    }
+
+    /// Whether the first line of a failed boot's report, which has no number, is of another boot than this one, whose records
+    /// have some: it tells another contract or signer, or what a boot that got this far has behind it. The power may have
+    /// been cut, and the next boot may fail before it has a log of its own. Where nothing tells them apart, the report is
+    /// this boot's: it then has a cause too many, and no boot is made up.
+    fn is_reported_by_another(&self, entry: &Entry) -> bool {
+        let error = entry.origin.is_some() && entry.severity.is_none_or(|severity| severity <= 3);
+        if !error || self.numbers.records == 0 || self.reported.is_some() {
+            return false;
+        }
+        let differs = |known: &str, told: &str| !known.is_empty() && !told.is_empty() && known != tame(told);
+        if differs(&self.contract, &entry.contract) || differs(&self.signer, &entry.signer) {
+            return true;
+        }
+        let begins = |begins: &[&str]| begins.iter().any(|begin| entry.code.starts_with(begin));
+        match self.outcome {
+            // What runs can end by a deviation, and by a unit that fails.
+            Outcome::Running => begins(&BEFORE_THE_LOG) || begins(&BEFORE_THE_WORKLOAD),
+            Outcome::Starting => begins(&BEFORE_THE_LOG),
+            Outcome::Failed => false,
+        }
     }
 
     /// The first stage begins, and there have been stages.

@@ -122,6 +122,53 @@ fn failed_boots_are_told_apart_and_have_their_cause() {
     }
 }
 
+/// A guest whose power was cut is started again, and fails before it has a log: its report is not the last boot's.
+#[test]
+fn a_report_that_cannot_be_of_the_open_boot_is_of_another() {
+    let report = |contract: &str, code: &str| {
+        let texts = [format!("{code}: why"), "HPL10000E: the boot failed".to_owned()];
+        texts.map(|text| {
+            let own = format!("origin=\"guest\" contract=\"{contract}\"");
+            Entry { time: Some(9_000), severity: Some(3), ..entry("guest", None, &own, &text) }
+        })
+    };
+    let open = |last: &str| {
+        vec![
+            guest(None, "authentication probe"),
+            guest(Some(1), "countersign: stage=preflight state=start"),
+            guest(Some(2), last),
+        ]
+    };
+    let (starting, running) = ("countersign: stage=images state=start", "HPL10001I: the workload is started");
+    for (last, contract, code, other) in [
+        // Nothing that failed before the log was up is of a boot that has one.
+        (starting, "c0", "HPL07100E", true),
+        (starting, "c0", "HPL05001E", true),
+        (starting, "c0", "HPL06004E", false),
+        (starting, "c0", "HPL10000E", false),
+        // What runs has its images, and ends by what the daemon finds.
+        (running, "c0", "HPL06004E", true),
+        (running, "c0", "HPL07100E", true),
+        (running, "c0", "HPL13110E", false),
+        (running, "c0", "HPL10000E", false),
+        // Another contract is another boot in any case.
+        (starting, "c1", "HPL06004E", true),
+        (running, "c1", "HPL13110E", true),
+    ] {
+        let mut guests = Guests::new(true);
+        let mut entries = open(last);
+        entries.extend(report(contract, code));
+        notices(&mut guests, &entries);
+        let boots = guests.boots();
+        let outcomes: Vec<boot::Outcome> = boots.iter().map(|(_, boot)| boot.outcome).collect();
+        let so_far = if last == running { boot::Outcome::Running } else { boot::Outcome::Starting };
+        let expected = if other { vec![so_far, boot::Outcome::Failed] } else { vec![boot::Outcome::Failed] };
+        assert_eq!(outcomes, expected, "{last} {contract} {code}");
+        let cause = boots.last().unwrap().1.cause.as_ref().unwrap();
+        assert_eq!(cause.code, code, "{last} {contract}");
+    }
+}
+
 #[test]
 fn a_container_cannot_begin_or_end_a_boot() {
     let mut guests = Guests::new(true);

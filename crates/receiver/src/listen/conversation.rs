@@ -17,8 +17,6 @@ use super::tls::{Session, wait};
 use crate::frame::{FrameError, Frames};
 use crate::store::StoreError;
 
-/// How long a record may stop in its middle.
-const STALLED: Duration = Duration::from_secs(60);
 /// How long a sender may take for our goodbye.
 const GOODBYE: Duration = Duration::from_secs(10);
 /// SSL_R_UNEXPECTED_EOF_WHILE_READING.
@@ -61,9 +59,9 @@ pub(super) fn reset_on_close(socket: &TcpStream, reset: bool) -> nix::Result<()>
     setsockopt(&socket.as_fd(), sockopt::Linger, &linger)
 }
 
-/// Goes on until the sender leaves.
-pub(super) fn converse(mut session: Session, sink: &mut dyn Sink, stop: &Stop) -> Ended {
-    let mut reader = Reader::default();
+/// Goes on until the sender leaves, or a record stops in its middle for longer than `stalled`.
+pub(super) fn converse(mut session: Session, sink: &mut dyn Sink, stop: &Stop, stalled: Duration) -> Ended {
+    let mut reader = Reader::new(stalled);
     let goodbye = match reader.read(&mut session, sink, stop) {
         Ok(goodbye) => goodbye,
         Err(ended) => return ended,
@@ -94,8 +92,9 @@ fn farewell(session: &mut Session, stop: &Stop) {
     }
 }
 
-#[derive(Default)]
 struct Reader {
+    /// How long a record may stop in its middle.
+    stalled: Duration,
     frames: Frames,
     records: Vec<Vec<u8>>,
     bytes: usize,
@@ -104,6 +103,10 @@ struct Reader {
 }
 
 impl Reader {
+    fn new(stalled: Duration) -> Reader {
+        Reader { stalled, frames: Frames::default(), records: Vec::new(), bytes: 0, inside_since: None }
+    }
+
     /// Reads to the sender's goodbye (`true`) or to its end without one.
     fn read(&mut self, session: &mut Session, sink: &mut dyn Sink, stop: &Stop) -> Result<bool, Ended> {
         let mut buffer = [0; 16 << 10];
@@ -126,7 +129,7 @@ impl Reader {
                     let deadline = self
                         .frames
                         .is_inside()
-                        .then(|| *self.inside_since.get_or_insert_with(Instant::now) + STALLED);
+                        .then(|| *self.inside_since.get_or_insert_with(Instant::now) + self.stalled);
                     if !wait(session.stream.get_ref(), error.code(), deadline, stop) {
                         return Err(if stop.is_now() { Ended::Stopped } else { Ended::Stalled });
                     }

@@ -1,7 +1,7 @@
 //! The listener: who may connect, how many at once, what becomes of each conversation.
 //!
 //! A thread a conversation; RFC 5425 over TLS with client certificates ([`tls`]). Whoever has not shown a certificate
-//! gets [`HANDSHAKE`] seconds and one of [`PENDING`] places; where those are taken the oldest of the address that has
+//! gets [`Limits::handshake`] and one of [`PENDING`] places; where those are taken the oldest of the address that has
 //! most gives way, so that one host with many silent connections does not keep guests out. Whoever has shown one gets
 //! one of [`CONVERSATIONS`] places, [`PER_CLIENT`] of them at most under the same certificate.
 
@@ -26,8 +26,21 @@ use places::Places;
 use stop::Stop;
 use tls::{Refused, Server};
 
-/// Seconds for a handshake.
-pub const HANDSHAKE: u64 = 10;
+/// How long a client may keep the listener waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// For the whole of a handshake.
+    pub handshake: Duration,
+    /// Inside a record. Between two records a client may be silent as long as it likes: a guest is.
+    pub stalled: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { handshake: Duration::from_secs(10), stalled: Duration::from_secs(60) }
+    }
+}
+
 /// Connections that have shown no certificate yet.
 pub const PENDING: usize = 64;
 /// Conversations at once.
@@ -58,6 +71,7 @@ pub struct Listener {
     desk: Arc<Desk>,
     stop: Arc<Stop>,
     places: Arc<Places>,
+    limits: Limits,
 }
 
 /// Sockets at some addresses: who connects waits there until a [`Listener`] takes them.
@@ -77,8 +91,14 @@ pub fn bind(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
 
 impl Listener {
     /// Takes who connects to these sockets.
-    pub fn new(sockets: Vec<TcpListener>, server: Server, desk: Arc<Desk>, stop: Arc<Stop>) -> Arc<Listener> {
-        Arc::new(Listener { sockets, server, desk, stop, places: Arc::new(Places::default()) })
+    pub fn new(
+        sockets: Vec<TcpListener>,
+        server: Server,
+        desk: Arc<Desk>,
+        stop: Arc<Stop>,
+        limits: Limits,
+    ) -> Arc<Listener> {
+        Arc::new(Listener { sockets, server, desk, stop, places: Arc::new(Places::default()), limits })
     }
 
     /// Where it listens.
@@ -145,7 +165,7 @@ impl Listener {
     }
 
     fn attend(&self, connection: TcpStream, from: IpAddr, place: &mut places::Place) -> Result<(), Trouble> {
-        let within = Duration::from_secs(HANDSHAKE);
+        let within = self.limits.handshake;
         let told = |error: &anyhow::Error| self.desk.trouble(from, "", &Trouble::Files(format!("{error:#}")));
         let session = match self.server.accept(connection, within, &self.stop, told) {
             Ok(session) => session,
@@ -158,7 +178,7 @@ impl Listener {
         }
         let client = session.client.clone();
         let mut sink = self.desk.sink(&client);
-        match converse(session, &mut sink as &mut dyn Sink, &self.stop) {
+        match converse(session, &mut sink as &mut dyn Sink, &self.stop, self.limits.stalled) {
             Ended::Whole | Ended::Stopped => Ok(()),
             ended => Err(Trouble::Ended(ended)),
         }

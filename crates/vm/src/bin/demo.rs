@@ -14,6 +14,9 @@ use countersign_vm::lab::world::Artifacts;
 struct Arguments {
     #[command(flatten)]
     artifacts: Artifacts,
+    /// The command `countersign`
+    #[arg(long)]
+    countersign: PathBuf,
     /// Machine, a name in qemu/profiles
     #[arg(long, default_value = "default")]
     profile: String,
@@ -29,6 +32,6 @@ struct Arguments {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
-    let Arguments { artifacts, profile, work, logs, keep } = Arguments::parse();
-    Ok(run(&Options { artifacts, profile, work, logs, keep }, &mut std::io::stdout())?)
+    let Arguments { artifacts, countersign, profile, work, logs, keep } = Arguments::parse();
+    Ok(run(&Options { artifacts, countersign, profile, work, logs, keep }, &mut std::io::stdout())?)
 }

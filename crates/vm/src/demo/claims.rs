@@ -5,7 +5,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::{CHECKED, STARTED};
+use super::{CHECKED, RECEIVED, STARTED};
 use crate::error::Result;
 use crate::events::Seen;
 use crate::events::{Event, Stage, State};
@@ -58,6 +58,15 @@ impl Claims {
         self.judge("both boots went through every stage", stages);
         self.judge("nothing of the workload began before logging was up", order);
         self.judge("every line for programs followed its format", interface);
+    }
+
+    /// What the owner's receiver printed.
+    pub(super) fn received(&mut self, lines: &[String]) {
+        let started = |boot: usize| format!("boot {boot}: {RECEIVED}");
+        let failures =
+            [1, 2].into_iter().filter(|boot| !lines.iter().any(|line| line.contains(&started(*boot))));
+        let failures = failures.map(|boot| format!("boot {boot} was not told")).collect();
+        self.judge("countersign receive told both boots", failures);
     }
 
     /// Environment of both sections with the workload's winning; the volume's memory.

@@ -98,6 +98,20 @@ impl Syslog {
         self.server.go_on(program(&self.folder))
     }
 
+    /// Has the server pass on whatever it takes from now on, to another one at this port of 127.0.0.1, which takes `client`
+    /// and shows a certificate of `authority`. Restarts the server, at the same port.
+    ///
+    /// # Errors
+    /// As [`Syslog::start`].
+    pub fn pass_on(&mut self, port: u16, client: &Pair, authority: &Pair) -> Result<()> {
+        let conf = self.folder.join(CONFIGURATION);
+        let text = read_text(&conf)?;
+        let text = text.replace(LAST, &format!("{LAST}{}", passing_on(port, client, authority)));
+        write(&conf, text)?;
+        self.stop()?;
+        self.go_on()
+    }
+
     /// Waits until nobody converses with the server.
     ///
     /// # Errors
@@ -145,6 +159,23 @@ fn program(folder: &Path) -> Command {
     let mut command = tied("rsyslogd");
     command.arg("-n").arg("-f").arg(folder.join(CONFIGURATION)).arg("-i").arg(folder.join("pid"));
     command
+}
+
+/// The end of the action that writes the file; another one may follow it.
+const LAST: &str = "flushOnTXEnd=\"on\")\n";
+
+/// The action that passes every message on as it came: RFC 5424, octet counting.
+fn passing_on(port: u16, client: &Pair, authority: &Pair) -> String {
+    format!(
+        r#"  action(type="omfwd" target="127.0.0.1" port="{port}" protocol="tcp" TCP_Framing="octet-counted"
+    template="RSYSLOG_SyslogProtocol23Format" StreamDriver="ossl" StreamDriverMode="1"
+    StreamDriverAuthMode="x509/certvalid" StreamDriver.CAFile="{}" StreamDriver.CertFile="{}" StreamDriver.KeyFile="{}"
+    action.resumeRetryCount="-1" action.resumeInterval="1" queue.type="LinkedList")
+"#,
+        authority.certificate.display(),
+        client.certificate.display(),
+        client.key.display()
+    )
 }
 
 /// The server's configuration, in the form of rsyslog 8.2102 and newer.
@@ -276,6 +307,33 @@ mod tests {
             server.go_on().unwrap();
         }
         assert_eq!((server.port(), server.lines().unwrap().len()), (port, 2));
+    }
+
+    #[test]
+    fn what_is_passed_on_is_what_came() {
+        let made = shared();
+        let keys = &made.1;
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let start = |number: usize| {
+            let folder: &tempfile::TempDir = &folders[number];
+            Syslog::start(folder.path(), &keys.logging.server, &keys.logging).unwrap()
+        };
+        let (mut first, mut second) = (start(0), start(1));
+        first.pass_on(second.port(), &keys.logging.client, &keys.logging.root).unwrap();
+        let long = "x".repeat(64 * 1024);
+        let text = [
+            "<30>1 2026-01-02T03:04:05.678901Z guest countersignd - - [meta sequenceId=\"1\"][countersign@32473 \
+             origin=\"guest\" code=\"HPL10001I\"] two\nlines \"quoted\" é",
+            &format!("<30>1 2026-01-02T03:04:06.000001Z guest web 7 - - {long}"),
+            "<6>1 2026-01-02T03:04:07.000001Z guest kernel - - - last",
+        ]
+        .map(frame)
+        .concat();
+        send(first.port(), &keys.logging.root, Some(&keys.logging.client), &text).unwrap();
+        second.wait_for("the last message", LIMIT, |m| m.msg == "last").unwrap();
+        let (came, passed) = (first.lines().unwrap(), second.lines().unwrap());
+        assert_eq!((came.len(), &passed), (3, &came));
+        assert_eq!((passed[0].sequence(), passed[0].origin()), (Some(1), Some("guest")));
     }
 
     #[test]

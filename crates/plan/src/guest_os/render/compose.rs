@@ -1,6 +1,6 @@
 //! The guest OS's share of a compose workload.
 
-use countersign_contract::archive::{Archive, Item};
+use countersign_contract::archive::{Archive, ArchiveError, COMPOSE_NAMES, Item};
 use countersign_contract::model::Contract;
 use countersign_contract::refusal::Finding;
 
@@ -10,7 +10,7 @@ use crate::guest_os::handover::Workload;
 use crate::images::signatures::SignatureRules;
 use crate::workload::compose::{
     self, COMPOSE_FOLDER, COMPOSE_PROJECT, ComposeFault, ComposeNotice, ComposeRefusal, Environment, Found,
-    Judged, Notice, PROFILES, Surroundings,
+    Judged, Notice, PROFILES, ServicePlan, Setter, Surroundings,
 };
 use crate::workload::reach::ReachRule;
 
@@ -27,7 +27,7 @@ pub(super) fn describe(
     let archive = Archive::parse(archive)?;
     let environment = environment(contract, &archive)?;
     let (compose_file, Judged { images, mut notices, ways, undecided }) =
-        compose_file(&environment, &archive, &reach, signed)?;
+        compose_file(&environment, &archive, &[], &reach, signed)?;
     if contract.environment().contains_key(PROFILES) && !may_choose_profiles(contract) {
         notices.push(ComposeNotice { line: 1, notice: Notice::Profiles });
     }
@@ -52,16 +52,78 @@ pub(super) fn describe(
     Ok(Described { workload, images, files, notices, ways, containers: Vec::new() })
 }
 
+/// All that is wrong with an archive and its compose file. Of a `.env` that cannot be read no variable is known.
+pub(super) fn refusals(
+    contract: &Contract,
+    archive: &str,
+    reach: &ReachRule,
+    signed: &SignatureRules,
+) -> Vec<RenderRefusal> {
+    let (archive, refused) = match Archive::remains(archive) {
+        Ok(remains) => remains,
+        Err(error) => return vec![error.into()],
+    };
+    // What is there and refused is not missing.
+    let left_out = super::left_out(&refused);
+    let mut all: Vec<RenderRefusal> = refused.into_iter().map(RenderRefusal::from).collect();
+    let known = environment(contract, &archive).or_else(|refusal| {
+        all.push(refusal);
+        variables(contract, None)
+    });
+    match known.and_then(|environment| compose_file(&environment, &archive, &left_out, reach, signed)) {
+        Ok(_) => {}
+        Err(RenderRefusal::Archive(ArchiveError::NoCompose))
+            if left_out.iter().any(|path| COMPOSE_NAMES.contains(&path.as_str())) => {}
+        Err(refusal) => all.push(refusal),
+    }
+    all
+}
+
+/// What each service of a compose file is and has, for its author.
+pub(super) fn services(
+    contract: &Contract,
+    archive: &str,
+    reach: &ReachRule,
+    signed: &SignatureRules,
+) -> Option<Vec<ServicePlan>> {
+    let archive = Archive::parse(archive).ok()?;
+    let environment = environment(contract, &archive).ok()?;
+    let (_, text) = archive.compose_file().ok()?;
+    let text = std::str::from_utf8(text).ok()?;
+    let dotenv = environment.file();
+    let files = |path: &str| match path {
+        DOTENV => Some(Found::File(dotenv.expose())),
+        path => found(&archive, path),
+    };
+    let provided: Vec<&str> = contract.provider_environment_names().collect();
+    let origin = |name: &str| match environment.setter(name) {
+        Setter::Guest => "guest",
+        Setter::Contract if provided.contains(&name) => "workload",
+        Setter::Contract => "env",
+        Setter::Archive => DOTENV,
+        Setter::Nobody => "nobody",
+    };
+    let lookup = |name: &str| environment.get(name);
+    let profiles = environment.profiles();
+    let around = Surroundings { lookup: &lookup, files: &files, profiles: &profiles, reach, signed };
+    Some(compose::view(text, &around, &origin))
+}
+
 /// The variables of the project.
 fn environment(contract: &Contract, archive: &Archive) -> Result<Environment, RenderRefusal> {
     if archive.items().any(|(path, item)| path == DOTENV && matches!(item, Item::Folder)) {
         return Err(RenderRefusal::DotenvFolder);
     }
+    variables(contract, archive.file(DOTENV))
+}
+
+/// Those of the contract, and of the archive's own file.
+fn variables(contract: &Contract, own: Option<&[u8]>) -> Result<Environment, RenderRefusal> {
     let mut variables = contract.environment();
     if !may_choose_profiles(contract) {
         variables.remove(PROFILES);
     }
-    Ok(Environment::read(archive.file(DOTENV), variables.into_iter())?)
+    Ok(Environment::read(own, variables.into_iter())?)
 }
 
 /// Whether the contract's profiles count: they say which of the workload's services run, so the workload says it, or that
@@ -71,10 +133,11 @@ fn may_choose_profiles(contract: &Contract) -> bool {
         || contract.policy().lists_variable(PROFILES)
 }
 
-/// The compose file's name, and what it asks for.
+/// The compose file's name, and what it asks for. Files that were left out of the archive count as empty.
 fn compose_file(
     environment: &Environment,
     archive: &Archive,
+    left_out: &[String],
     reach: &ReachRule,
     signed: &SignatureRules,
 ) -> Result<(&'static str, Judged), RenderRefusal> {
@@ -86,7 +149,10 @@ fn compose_file(
         refused(vec![ComposeRefusal { line, fault: ComposeFault::Character }])
     })?;
     let profiles = environment.profiles();
-    let found = |path: &str| found(archive, path);
+    let found = |path: &str| {
+        let is_left_out = || left_out.iter().any(|left_out| left_out == path);
+        found(archive, path).or_else(|| is_left_out().then_some(Found::File(&[])))
+    };
     let lookup = |name: &str| environment.get(name);
     let around = Surroundings { lookup: &lookup, files: &found, profiles: &profiles, reach, signed };
     Ok((file, compose::judge(text, &around).map_err(refused)?))

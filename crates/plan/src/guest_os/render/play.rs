@@ -22,18 +22,9 @@ pub(super) fn describe(
     signed: &SignatureRules,
 ) -> Result<Described, RenderRefusal> {
     let archive = play.archive().map(Archive::parse).transpose()?;
-    let items = || archive.iter().flat_map(Archive::items);
-    let input = Input {
-        resources: play.resources().iter().map(Resource::object).collect(),
-        templates: play.templates().iter().map(Resource::object).collect(),
-        files: items().filter_map(|(path, item)| object_file(path, item)).collect(),
-        paths: items().map(|(path, _)| path).collect(),
-        variables: contract.environment(),
-        reach: &reach,
-        signed,
-    };
     let Played { text, images, notices, ways, containers } =
-        judge(&input).map_err(|refusals| RenderRefusal::Play { refusals })?;
+        judged(contract, play, archive.as_ref(), &[], (&reach, signed))
+            .map_err(|refusals| RenderRefusal::Play { refusals })?;
     let notices = notices.iter().filter_map(|notice| told(contract, notice)).collect();
     let mut files = Vec::new();
     if let Some(archive) = archive {
@@ -42,6 +33,50 @@ pub(super) fn describe(
     files.push(secret(format!("{FOLDER}/{PODS}"), text));
     let workload = Workload::Play { containers: containers.len() };
     Ok(Described { workload, images, files, notices, ways, containers })
+}
+
+/// All that is wrong with an archive and with the objects.
+pub(super) fn refusals(
+    contract: &Contract,
+    play: &Play,
+    reach: &ReachRule,
+    signed: &SignatureRules,
+) -> Vec<RenderRefusal> {
+    let (archive, refused) = match play.archive().map(Archive::remains).transpose() {
+        Ok(remains) => remains.unzip(),
+        Err(error) => return vec![error.into()],
+    };
+    let refused = refused.unwrap_or_default();
+    // What is there and refused is not missing.
+    let left_out = super::left_out(&refused);
+    let mut all: Vec<RenderRefusal> = refused.into_iter().map(RenderRefusal::from).collect();
+    if let Err(mut refusals) = judged(contract, play, archive.as_ref(), &left_out, (reach, signed)) {
+        if left_out.iter().any(|path| is_object_file(path)) {
+            refusals.retain(|refusal| refusal.origin != Origin::Nowhere);
+        }
+        all.extend((!refusals.is_empty()).then_some(RenderRefusal::Play { refusals }));
+    }
+    all
+}
+
+/// What the objects ask for. Paths that were left out of the archive count as there.
+fn judged(
+    contract: &Contract,
+    play: &Play,
+    archive: Option<&Archive>,
+    left_out: &[String],
+    (reach, signed): (&ReachRule, &SignatureRules),
+) -> Result<Played, Vec<PlayRefusal>> {
+    let items = || archive.into_iter().flat_map(Archive::items);
+    judge(&Input {
+        resources: play.resources().iter().map(Resource::object).collect(),
+        templates: play.templates().iter().map(Resource::object).collect(),
+        files: items().filter_map(|(path, item)| object_file(path, item)).collect(),
+        paths: items().map(|(path, _)| path).chain(left_out.iter().map(String::as_str)).collect(),
+        variables: contract.environment(),
+        reach,
+        signed,
+    })
 }
 
 /// A file at the top of the archive that holds objects.

@@ -90,7 +90,7 @@ impl RenderRefusal {
                 };
                 return refusals.iter().filter_map(finding).collect();
             }
-            RenderRefusal::Archive(error) => at(&archive, self.code(), error.to_string(), None),
+            RenderRefusal::Archive(error) => at(&archive, self.code(), error.to_string(), Some(error.hint())),
             RenderRefusal::Dotenv(refusal) => at(&archive, self.code(), format!("{DOTENV}: {refusal}"), None),
             RenderRefusal::DotenvFolder => {
                 let message = ".env: expected a file, not a folder";

@@ -33,6 +33,19 @@ const SHELL: [(&str, &str); 4] = [
     ("TMPDIR", "/var/tmp"),
 ];
 
+/// Who sets a variable of a project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setter {
+    /// The guest, whatever else says.
+    Guest,
+    /// The contract.
+    Contract,
+    /// The archive's own `.env`.
+    Archive,
+    /// Nobody.
+    Nobody,
+}
+
 /// The variables of a project.
 pub struct Environment {
     contract: Variables,
@@ -72,6 +85,20 @@ impl Environment {
             // The program sets it itself, whatever else says.
             "COMPOSE_PROJECT_NAME" => Some(COMPOSE_PROJECT),
             name => above(&self.contract, name).or_else(|| self.own.get(name).map(|value| value.as_str())),
+        }
+    }
+
+    /// Who sets a variable: whose value [`Environment::get`] has.
+    pub fn setter(&self, name: &str) -> Setter {
+        let fixed = name == "COMPOSE_PROJECT_NAME" || FIXED.iter().any(|(fixed, _)| *fixed == name);
+        if !fixed && self.contract.contains_key(name) {
+            Setter::Contract
+        } else if self.get(name).is_none() {
+            Setter::Nobody
+        } else if fixed || SHELL.iter().any(|(known, _)| *known == name) {
+            Setter::Guest
+        } else {
+            Setter::Archive
         }
     }
 
@@ -122,19 +149,20 @@ mod tests {
         ];
         let own = &b"A=own\nB=\"$A, $HOME\"\nC=$PWD\nPATH=own\nCOMPOSE_PROFILES=x, y\n"[..];
         let environment = Environment::read(Some(own), contract.into_iter()).unwrap();
-        for (name, value) in [
-            ("A", Some("contract's $A")),
-            ("B", Some("contract's $A, /contract")),
-            ("C", Some("/data1/compose")),
-            ("HOME", Some("/contract")),
-            ("PATH", Some("/usr/sbin:/usr/bin:/sbin:/bin")),
-            ("TMPDIR", Some("/var/tmp")),
-            ("COMPOSE_PROJECT_NAME", Some("compose")),
-            ("COMPOSE_PARALLEL_LIMIT", Some("-1")),
-            ("DOCKER_HOST", None),
-            ("D", None),
+        for (name, value, setter) in [
+            ("A", Some("contract's $A"), Setter::Contract),
+            ("B", Some("contract's $A, /contract"), Setter::Archive),
+            ("C", Some("/data1/compose"), Setter::Archive),
+            ("HOME", Some("/contract"), Setter::Contract),
+            ("PATH", Some("/usr/sbin:/usr/bin:/sbin:/bin"), Setter::Guest),
+            ("TMPDIR", Some("/var/tmp"), Setter::Guest),
+            ("COMPOSE_PROJECT_NAME", Some("compose"), Setter::Guest),
+            ("COMPOSE_PARALLEL_LIMIT", Some("-1"), Setter::Guest),
+            ("DOCKER_HOST", None, Setter::Nobody),
+            ("D", None, Setter::Nobody),
         ] {
             assert_eq!(environment.get(name), value, "{name}");
+            assert_eq!(environment.setter(name), setter, "{name}");
         }
         let process = environment.process();
         let names: Vec<&str> = process.iter().map(|(name, _)| name.as_str()).collect();

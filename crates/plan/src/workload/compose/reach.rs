@@ -258,7 +258,7 @@ impl Ways<'_> {
 }
 
 /// What stands in the file, as far as it is a scalar, or a list or map of some.
-fn written(node: &Node) -> String {
+pub(super) fn written(node: &Node) -> String {
     let scalar = |node: &Node| match &node.kind {
         Kind::Scalar(text, _) => printable(text),
         _ => String::new(),
