@@ -53,6 +53,10 @@ iproute2                                 # network namespaces for tests of broke
 nftables                                 # the packet filter of the guest, loaded in a network of its own
 systemd                                  # journalctl; the unpacked journald stands in its place
 curl                                     # a client of services on loopback
+libvirt-clients                          # virsh, and the judge of domains by libvirt's schema
+libvirt-daemon-driver-qemu               # makes QEMU's command line of a domain, inside virsh
+libvirt-common|libvirt0                  # that schema
+libxml2-utils                            # xmllint, with which that judge works
 END
     browser) cat <<'END' ;;
 chromium-headless-shell                  # the page of countersign receive, as a person sees it

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::domain::{self, VolumeDisk};
+
 /// Write, check, seal and sign contracts of Countersign guests.
 ///
 /// Runs the guest's own parser, schema, signature rules and planner on your desk.
@@ -96,6 +98,24 @@ pub enum Verb {
     /// guests, one file after the other. Of a log that keeps structured data only the guest's own records count as the
     /// guest's. Nothing is verified.
     Log(Log),
+    /// Make the contract disk of a guest: an ISO 9660 image labelled cidata.
+    ///
+    /// Takes a contract, or a folder with user-data and, where they are there, meta-data, vendor-data and network-config.
+    /// What the guest would refuse is not put on a disk; sealed sections are judged as far as they can be read. The same
+    /// files make the same bytes.
+    ///
+    /// Attach it read-only, as a disk: `countersign domain --contract FILE` does.
+    Medium(Medium),
+    /// Print the libvirt domain of a guest: its XML, for `virsh define`.
+    ///
+    /// Start: `countersign domain --image guest.qcow2 --contract cidata.iso --volume data=/srv/data.img -o guest.xml`, then
+    /// `virsh define guest.xml` and `virsh start countersign` on the host.
+    ///
+    /// The image's disk is read-only and may serve many guests. A volume's disk is found by its serial number: the name of
+    /// the volume in the contract, or its volumeID, of which a disk carries 20 characters. A path that ends with .qcow2 is a
+    /// qcow2 image, one below /dev a block device, any other a raw image; all paths are those of the host. Without --scratch
+    /// the guest keeps container images and everything else that it writes beside its volumes in memory.
+    Domain(Domain),
     /// Print a JSON Schema (draft 2020-12).
     Schema(Schema),
 }
@@ -695,6 +715,76 @@ pub struct LogTimeline {
     /// Only the boot of this number, as `log boots` lists them.
     #[arg(long, value_name = "NUMBER")]
     pub boot: Option<usize>,
+}
+
+/// Options of `medium`.
+#[derive(Debug, Args)]
+pub struct Medium {
+    /// Contract file, or a folder with the files of a contract disk.
+    #[arg(value_name = "CONTRACT")]
+    pub contract: PathBuf,
+    /// The image.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Host name of the guest, for meta-data.
+    #[arg(long, value_name = "NAME", conflicts_with = "meta_data")]
+    pub hostname: Option<String>,
+    /// File for meta-data, in place of that of the folder.
+    #[arg(long, value_name = "FILE")]
+    pub meta_data: Option<PathBuf>,
+    /// File for network-config, in place of that of the folder. Without any the guest asks DHCP.
+    #[arg(long, value_name = "FILE")]
+    pub network_config: Option<PathBuf>,
+    /// Private key of the image, to judge sealed sections as well.
+    #[arg(long, value_name = "IMAGE_KEY")]
+    pub key: Option<PathBuf>,
+    /// Which contracts without a signature the image takes, as its image.json says.
+    #[arg(long, value_enum, default_value_t = Unsigned::Plain, value_name = "WHICH")]
+    pub unsigned: Unsigned,
+}
+
+/// Options of `domain`.
+#[derive(Debug, Args)]
+pub struct Domain {
+    /// The image's disk, from which the guest starts.
+    #[arg(long, value_name = "PATH")]
+    pub image: PathBuf,
+    /// The contract disk, as `countersign medium` makes it.
+    #[arg(long, value_name = "PATH")]
+    pub contract: PathBuf,
+    /// Disk of a volume, with its serial number; may be given several times.
+    #[arg(long, value_name = "SERIAL=PATH")]
+    pub volume: Vec<VolumeDisk>,
+    /// Scratch disk, which the guest encrypts with a key of each boot.
+    #[arg(long, value_name = "PATH")]
+    pub scratch: Option<PathBuf>,
+    /// Name of the domain.
+    #[arg(long, value_name = "NAME", default_value = "countersign", value_parser = domain::name)]
+    pub name: String,
+    /// Memory in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 4096, value_parser = clap::value_parser!(u64).range(1024..=16_777_216))]
+    pub memory: u64,
+    /// Processors.
+    #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=248))]
+    pub cpus: u32,
+    /// File for what the guest says on its console, appended to [default: /var/log/libvirt/qemu/NAME-console.log].
+    #[arg(long, value_name = "FILE")]
+    pub console: Option<PathBuf>,
+    /// Network of libvirt.
+    #[arg(long, value_name = "NAME", default_value = "default", conflicts_with = "bridge")]
+    pub network: String,
+    /// Bridge of the host, in place of a network of libvirt.
+    #[arg(long, value_name = "NAME")]
+    pub bridge: Option<String>,
+    /// Without Secure Execution: for an image whose image.json says "secure-execution": "test".
+    #[arg(long)]
+    pub test: bool,
+    /// Emulated, on a machine that is no IBM Z or LinuxONE; without Secure Execution, and slow.
+    #[arg(long)]
+    pub emulated: bool,
+    /// File for the XML; standard output if absent.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// Options of `schema`.

@@ -17,12 +17,14 @@ mod assemble;
 mod attest;
 mod check;
 mod diff;
+mod domain;
 mod encryption;
 mod explain;
 mod files;
 mod folder;
 pub mod image;
 mod log;
+mod medium;
 mod new;
 mod pack;
 mod passphrase;
@@ -62,6 +64,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
             return ended(receive::run(&options));
         }
         Verb::Log(options) => log::run(&options, &mut out),
+        Verb::Medium(options) => medium::run(&options),
+        Verb::Domain(options) => domain::run(&options, &mut out),
         Verb::Schema(options) => schema::run(&options, &mut out),
     };
     let answer = answer.and_then(|answer| {

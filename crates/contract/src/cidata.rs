@@ -15,10 +15,12 @@ mod names;
 pub mod network_config;
 mod record;
 mod rock_ridge;
+mod write;
 
 use names::Names;
 use record::DirectoryRecord;
 use rock_ridge::RockRidge;
+pub use write::write;
 
 /// Size of the logical blocks that ISO 9660 descriptors stand in.
 const BLOCK: usize = 2048;

@@ -20,6 +20,9 @@ use crate::stage::Stage;
 /// or the cause would be lost.
 pub(super) const DEADLINE: Duration = Duration::from_secs(840);
 
+/// What HPCR says on the console beside the code, and some who watch it look for.
+const STARTED: &str = "VSI has started successfully.";
+
 pub(super) fn run<S: GuestOs>(system: &S, log: &mut Log<'_, S>, plan: &GuestPlan) -> Result<(), Failure> {
     log.stage(Stage::Start, |_| match &plan.workload {
         Workload::Compose { project, folder, .. } => compose(system, project, folder),
@@ -29,6 +32,7 @@ pub(super) fn run<S: GuestOs>(system: &S, log: &mut Log<'_, S>, plan: &GuestPlan
     if matches!(plan.workload, Workload::Play { .. }) {
         log.tell(&Line::of(Code::PodsStarted));
     }
+    log.say(STARTED);
     log.tell(&Line::of(Code::ServiceSuccess));
     Ok(())
 }

@@ -117,7 +117,8 @@ impl Unsigned {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RootImage {
-    /// Serial number of the disk that carries it.
+    /// Serial number of a disk that carries it and nothing else. Without such a disk it is a partition, which its GUID
+    /// names ([`RootImage::partition`]).
     pub serial: String,
     /// Data blocks before the hash tree.
     pub data_blocks: u64,
@@ -205,6 +206,20 @@ impl ImageManifest {
 }
 
 impl RootImage {
+    /// The GUID of a partition that carries the guest OS, as it stands in the table: the first 16 bytes of the root hash,
+    /// as of a partition of the Discoverable Partitions Specification
+    /// (<https://uapi-group.org/specifications/specs/discoverable_partitions_specification/>). So no partition of another
+    /// image has it. `None` for a root hash that is shorter or not hexadecimal.
+    pub fn partition(&self) -> Option<[u8; 16]> {
+        let (_, hash) = self.salt_and_root_hash()?;
+        let mut guid: [u8; 16] = hash.get(..16)?.try_into().ok()?;
+        // The first three fields of a GUID are stored little-endian (UEFI specification, appendix A).
+        for field in [0..4, 4..6, 6..8] {
+            guid[field].reverse();
+        }
+        Some(guid)
+    }
+
     /// Salt and root hash as bytes, `None` where one is not hexadecimal.
     pub fn salt_and_root_hash(&self) -> Option<(Vec<u8>, Vec<u8>)> {
         Some((from_hex(&self.salt)?, from_hex(&self.root_hash)?))
@@ -296,6 +311,17 @@ mod tests {
         {
             assert!(with(text).is_err(), "{text}");
         }
+    }
+
+    /// The text form is that of the hash, as systemd prints it for such a partition.
+    #[test]
+    fn the_partition_of_the_guest_os_is_named_by_the_root_hash() {
+        let hash = "00112233445566778899aabbccddeeff0123";
+        let text = GOOD.replace("\"0a\"", &format!("\"{hash}\""));
+        let expected =
+            [0x33, 0x22, 0x11, 0x00, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff];
+        assert_eq!(ImageManifest::parse(text.as_bytes()).unwrap().root.partition(), Some(expected));
+        assert_eq!(ImageManifest::parse(GOOD.as_bytes()).unwrap().root.partition(), None);
     }
 
     #[test]

@@ -75,6 +75,8 @@ impl TableFault {
 pub struct Partition {
     /// One-based number in the table.
     pub number: u32,
+    /// The partition's own GUID, as it stands in the table.
+    pub guid: [u8; 16],
     /// Name in the table; what is no UTF-16 is replaced.
     pub name: String,
     /// First byte on the disk.
@@ -114,7 +116,7 @@ pub fn read(head: &[u8], disk_size: u64) -> Result<Vec<Partition>, TableFault> {
             return Err(TableFault::Extent);
         }
         let (start, size) = (first * table.block, (last - first + 1) * table.block);
-        partitions.push(Partition { number, name: name(entry), start, size });
+        partitions.push(Partition { number, guid: guid(entry), name: name(entry), start, size });
     }
     let mut places: Vec<_> = partitions.iter().map(|partition| (partition.start, partition.size)).collect();
     places.sort_unstable();
@@ -273,6 +275,13 @@ impl<'h> Table<'h> {
 /// An entry without a type is no partition.
 fn is_used(entry: &[u8]) -> bool {
     !is_zero(&entry[..16])
+}
+
+/// The partition's own GUID, behind that of its type.
+fn guid(entry: &[u8]) -> [u8; 16] {
+    let mut guid = [0; 16];
+    guid.copy_from_slice(&entry[16..32]);
+    guid
 }
 
 /// The name of an entry, UTF-16 up to its first zero.

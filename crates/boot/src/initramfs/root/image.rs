@@ -1,5 +1,9 @@
 //! The guest OS's image: opened under dm-verity and mounted.
 //!
+//! It lies on a disk of its own, which has the serial number that `image.json` names, or in a partition, whose GUID the
+//! root hash gives: the disk from which the machine started then carries it, under any serial number or none. Which of them
+//! it is found on is the host's word; what is read there is held against the root hash.
+//!
 //! It is opened while volumes are still closed, in the middle of `unlock`: this reads only, and a guest whose OS is
 //! missing or altered must not leave a new volume behind. What fails here is a failure of `root`.
 
@@ -7,7 +11,9 @@ use std::path::{Path, PathBuf};
 
 use countersign_contract::code::Code;
 use countersign_plan::guest_os::image::{ImageManifest, RootImage};
+use countersign_plan::volumes::facts::Device;
 use countersign_plan::volumes::mapper;
+use countersign_plan::volumes::partition_table::{self, Partition};
 use countersign_ports::error::SystemError;
 use countersign_ports::{Disk, FsType, Initramfs, MountFlags, Verity};
 
@@ -30,12 +36,9 @@ impl Image {
         system: &S,
         manifest: &ImageManifest,
     ) -> Result<Image, Failure> {
-        let disks = system.disks().map_err(failed)?;
-        let os = by_serial(&disks, &manifest.root.serial).ok_or_else(|| {
-            let message = format!("expected a disk with the serial number {}", manifest.root.serial);
-            Failure::machine(Stage::Root, Code::RootImage, message)
-        })?;
-        let device = system.open_verity(&os.path, mapper::IMAGE, &verity(&manifest.root)?).map_err(failed)?;
+        let verity = verity(&manifest.root)?;
+        let device = find(system, &manifest.root)?;
+        let device = system.open_verity(&device, mapper::IMAGE, &verity).map_err(failed)?;
         system.mount(FsType::Erofs, &device, Path::new(IMAGE), read_only()).map_err(failed)?;
         Ok(Image(()))
     }
@@ -44,6 +47,46 @@ impl Image {
     pub(super) fn folder(&self, name: &str) -> PathBuf {
         Path::new(IMAGE).join(name)
     }
+}
+
+/// The device on which the guest OS lies: a partition is opened by its place on the disk.
+fn find<S: Initramfs>(system: &S, root: &RootImage) -> Result<PathBuf, Failure> {
+    let disks = system.disks().map_err(failed)?;
+    let named = by_serial(&disks, &root.serial);
+    // The disk that is named first: as long as it is there, no other is read.
+    let others = disks.iter().filter(|disk| disk.serial != root.serial);
+    for disk in named.into_iter().chain(others) {
+        // A disk that cannot be read is not the one; a volume on it is refused by name.
+        let partition = partition(system, disk, root).unwrap_or_default();
+        if let Some(Partition { number, start, size, .. }) = partition {
+            let name = Device::from(&disk.path).partition(number).to_string();
+            return system.open_part(&disk.path, &name, start, size).map_err(failed);
+        }
+        if disk.serial == root.serial {
+            return Ok(disk.path.clone());
+        }
+    }
+    let message = format!(
+        "expected a disk with the serial number {}, or one with the partition of this image's guest OS",
+        root.serial
+    );
+    Err(Failure::machine(Stage::Root, Code::RootImage, message))
+}
+
+/// The partition with the guest OS, if the disk has it.
+fn partition<S: Initramfs>(
+    system: &S,
+    disk: &Disk,
+    root: &RootImage,
+) -> Result<Option<Partition>, SystemError> {
+    let head = system.read(&disk.path, 0, partition_table::HEAD_BYTES)?;
+    let partitions = partition_table::read(&head, disk.size).unwrap_or_default();
+    Ok(partitions.into_iter().find(|partition| carries(root, partition)))
+}
+
+/// Whether a partition is that of the guest OS.
+pub(in crate::initramfs) fn carries(root: &RootImage, partition: &Partition) -> bool {
+    root.partition() == Some(partition.guid)
 }
 
 /// How it is mounted, and bound.

@@ -17,6 +17,7 @@ use crate::stage::Stage;
 use crate::wait::until;
 
 use super::super::carried::Carried;
+use super::super::root::image;
 use super::probe::Parted;
 use super::task::{Task, fails};
 
@@ -63,6 +64,9 @@ fn look<S: Initramfs>(system: &S, carried: &Carried) -> Result<(Vec<Parted>, Fac
     let (mut parted, mut facts) = (Vec::with_capacity(disks.len()), Facts::default());
     for disk in disks {
         let disk = Parted::read(system, disk).map_err(disk_error)?;
+        if disk.partitions.iter().any(|partition| image::carries(&manifest.root, partition)) {
+            continue;
+        }
         facts.disks.push(disk.facts(system).map_err(disk_error)?);
         parted.push(disk);
     }

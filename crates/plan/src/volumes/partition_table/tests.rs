@@ -26,6 +26,19 @@ fn run(program: &str, arguments: &[&str], image: &Path, input: &str) -> String {
     String::from_utf8(ended.stdout).unwrap()
 }
 
+/// A GUID in the table's order of bytes, of its text.
+fn guid_of(text: &str) -> [u8; 16] {
+    let hex = text.replace('-', "");
+    let mut guid = [0; 16];
+    for (index, byte) in guid.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&hex[2 * index..2 * index + 2], 16).unwrap();
+    }
+    for field in [0..4, 4..6, 6..8] {
+        guid[field].reverse();
+    }
+    guid
+}
+
 struct Disk {
     image: tempfile::NamedTempFile,
     size: u64,
@@ -130,6 +143,7 @@ fn partitions_are_those_that_sfdisk_shows() {
                     .trim_start_matches('p')
                     .parse()
                     .unwrap(),
+                guid: guid_of(partition["uuid"].as_str().unwrap()),
                 name: partition["name"].as_str().unwrap_or_default().to_owned(),
                 start: number(&partition["start"]),
                 size: number(&partition["size"]),
