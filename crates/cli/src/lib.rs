@@ -23,6 +23,7 @@ mod files;
 mod folder;
 pub mod image;
 mod log;
+mod manifest;
 mod new;
 mod pack;
 mod passphrase;
