@@ -496,6 +496,13 @@ pub struct AttestVerify {
     /// The image's build manifest, manifest.json.
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
+    /// The sealing manifest of the sealed image.
+    #[arg(long, value_name = "FILE", requires = "builder")]
+    pub sealing_manifest: Option<PathBuf>,
+    /// Public key or certificate of the image's builder, from a source that you trust. The signature of each manifest is
+    /// beside it, with the ending .sig.
+    #[arg(long, value_name = "FILE", requires = "manifest")]
+    pub builder: Option<PathBuf>,
     /// The contract disk.
     #[arg(long, value_name = "FILE")]
     pub disk: Option<PathBuf>,
@@ -531,6 +538,10 @@ pub struct AttestExpect {
     /// The image's build manifest, manifest.json.
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
+    /// Public key or certificate of the image's builder, who has to have signed the manifest: its signature is beside it,
+    /// with the ending .sig.
+    #[arg(long, value_name = "FILE", requires = "manifest")]
+    pub builder: Option<PathBuf>,
     /// Judge the signature as of this time instead of now.
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,

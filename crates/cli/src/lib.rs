@@ -24,6 +24,7 @@ mod files;
 mod folder;
 pub mod image;
 mod log;
+mod manifest;
 mod medium;
 mod new;
 mod pack;

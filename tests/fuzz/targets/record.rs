@@ -32,6 +32,7 @@ fn record(bytes: &[u8]) {
         let context = Context {
             anchor,
             expectations: &expectations,
+            builder: true,
             certificate_end: Some(1_814_856_281),
             final_signature: Some(true),
         };

@@ -1,4 +1,5 @@
-//! Single lines to the log server, whichever it is: the first record, and the cause of a failed boot.
+//! Single lines to the log server, whichever it is: the first log record, and the cause of a failed boot with its
+//! attestation record.
 
 use std::time::Duration;
 
@@ -29,30 +30,29 @@ pub(super) fn syslog_server(plan: &GuestPlan) -> Option<LogTarget> {
     }
 }
 
-/// Sends the first record, which may take this long.
+/// Sends the first log record, which may take this long.
 ///
 /// # Errors
 /// Why the log server did not take it.
 pub(super) fn send_probe<S: GuestOs>(system: &S, plan: &GuestPlan, timeout: Duration) -> Result<(), Trouble> {
-    send(system, plan, Severity::Info, &[own::PROBE], timeout)
+    send(system, plan, &[(Severity::Info, own::PROBE)], timeout)
 }
 
-/// Sends lines, which may take this long in all.
+/// Sends lines, each with its severity, which may take this long in all.
 ///
 /// # Errors
 /// Why the log server did not take them.
 pub(super) fn send<S: GuestOs>(
     system: &S,
     plan: &GuestPlan,
-    severity: Severity,
-    lines: &[&str],
+    lines: &[(Severity, &str)],
     timeout: Duration,
 ) -> Result<(), Trouble> {
     let now = system.unix_time();
     if let Some(target) = syslog_server(plan) {
-        let frame = |line: &&str| {
+        let frame = |(severity, line): &(Severity, &str)| {
             let mut frame = Vec::new();
-            syslog::frame(&own::entry(severity, now, line), None, Source::of(plan, 0), &mut frame);
+            syslog::frame(&own::entry(*severity, now, line), None, Source::of(plan, 0), &mut frame);
             frame
         };
         let frames: Vec<Vec<u8>> = lines.iter().map(frame).collect();
@@ -60,8 +60,8 @@ pub(super) fn send<S: GuestOs>(
     }
     if let Some(mut router) = LogRouter::of(system, plan)? {
         let mut batch = Batch::default();
-        for line in lines {
-            batch.push(&own::entry(severity, now, line), None, router.source(0));
+        for (severity, line) in lines {
+            batch.push(&own::entry(*severity, now, line), None, router.source(0));
         }
         router.send_whole(&batch, timeout)?;
     }

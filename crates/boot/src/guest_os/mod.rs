@@ -96,7 +96,18 @@ pub fn run<S: GuestOs>(system: &S, verb: Verb) -> Result<(), Failure> {
         Verb::Start => start::run(system, &mut log, &plan),
         Verb::Failure => failure::run(system, &plan),
     });
-    ended(system, &log, result)
+    ended(system, &log, result)?;
+    if verb != Verb::Start {
+        return Ok(());
+    }
+    // Last of all, behind the transcript: the daemon writes to it, too.
+    match start::tell(system) {
+        Ok(()) => Ok(()),
+        Err(failure) => {
+            log.forget();
+            ended(system, &log, Err(failure))
+        }
+    }
 }
 
 /// Runs the daemon until somebody ends it; a failure has been said when this returns.

@@ -22,19 +22,30 @@ use countersign_ports::{Clock, Priority, Report};
 use crate::line::Line;
 use crate::log::Log;
 
+/// The key of this boot, or why there is none.
+pub(super) type Taken = Result<BootKey, String>;
+
+/// Takes the key of this boot out of the handover: from now on it is in this process alone.
+pub(super) fn take_key<S: Notes>(system: &S) -> Taken {
+    let pem = system.note(BOOT_KEY).map(SecretBytes::new).map_err(|error| error.to_string())?;
+    system.erase_note(BOOT_KEY).map_err(|error| error.to_string())?;
+    BootKey::from_pem(pem.expose()).map_err(|error| error.to_string())
+}
+
 /// Makes the final record of this boot and sends both; nothing where a daemon that ran before has done that.
 pub(super) fn finish<S: Report + Clock + Notes>(
     system: &S,
     log: &Log<'_, S>,
     plan: &GuestPlan,
     records: &WatchRecords,
+    key: Taken,
 ) {
     let first = match read(system) {
         Ok(first) if first.final_record.is_some() => return,
         Ok(first) => first,
         Err(error) => return missing(log, &error),
     };
-    let bundle = match complete(system, plan, records, &first) {
+    let bundle = match complete(system, plan, records, &first, key) {
         Ok(bundle) => bundle,
         Err(error) => {
             missing(log, &error);
@@ -50,6 +61,12 @@ pub(super) fn finish<S: Report + Clock + Notes>(
     }
 }
 
+/// The lines of the first record of a boot that fails before a daemon has sent both. Nothing where none was made.
+pub(super) fn unsent<S: Notes>(system: &S) -> Vec<String> {
+    let first = read(system).ok().filter(|first| first.final_record.is_none());
+    first.and_then(|first| first.lines().ok()).unwrap_or_default()
+}
+
 fn missing<S: Report + Clock>(log: &Log<'_, S>, error: &str) {
     log.tell(&Line::of(Code::FinalRecordMissing).and(error));
 }
@@ -59,21 +76,15 @@ fn read<S: Notes>(system: &S) -> Result<Bundle, String> {
     Bundle::parse(&bytes).map_err(|error| error.to_string())
 }
 
-/// The key of this boot, which from now on is in this process alone.
-fn take_key<S: Notes>(system: &S) -> Result<BootKey, String> {
-    let pem = system.note(BOOT_KEY).map(SecretBytes::new).map_err(|error| error.to_string())?;
-    system.erase_note(BOOT_KEY).map_err(|error| error.to_string())?;
-    BootKey::from_pem(pem.expose()).map_err(|error| error.to_string())
-}
-
 /// Makes the final record, signs it and puts it where the workload finds it.
 fn complete<S: Notes>(
     system: &S,
     plan: &GuestPlan,
     records: &WatchRecords,
     first: &Bundle,
+    key: Taken,
 ) -> Result<Bundle, String> {
-    let key = take_key(system)?;
+    let key = key?;
     let transcript = system.note(TRANSCRIPT).map_err(|error| error.to_string())?;
     let told: Transcript = serde_json::from_slice(&transcript)
         .map_err(|error| format!("expected the transcript of this version: {error}"))?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use countersign_contract::code::Code;
 use countersign_crypto::secret::SecretBytes;
-use countersign_plan::guest_os::handover::{COMPOSE_MODEL, FOLDER, GuestPlan, PODS, Workload};
+use countersign_plan::guest_os::handover::{COMPOSE_MODEL, FOLDER, GuestPlan, PODS, STARTED, Workload};
 use countersign_ports::error::SystemError;
 use countersign_ports::guest_os::{ComposeProject, GuestOs};
 
@@ -35,6 +35,12 @@ pub(super) fn run<S: GuestOs>(system: &S, log: &mut Log<'_, S>, plan: &GuestPlan
     log.say(STARTED);
     log.tell(&Line::of(Code::ServiceSuccess));
     Ok(())
+}
+
+/// Tells the daemon, which waits for that.
+pub(super) fn tell<S: GuestOs>(system: &S) -> Result<(), Failure> {
+    let told = system.keep_note(STARTED, &[]);
+    told.map_err(|error| Failure::machine(Stage::Start, Code::HandoverFailed, error))
 }
 
 fn compose<S: GuestOs>(system: &S, project: &str, folder: &str) -> Result<((), Summary), Failure> {

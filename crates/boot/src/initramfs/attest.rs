@@ -37,6 +37,8 @@ use super::validate::Validated;
 pub(super) struct Attested {
     pub(super) contract: Contract,
     pub(super) carried: Carried,
+    /// The first record with its signature and certificate.
+    pub(super) bundle: Bundle,
 }
 
 /// The key of the image, and its certificate as the image has it.
@@ -108,7 +110,7 @@ impl Validated {
                 }
             };
             let bundle = Bundle::first(record.clone(), signature.as_deref(), pem.clone());
-            let bundle = serde_json::to_vec(&bundle).map_err(|error| failed(Code::BootInternal, error))?;
+            let json = serde_json::to_vec(&bundle).map_err(|error| failed(Code::BootInternal, error))?;
             let auditor_pem = auditor.as_ref().map(Auditor::to_pem).transpose().map_err(library)?;
             let content = Content {
                 version: &carried.manifest.version,
@@ -118,13 +120,13 @@ impl Validated {
                 certificate: pem.as_deref(),
                 auditor: auditor_pem.as_deref(),
                 disk: &disk_files,
-                bundle: &bundle,
+                bundle: &json,
             };
             carried.files.extend(content.files());
-            carried.files.push(note(RECORDS, SecretBytes::copy_from(&bundle)));
+            carried.files.push(note(RECORDS, SecretBytes::copy_from(&json)));
             carried.files.push(note(BOOT_KEY, boot_key.to_pem().map_err(library)?));
             carried.record = record;
-            Ok((Attested { contract, carried }, summary))
+            Ok((Attested { contract, carried, bundle }, summary))
         })
     }
 }

@@ -9,8 +9,8 @@
 //!
 //! - The image key and every seed are gone; volumes are unmounted and closed, and if that fails the boot ends here.
 //! - The guest OS is the one whose root hash is sealed in the initramfs, in memory: no disk is written.
-//! - The handover holds the cause, the log server, its client certificate and key, the interfaces. There is no
-//!   workload in it, no registry, no volume, and systemd starts a target that knows none of their units.
+//! - The handover holds the cause, the first record where one was made, the log server, its client certificate and key, the
+//!   interfaces. There is no workload in it, no registry, no volume, and systemd starts a target that knows none of their units.
 //! - `env` may come from somebody who did not sign. He chose a server that learns what the host's console shows
 //!   anyway: codes, places, expectations, hints. The journal is not forwarded. A server that was itself refused, by the
 //!   schema or by the workload's policy, is told nothing.
@@ -30,6 +30,7 @@ use crate::failure::Failure;
 use crate::log::Log;
 use crate::stage::Stage;
 
+use super::first_record::FirstRecord;
 use super::handover::{INIT, write_files};
 use super::kernel;
 use super::root::image::{IMAGE, Image};
@@ -66,7 +67,13 @@ impl FailureMode {
     }
 
     /// Starts the guest OS; returns where that is not possible, and in tests.
-    pub(super) fn enter<S: Initramfs>(self, system: &S, log: &Log<'_, S>, failure: &Failure) {
+    pub(super) fn enter<S: Initramfs>(
+        self,
+        system: &S,
+        log: &Log<'_, S>,
+        failure: &Failure,
+        record: Option<&FirstRecord>,
+    ) {
         // What failed there is the very thing that would be needed, and its files are half written.
         if failure.stage == Stage::Handover {
             return;
@@ -90,7 +97,8 @@ impl FailureMode {
             refuse_reach: false,
         };
         let start = || -> Result<(), String> {
-            let report = render_report(&logging, guest).map_err(|refusal| refusal.to_string())?;
+            let mut report = render_report(&logging, guest).map_err(|refusal| refusal.to_string())?;
+            report.files.extend(record.map(FirstRecord::file).transpose()?);
             let folders = [STAGED, NEW_ROOT, IMAGE].map(Path::new);
             system.take_down(&folders).map_err(|error| error.to_string())?;
             // A failure before the end of `validate` leaves modules loadable.

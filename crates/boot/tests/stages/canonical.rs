@@ -45,7 +45,8 @@ fn only_the_judged_model_is_started() {
         json!({"name": "compose", "services": {"web": {"image": other, "environment": {"A": "$$x"}}}})
     );
     let start = verb(&machine, Verb::Start);
-    assert_eq!(start.asked, [format!("start project compose in /data1/compose from {MODEL}")]);
+    assert_eq!(start.asked[0], format!("start project compose in /data1/compose from {MODEL}"));
+    assert_eq!(start.asked[1..], ["replace /run/countersign/started"]);
 }
 
 #[test]

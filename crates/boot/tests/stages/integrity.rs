@@ -7,12 +7,14 @@ use std::io::ErrorKind;
 use std::process::Command;
 use std::time::Duration;
 
+use countersign_boot::guest_os::Verb;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
 use countersign_rehearsal::{Facts, Rehearsal, disk};
 
 use crate::support::canaries::assert_silent;
 use crate::support::contract::{DEPLOYER_SEED, WORKLOAD_SEED};
+use crate::support::guest_os::verb;
 use crate::support::keys::run;
 use crate::support::machine::{
     Boot, DATA, EXT4, GIB, MIB, facts, header, machine_with_good_volume, machine_without_volume, parted,
@@ -313,6 +315,7 @@ fn the_daemon_watches_both_devices() {
     let machine = with_volume(&contract(), &tagged(header()));
     let started = boot(&machine);
     assert_eq!(started.result, Ok(()), "{}", started.said());
+    assert_eq!(verb(&machine, Verb::Start).result, Ok(()));
     let records: serde_json::Value =
         serde_json::from_str(&started.file("/run/countersign/watch.json")).unwrap();
     let below = &records["volumes"][0]["below"];

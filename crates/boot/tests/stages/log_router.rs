@@ -6,6 +6,7 @@ use std::time::Duration;
 use countersign_boot::guest_os::Verb;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
+use countersign_plan::record::bundle::MARKER;
 use countersign_ports::Clock;
 use countersign_ports::guest_os::{ConnectionError, Notes};
 use countersign_rehearsal::{PlayedAnswer, Posted, Rehearsal};
@@ -232,7 +233,13 @@ fn the_log_service_is_told_why_a_boot_failed() {
         records.iter().map(line).collect()
     };
     let ended = "HPL10000E: the boot failed and the guest powers off".to_owned();
-    assert_eq!(told(&machine), [(5, failed.sentence().to_owned()), (5, ended.clone())]);
+    // The lines of the attestation record stand between cause and end.
+    let (first, second) = (told(&machine), told(&machine));
+    let (attested, others): (Vec<_>, Vec<_>) =
+        first.into_iter().partition(|(_, text)| text.starts_with(MARKER));
+    assert_eq!(others, [(5, failed.sentence().to_owned()), (5, ended.clone())]);
+    assert!(!attested.is_empty() && attested.iter().all(|(severity, _)| *severity == 3), "{attested:?}");
+    assert_eq!((&second[0], second.last().unwrap()), (&others[0], &others[1]));
     assert_silent(&report);
 
     // And one of the initramfs: the guest OS comes up for that alone, with what the contract says of the service.

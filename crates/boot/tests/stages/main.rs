@@ -36,6 +36,7 @@ mod play;
 mod policy;
 mod preflight;
 mod record;
+mod record_of_a_failure;
 mod root;
 mod rotation;
 mod sealed;

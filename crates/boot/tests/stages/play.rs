@@ -80,7 +80,7 @@ fn images_are_pulled_and_pods_started_from_what_was_judged() {
     let kept = String::from_utf8(machine.files()[Path::new(PODS)].1.clone()).unwrap();
     let run = verb(&machine, Verb::Start);
     assert_eq!(run.result, Ok(()), "{}", run.said());
-    assert_eq!(run.asked, ["start pods"]);
+    assert_eq!(run.asked, ["start pods", "replace /run/countersign/started"]);
     assert_eq!(machine.pods(), Some(kept));
     let said = "HPL15004I: the pods are started\nHPL10001I: the workload is started\n";
     assert!(run.said().ends_with(said), "{}", run.said());

@@ -3,10 +3,12 @@
 use std::io;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use countersign_boot::guest_os::Verb;
 use countersign_contract::code::Code;
 use countersign_plan::record::bundle::{Bundle, MARKER};
+use countersign_ports::guest_os::Wake;
 use countersign_rehearsal::Rehearsal;
 
 use crate::support::auditor::{opened_by_openssl, with_auditor};
@@ -14,7 +16,7 @@ use crate::support::contract::Contract;
 use crate::support::guest_os::{booted, booted_with, verb};
 use crate::support::keys::{keys, run};
 use crate::support::machine::Boot;
-use crate::support::watch::watch;
+use crate::support::watch::{Step, demand, pass, watch};
 
 const KEY: &str = "/run/countersign/boot-key.pem";
 const PUBLISHED: &str = "/run/countersign/hyperprotect/countersign";
@@ -97,6 +99,60 @@ fn the_final_record_is_signed_by_the_key_that_the_first_one_names() {
     // A daemon that is started again makes no other one.
     let (again, _) = watch(&machine, Vec::new());
     assert!(!again.logged.iter().any(|(_, text)| text.starts_with(MARKER)));
+}
+
+#[test]
+fn the_key_is_taken_before_an_image_is_pulled() {
+    let machine = booted(|_| ());
+    for which in [Verb::Network, Verb::Logging] {
+        assert_eq!(verb(&machine, which).result, Ok(()));
+    }
+    let gone = |machine: &Rehearsal| !machine.files().contains_key(Path::new(KEY));
+    assert!(!gone(&machine));
+    let asked = machine.asked().len();
+    let units: Step<'_> = Box::new(|machine| {
+        // The daemon's first act, before which it asks for nothing; no container can be there.
+        assert_eq!(machine.asked()[asked..], ["erase /run/countersign/boot-key.pem"]);
+        assert!(gone(machine));
+        for which in [Verb::Images, Verb::Start] {
+            assert_eq!(verb(machine, which).result, Ok(()));
+        }
+        Wake::Due
+    });
+    let (boot, alarm) = watch(&machine, vec![demand(), units]);
+    assert_eq!(boot.result, Ok(()), "{}", boot.said());
+    // Ready before the workload starts, and once for who asked meanwhile; nothing is checked before.
+    assert_eq!(alarm.ready, 2);
+    assert_eq!(alarm.waits[..2], [Duration::from_secs(1); 2]);
+    assert!(boot.said().find("stage=start state=done") < boot.said().find("stage=watch state=start"));
+    let bundle = delivered(&boot);
+    let last = bundle.final_record.clone().unwrap();
+    assert!(openssl_takes(&bundle.record, last.as_bytes(), &bundle.final_signature().unwrap()));
+}
+
+#[test]
+fn a_daemon_whose_workload_never_starts_ends_when_it_is_told_to_and_says_nothing() {
+    let machine = booted(|_| ());
+    let (boot, alarm) = watch(&machine, vec![pass(Duration::from_secs(1)), pass(Duration::from_secs(1))]);
+    assert_eq!((boot.result.clone(), boot.lines.len(), alarm.waits.len()), (Ok(()), 0, 3), "{}", boot.said());
+    assert_eq!(alarm.status, "waits for the workload to start");
+}
+
+/// What systemd makes of it: the daemon is ready before images are pulled, and the engine is up by then and no earlier unit.
+#[test]
+fn the_units_take_the_key_before_an_image_is_pulled() {
+    let unit = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../systemd").join(name);
+        std::fs::read_to_string(path).unwrap()
+    };
+    let says = |text: &str, line: &str| text.lines().any(|found| found == line);
+    let (daemon, images, target) =
+        (unit("countersign-watch.service"), unit("countersign-images.service"), unit("countersign.target"));
+    assert!(says(&daemon, "Before=countersign-images.service") && says(&daemon, "Type=notify-reload"));
+    assert!(says(&daemon, "Requires=countersign-engine.service"));
+    assert!(says(&images, "After=countersign-watch.service"));
+    assert!(says(&target, "Requires=countersign-start.service countersign-watch.service"));
+    assert!(says(&unit("countersign-engine.service"), "InaccessiblePaths=/run/countersign"));
 }
 
 #[test]

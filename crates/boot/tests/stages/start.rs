@@ -17,7 +17,14 @@ fn the_compose_project_starts_and_success_is_said_last() {
     let machine = booted(|_| ());
     let run = verb(&machine, Verb::Start);
     assert_eq!(run.result, Ok(()), "{}", run.said());
-    assert_eq!(run.asked, ["start project compose in /data1/compose from /run/countersign/compose.json"]);
+    assert_eq!(
+        run.asked,
+        [
+            "start project compose in /data1/compose from /run/countersign/compose.json",
+            // The daemon waits for that.
+            "replace /run/countersign/started",
+        ]
+    );
     // The words beside the code are HPCR's: there are log watchers that look for them.
     let success = "VSI has started successfully.\nHPL10001I: the workload is started\n";
     assert!(run.said().ends_with(success), "{}", run.said());
@@ -25,6 +32,20 @@ fn the_compose_project_starts_and_success_is_said_last() {
     let listed = String::from_utf8(machine.containers(Whose::Project("compose")).unwrap()).unwrap();
     assert!(listed.contains(r#""State":"running""#));
     assert_silent(&run);
+}
+
+#[test]
+fn a_daemon_that_cannot_be_told_would_watch_nothing_so_the_boot_ends() {
+    let machine = booted(|_| ());
+    machine.fails("replace /run/countersign/started", io::ErrorKind::StorageFull);
+    let run = verb(&machine, Verb::Start);
+    run.assert_verb_failed(Stage::Start, Code::HandoverFailed, "started");
+    let transcript =
+        String::from_utf8(machine.files()[Path::new("/run/countersign/transcript.json")].1.clone());
+    let transcript: serde_json::Value = serde_json::from_str(&transcript.unwrap()).unwrap();
+    let stages = transcript["stages"].as_array().unwrap();
+    assert_eq!(stages.iter().filter(|stage| stage["stage"] == "start").count(), 1);
+    assert_eq!(transcript["failure"]["code"], Code::HandoverFailed.as_str());
 }
 
 #[test]

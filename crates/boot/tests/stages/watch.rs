@@ -5,6 +5,7 @@ use std::io;
 use std::process::Command;
 use std::time::Duration;
 
+use countersign_boot::guest_os::Verb;
 use countersign_boot::stage::Stage;
 use countersign_contract::code::Code;
 use countersign_ports::Clock;
@@ -13,6 +14,7 @@ use countersign_rehearsal::{Facts, Rehearsal};
 use serde_json::Value;
 
 use crate::support::canaries::assert_silent;
+use crate::support::guest_os::verb;
 use crate::support::keys::{DAY, keys, run};
 use crate::support::machine::{DATA, GIB, facts, manifest};
 use crate::support::watch::{
@@ -103,6 +105,7 @@ fn scratch_in_memory_is_no_mount_point_to_check() {
     machine.attach("/dev/vdb", "os", GIB);
     machine.attach(DATA, "data", GIB);
     assert_eq!(boot(&machine).result, Ok(()));
+    assert_eq!(verb(&machine, Verb::Start).result, Ok(()));
     let (run, _) = watch(&machine, Vec::new());
     assert!(run.stage_lines()[1].ends_with("deviations=0"), "{}", run.said());
     assert_eq!(count(&run, Code::CheckedMount), 1, "{}", run.said());
@@ -328,7 +331,7 @@ fn without_records_or_state_nobody_watches_and_that_ends_the_guest() {
     machine.fails("read /run/countersign/watch.json", io::ErrorKind::NotFound);
     let (run, alarm) = watch(&machine, Vec::new());
     run.assert_verb_failed(Stage::Watch, Code::HandoverFailed, "watch.json");
-    assert_eq!((alarm.ready, alarm.waits.len()), (0, 0));
+    assert_eq!((alarm.ready, alarm.waits.len()), (1, 0));
     let machine = started();
     machine.replace_file("/run/countersign/watch.json".as_ref(), b"{}").unwrap();
     let (run, _) = watch(&machine, Vec::new());

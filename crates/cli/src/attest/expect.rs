@@ -6,15 +6,17 @@ use anyhow::Result;
 use countersign_contract::envelope::Envelope;
 use countersign_contract::refusal::Finding;
 use countersign_plan::guest_os::image::Unsigned;
-use countersign_plan::record::build::BuildManifest;
 use countersign_plan::record::expectation::{Expectation, Source};
 use countersign_plan::record::name::{Name, Own};
 use countersign_plan::trust::auditor::Auditor;
 use countersign_plan::trust::section;
 use countersign_plan::trust::signer::{self, Signer, SignerRefusal};
+use countersign_ultravisor::manifest::verify_build;
 
+use super::manifests;
 use crate::answer::{Answer, note};
 use crate::arguments::AttestExpect;
+use crate::manifest::{SignedFile, builder};
 use crate::{files, time};
 
 pub(super) fn run(options: &AttestExpect, out: &mut dyn Write) -> Result<Answer> {
@@ -100,9 +102,14 @@ pub(super) fn run(options: &AttestExpect, out: &mut dyn Write) -> Result<Answer>
         }
     }
     if let Some(path) = &options.manifest {
-        let build = BuildManifest::parse(&files::small(path)?)
-            .map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
-        let of_build = Expectation::of_build(&build);
+        let manifest = SignedFile::read(path)?;
+        if let Some(key) = &options.builder
+            && let Err(fault) = verify_build(manifest.signed(), &builder(key)?)
+        {
+            note(&format!("{}: {fault}", path.display()));
+            return Ok(Answer::No);
+        }
+        let of_build = manifests::expected(&manifest.text, path)?;
         expectation.digests.extend(of_build.digests);
         expectation.version = of_build.version;
     }

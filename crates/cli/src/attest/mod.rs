@@ -6,6 +6,7 @@
 mod expect;
 mod explain;
 mod given;
+mod manifests;
 mod page;
 mod report;
 mod verify;

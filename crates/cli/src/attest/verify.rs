@@ -12,7 +12,6 @@ use countersign_crypto::certificate::Certificate;
 use countersign_crypto::digest::sha256_hex;
 use countersign_crypto::issuance::{self, IssuanceFault, RevocationList};
 use countersign_plan::dates::timestamp;
-use countersign_plan::record::build::BuildManifest;
 use countersign_plan::record::compare::{self, Anchor, Context as Known, Judged, Verdict};
 use countersign_plan::record::expectation::{Expectation, Source};
 use countersign_plan::record::first;
@@ -20,6 +19,7 @@ use countersign_plan::record::name::{Name, Own};
 use countersign_plan::record::read::{Fact, Kind, Record};
 
 use super::given::{self, Given};
+use super::manifests::Manifests;
 use super::report::{self, Counts, Report, SIGNATURE};
 use crate::answer::Answer;
 use crate::arguments::{AttestVerify, Format};
@@ -45,7 +45,11 @@ pub(super) fn run(options: &AttestVerify, out: &mut dyn Write) -> Result<Answer>
     if record.kind() == Kind::Final {
         bail!("expected the first record; give the final one with --final-record");
     }
+    let [build, sealing, builder] =
+        [&options.manifest, &options.sealing_manifest, &options.builder].map(Option::as_deref);
+    let mut manifests = Manifests::read(build, sealing, builder)?;
     let mut expectations = expectations(options)?;
+    expectations.append(&mut manifests.expectations);
     if let Some(key) = &key {
         let fingerprint = key.sha256_fingerprint()?;
         let own = Expectation::new().with(&Name::Own(Own::Auditor), vec![fingerprint], Source::AuditorKey);
@@ -53,11 +57,14 @@ pub(super) fn run(options: &AttestVerify, out: &mut dyn Write) -> Result<Answer>
     }
     let (certificate, mut checks) = certificate(options, &given, now)?;
     let vouched = signature(&given, &record, certificate.as_ref(), &mut checks)?;
+    checks.append(&mut manifests.checks);
+    checks.extend(manifests.accepted(&record, vouched));
     let digest = first::digest(&String::from_utf8_lossy(&given.record));
     let last = last(&given, &record, vouched, &digest, options, &expectations, &mut checks)?;
     let known = Known {
         anchor: if vouched { Anchor::ImageKey } else { Anchor::Nobody },
         expectations: &expectations,
+        builder: manifests.builder,
         certificate_end: certificate.as_ref().map(|one| one.certificate.facts().not_after),
         final_signature: last.as_ref().map(|(holds, _)| *holds),
     };
@@ -92,12 +99,6 @@ fn expectations(options: &AttestVerify) -> Result<Vec<Expectation>> {
             anyhow::anyhow!("{}: expected a contract: {first}", named(path))
         })?;
         all.push(Expectation::of_contract(&bytes, &envelope));
-    }
-    if let Some(path) = &options.manifest {
-        let bytes = files::small(path)?;
-        let build =
-            BuildManifest::parse(&bytes).map_err(|error| anyhow::anyhow!("{}: {error}", named(path)))?;
-        all.push(Expectation::of_build(&build));
     }
     if let Some(path) = &options.disk {
         let image = files::log(path)?;
@@ -177,7 +178,8 @@ fn sentence(fault: IssuanceFault) -> &'static str {
     }
 }
 
-fn judged(name: &str, found: Option<String>, anchor: Anchor) -> Judged {
+/// A check of which nothing is known yet.
+pub(super) fn judged(name: &str, found: Option<String>, anchor: Anchor) -> Judged {
     Judged {
         line: None,
         name: name.to_owned(),
@@ -293,7 +295,7 @@ fn last(
         let transcript = sha256_hex(&files::log(path)?);
         all.push(Expectation::new().with(&Name::Own(Own::Transcript), vec![transcript], Source::Transcript));
     }
-    all[0].version = Some(record.version().to_owned());
+    (all[0].version, all[0].source) = (Some(record.version().to_owned()), Some(Source::Record));
     let of_containers = |one: &Expectation| Expectation {
         warnings: one.warnings.clone(),
         container_images: one.container_images.clone(),
@@ -303,6 +305,7 @@ fn last(
     let known = Known {
         anchor: if holds && vouched { Anchor::GuestOs } else { Anchor::Nobody },
         expectations: &all,
+        builder: false,
         certificate_end: None,
         final_signature: None,
     };

@@ -1,41 +1,21 @@
 //! `verify`: both manifests under the builder's key, and the image that they speak of.
 
 use std::io::Write;
-use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use countersign_plan::dates::timestamp;
 use countersign_ultravisor::image::SealedImage;
-use countersign_ultravisor::manifest::{self, Builder, Signed};
-use zeroize::Zeroizing;
+use countersign_ultravisor::manifest;
 
 use super::arguments::Verify;
-use super::{beside, whole};
+use super::whole;
 use crate::answer::{Answer, note};
-use crate::files;
-
-/// A manifest's file and, if there is one, that of its signature.
-struct Read {
-    text: Zeroizing<Vec<u8>>,
-    signature: Option<Zeroizing<Vec<u8>>>,
-}
-
-impl Read {
-    fn of(path: &Path) -> Result<Self> {
-        let signature = beside(path, ".sig");
-        let signature = if signature.exists() { Some(files::small(&signature)?) } else { None };
-        Ok(Self { text: files::small(path)?, signature })
-    }
-
-    fn signed(&self) -> Signed<'_> {
-        Signed { text: &self.text, signature: self.signature.as_ref().map(|signature| signature.as_slice()) }
-    }
-}
+use crate::manifest::{SignedFile, builder};
 
 pub(super) fn run(options: &Verify, out: &mut dyn Write) -> Result<Answer> {
-    let builder = Builder::from_pem(&files::small(&options.builder)?)
-        .with_context(|| options.builder.display().to_string())?;
-    let (build, sealing) = (Read::of(&options.build_manifest)?, Read::of(&options.sealing_manifest)?);
+    let builder = builder(&options.builder)?;
+    let build = SignedFile::read(&options.build_manifest)?;
+    let sealing = SignedFile::read(&options.sealing_manifest)?;
     let refused = |fault: String| {
         note(&fault);
         Ok(Answer::No)

@@ -25,8 +25,11 @@ pub const CAUSE: &str = "failure.txt";
 pub const AUDITOR: &str = "auditor.pem";
 /// [`crate::record::bundle::Bundle`], so far with the first record.
 pub const RECORDS: &str = "record.json";
-/// PEM text of the key that signs the final record; the daemon takes it and it is gone.
+/// PEM text of the key that signs the final record; the daemon takes it before anything of the workload is there, and it
+/// is gone.
 pub const BOOT_KEY: &str = "boot-key.pem";
+/// Empty, from when the workload has started: the daemon waits for it.
+pub const STARTED: &str = "started";
 /// [`crate::watch::WatchRecords`].
 pub const WATCH: &str = "watch.json";
 /// [`crate::watch::schedule::State`], for a daemon that is started again.

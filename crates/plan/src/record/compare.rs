@@ -42,6 +42,8 @@ impl Verdict {
 pub enum Anchor {
     /// The image's attestation key: who has it can make any record.
     ImageKey,
+    /// The image's builder, who sealed that key in and signed the manifest that the line is held against.
+    Builder,
     /// The guest OS: who breaks into it can make it say anything.
     GuestOs,
     /// The host: its operator can make it say anything.
@@ -57,6 +59,7 @@ impl Anchor {
     pub const fn as_str(self) -> &'static str {
         match self {
             Anchor::ImageKey => "the image's attestation key",
+            Anchor::Builder => "the builder's signature over the manifest",
             Anchor::GuestOs => "the guest OS's word",
             Anchor::Host => "the host's word",
             Anchor::Authority => "the authority that was given",
@@ -93,6 +96,8 @@ pub struct Context<'c> {
     pub anchor: Anchor,
     /// What it should say, each with all the others.
     pub expectations: &'c [Expectation],
+    /// Whether the builder's signature over the manifests among them was verified.
+    pub builder: bool,
     /// End of the certificate of the attestation key that was given, seconds since 1970.
     pub certificate_end: Option<i64>,
     /// Whether the key of the final record, which stands in the first, has signed one that was given.
@@ -106,6 +111,10 @@ pub fn lines(record: &Record, context: Context<'_>) -> Vec<Judged> {
     let mut judged: Vec<Judged> = record.lines().iter().map(|line| judge(line, context)).collect();
     judged.extend(missing(record, context));
     for one in &mut judged {
+        let of_manifest = matches!(one.against, Some(Source::BuildManifest | Source::SealingManifest));
+        if context.builder && of_manifest && one.anchor == Anchor::ImageKey {
+            one.anchor = Anchor::Builder;
+        }
         if one.anchor == Anchor::Nobody && one.verdict == Verdict::Good {
             one.verdict = Verdict::Unchecked;
             one.note = Some(NOT_VOUCHED.to_owned());
@@ -133,8 +142,8 @@ fn judge(line: &Line, context: Context<'_>) -> Judged {
     };
     match &line.said {
         Said::Version(version) => {
-            let wanted = context.expectations.iter().filter_map(|one| one.version.clone());
-            against(judged, version, wanted.map(|version| vec![version]).collect())
+            let wanted = |one: &Expectation| Some((one.source, vec![one.version.clone()?]));
+            against(judged, version, context.expectations.iter().filter_map(wanted).collect())
         }
         Said::Digest(name, digest) => of_digest(judged, name, digest, context),
         Said::Fact(fact, value) => of_fact(judged, *fact, value, context),
@@ -142,14 +151,15 @@ fn judge(line: &Line, context: Context<'_>) -> Judged {
     }
 }
 
+/// Values that a line may have, and where they come from; none for an auditor's file.
+type Wanted = (Option<Source>, Vec<String>);
+
 /// Holds a value against every list of those that it may have.
-fn against(mut judged: Judged, found: &str, wanted: Vec<Vec<String>>) -> Judged {
-    if wanted.is_empty() {
-        return judged;
-    }
-    judged.against = judged.against.or(Some(Source::Expectation));
-    let bad = wanted.iter().find(|values| !values.iter().any(|value| value == found));
-    judged.expected = bad.or(wanted.first()).map(|values| list(values));
+fn against(mut judged: Judged, found: &str, wanted: Vec<Wanted>) -> Judged {
+    let bad = wanted.iter().find(|(_, values)| !values.iter().any(|value| value == found));
+    let Some((source, values)) = bad.or(wanted.first()) else { return judged };
+    judged.against = Some(source.unwrap_or(Source::Expectation));
+    judged.expected = Some(list(values));
     judged.verdict = if bad.is_some() { Verdict::Bad } else { Verdict::Good };
     judged
 }
@@ -231,6 +241,9 @@ fn unknown_input(name: &Name) -> Option<&'static str> {
         Name::RootArchive | Name::BaseImage => {
             Some("published for each image of HPCR; put the published value into an expectation")
         }
+        Name::Own(Own::BuildManifest | Own::Kernel | Own::Initramfs | Own::Countersignd) => {
+            Some("what the image's builder sealed in; give --manifest, and --builder that signed it")
+        }
         Name::Decrypted => Some("it is the digest of the opened contract; seeds and secrets are in it"),
         Name::Other(_) => Some("no version of this program knows such a digest"),
         _ => None,
@@ -242,31 +255,37 @@ fn of_fact(mut judged: Judged, fact: Fact, value: &str, context: Context<'_>) ->
     match fact {
         Fact::Machine => {
             judged.anchor = host(context.anchor);
-            against(judged, value, all().filter_map(|one| one.machines.clone()).collect())
+            against(
+                judged,
+                value,
+                all().filter_map(|one| Some((one.source, one.machines.clone()?))).collect(),
+            )
         }
         Fact::ImageAge => {
             judged.anchor = host(context.anchor);
             noted(judged, "reckoned by the guest's clock, which the host sets")
         }
         Fact::AttestationEnd => {
-            judged.against = context.certificate_end.map(|_| Source::Certificate);
             let end = context.certificate_end.map(first::moment);
-            against(judged, value, end.map(|end| vec![end]).into_iter().collect())
+            let wanted = end.map(|end| (Some(Source::Certificate), vec![end]));
+            against(judged, value, wanted.into_iter().collect())
         }
         Fact::Signed => {
-            let wanted: Vec<bool> = all().filter_map(|one| one.signed).collect();
-            judged.against = (!wanted.is_empty()).then_some(Source::Contract);
             let word = |signed: bool| if signed { "yes" } else { "no" }.to_owned();
-            against(judged, value, wanted.into_iter().map(|signed| vec![word(signed)]).collect())
+            let wanted = |one: &Expectation| Some((one.source, vec![word(one.signed?)]));
+            against(judged, value, all().filter_map(wanted).collect())
         }
         Fact::Serial => {
-            let wanted = all().filter_map(|one| one.serial);
-            against(judged, value, wanted.map(|serial| vec![serial.to_string()]).collect())
+            let wanted = |one: &Expectation| Some((one.source, vec![one.serial?.to_string()]));
+            against(judged, value, all().filter_map(wanted).collect())
         }
-        Fact::Accepts => against(judged, value, all().filter_map(|one| one.accepts.clone()).collect()),
+        Fact::Accepts => {
+            against(judged, value, all().filter_map(|one| Some((one.source, one.accepts.clone()?))).collect())
+        }
         Fact::Warning => {
             let code = value.split(':').next().unwrap_or_default();
-            let lists: Vec<Vec<String>> = all().filter_map(|one| one.warnings.clone()).collect();
+            let lists: Vec<Wanted> =
+                all().filter_map(|one| Some((one.source, one.warnings.clone()?))).collect();
             if lists.is_empty() {
                 return noted(judged, "countersign explain says what a code means");
             }
@@ -291,8 +310,8 @@ fn of_fact(mut judged: Judged, fact: Fact, value: &str, context: Context<'_>) ->
         },
         Fact::ContainerImage => {
             let reference = value.split(' ').next().unwrap_or_default();
-            let lists: Vec<Vec<String>> = all().filter_map(|one| one.container_images.clone()).collect();
-            against(judged, reference, lists)
+            let wanted = |one: &Expectation| Some((one.source, one.container_images.clone()?));
+            against(judged, reference, all().filter_map(wanted).collect())
         }
         Fact::Format | Fact::FinalFormat => Judged {
             // Read, or it would have been refused.

@@ -23,6 +23,8 @@ pub enum Source {
     Contract,
     /// The build manifest that was given.
     BuildManifest,
+    /// The sealing manifest that was given.
+    SealingManifest,
     /// The contract disk that was given.
     Disk,
     /// The auditor's own key.
@@ -43,6 +45,7 @@ impl Source {
         match self {
             Source::Contract => "the contract",
             Source::BuildManifest => "the build manifest",
+            Source::SealingManifest => "the sealing manifest",
             Source::Disk => "the contract disk",
             Source::AuditorKey => "your own key",
             Source::Certificate => "the certificate",
@@ -98,6 +101,9 @@ pub struct Expectation {
     /// Images of containers that may run, by their whole names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container_images: Option<Vec<String>>,
+    /// Where all but the digests comes from; none in an auditor's file, which may have several sources.
+    #[serde(skip)]
+    pub source: Option<Source>,
 }
 
 /// Why a text is no expectation.
@@ -178,6 +184,7 @@ impl Expectation {
             expectation = expectation.with(&name, vec![sha256_hex(pem.as_bytes())], Source::Contract);
         }
         expectation.signed = Some(envelope.signature().is_some());
+        expectation.source = Some(Source::Contract);
         expectation
     }
 
@@ -196,7 +203,8 @@ impl Expectation {
         for (own, digest) in own {
             expectation = expectation.with(&Name::Own(own), vec![digest.clone()], Source::BuildManifest);
         }
-        Expectation { version: Some(build.version.clone()), ..expectation }
+        let (version, source) = (Some(build.version.clone()), Some(Source::BuildManifest));
+        Expectation { version, source, ..expectation }
     }
 
     /// What follows from a contract disk: all its bytes, and the files on it.

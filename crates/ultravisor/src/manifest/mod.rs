@@ -8,7 +8,8 @@
 //! The builder's key ([`Builder`]) is the anchor of whoever verifies an image: who has it believes what both manifests say.
 //! Nobody can compute a sealing's tags from the sources, since every sealing has fresh keys.
 //!
-//! [`verify`] is the only way to a [`Manifests`]: both signed, both of their form, and the one naming the other.
+//! [`verify`] is the only way to a [`Manifests`]: both signed, both of their form, and the one naming the other. Who has a
+//! record of a guest and not its image asks [`verify_build`], which needs the build manifest alone.
 
 mod build;
 mod hexadecimal;
@@ -117,16 +118,27 @@ impl Manifests {
 /// The first [`ManifestFault`].
 pub fn verify(build: Signed<'_>, sealing: Signed<'_>, builder: &Builder) -> Result<Manifests, ManifestFault> {
     for (which, one) in [(Which::Build, build), (Which::Sealing, sealing)] {
-        let signature = one.signature.ok_or(ManifestFault::Unsigned(which))?;
-        if !builder.made(one.text, signature) {
-            return Err(ManifestFault::Signature(which));
-        }
+        signed(which, one, builder)?;
     }
     let manifests = Manifests { build: Build::parse(build.text)?, sealing: Sealing::parse(sealing.text)? };
     if manifests.sealing.build_manifest.bytes() != &sha256(build.text) {
         return Err(ManifestFault::OtherBuild);
     }
     Ok(manifests)
+}
+
+/// Verifies a build manifest alone.
+///
+/// # Errors
+/// [`ManifestFault::Unsigned`], [`ManifestFault::Signature`], [`ManifestFault::Form`], in this order.
+pub fn verify_build(build: Signed<'_>, builder: &Builder) -> Result<Build, ManifestFault> {
+    signed(Which::Build, build, builder)?;
+    Build::parse(build.text)
+}
+
+fn signed(which: Which, one: Signed<'_>, builder: &Builder) -> Result<(), ManifestFault> {
+    let signature = one.signature.ok_or(ManifestFault::Unsigned(which))?;
+    if builder.made(one.text, signature) { Ok(()) } else { Err(ManifestFault::Signature(which)) }
 }
 
 /// Reads a manifest of this form, within bounds.

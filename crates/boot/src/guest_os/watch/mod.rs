@@ -1,6 +1,9 @@
 //! Stage `watch`: the daemon that stays until power-off.
 //!
-//! Looks at the volumes right after the start and every hour, in between when a signal or a line of the journal asks;
+//! It is there before anything of the workload is, for one reason: the key of the final record, which until then is a file,
+//! is from then on in its memory alone. Then it waits for the workload to have started.
+//!
+//! It looks at the volumes right after that and every hour, in between when a signal or a line of the journal asks;
 //! gives notice of what is going to end; tells when a container ends or is started again and when log records wait. What
 //! is due and what a finding means is decided by [`countersign_plan::watch`]. The hourly lines are numbered and pass
 //! through the whole forwarding, so their absence or a gap at the log server is the sign that the log does not flow.
@@ -14,7 +17,7 @@ use std::time::Duration;
 
 use countersign_contract::code::Code;
 use countersign_plan::forwarding::ledger::Forwarded;
-use countersign_plan::guest_os::handover::{FORWARDED, GuestPlan, WATCH, WATCH_STATE, Workload};
+use countersign_plan::guest_os::handover::{FORWARDED, GuestPlan, STARTED, WATCH, WATCH_STATE, Workload};
 use countersign_plan::watch::WatchRecords;
 use countersign_plan::watch::schedule::{Clock, DEMAND_SECONDS, DEMANDS, Demand, Due, State};
 use countersign_plan::watch::workload::{Change, Containers};
@@ -24,6 +27,9 @@ use crate::failure::Failure;
 use crate::line::Line;
 use crate::log::{Log, Summary};
 use crate::stage::Stage;
+
+/// How often the daemon asks whether the workload has started.
+const START: Duration = Duration::from_secs(1);
 
 /// How often containers and forwarder are looked at.
 const LOOK: Duration = Duration::from_secs(60);
@@ -56,6 +62,12 @@ pub(super) fn run<S: Watched, A: Alarm>(
     plan: &GuestPlan,
     alarm: &mut A,
 ) -> Result<(), Failure> {
+    let key = super::record::take_key(system);
+    // What requires the daemon, images among it, goes on now.
+    alarm.ready();
+    if !started(system, alarm) {
+        return Ok(());
+    }
     let mut daemon = log.stage(Stage::Watch, |log| {
         let mut daemon = Daemon::start(system, plan)?;
         daemon.check(system, log)?;
@@ -67,9 +79,8 @@ pub(super) fn run<S: Watched, A: Alarm>(
     })?;
     super::transcript::add(system, log, None);
     super::transcript::say_digest(system, log);
-    super::record::finish(system, log, plan, &daemon.records);
+    super::record::finish(system, log, plan, &daemon.records, key);
     log.forget();
-    alarm.ready();
     loop {
         let due = daemon.state.due(&daemon.records.expiries, clock(system));
         daemon.act(system, log, &due)?;
@@ -83,6 +94,23 @@ pub(super) fn run<S: Watched, A: Alarm>(
                 alarm.ready();
             }
             Wake::Ended => return Ok(()),
+        }
+    }
+}
+
+/// Waits until the workload has started; false where somebody ends the daemon meanwhile. A start that fails powers the
+/// machine off, so nobody waits for ever.
+fn started<S: Watched, A: Alarm>(system: &S, alarm: &mut A) -> bool {
+    loop {
+        if system.note(STARTED).is_ok() {
+            return true;
+        }
+        // A sign of life as well.
+        alarm.status("waits for the workload to start");
+        match alarm.wait(START) {
+            Wake::Due => {}
+            Wake::Demanded => alarm.ready(),
+            Wake::Ended => return false,
         }
     }
 }

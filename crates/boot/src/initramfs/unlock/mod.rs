@@ -80,7 +80,7 @@ impl Attested {
     /// The `HPL02…` and `HPL07…` errors of the catalogue; those of [`Image::open`], as stage `root`.
     pub(super) fn unlock<S: Initramfs>(self, system: &S, log: &mut Log<'_, S>) -> Result<Unlocked, Failure> {
         log.stage(Stage::Unlock, |log| {
-            let Attested { contract, mut carried } = self;
+            let Attested { contract, mut carried, bundle: _ } = self;
             // What the stage `validate` compiled has served; its memory is argon2id's from here on.
             schema::release();
             system.release_memory();

@@ -238,9 +238,10 @@ const REPORTS: &str =
     "switch root to /sysroot and execute /usr/lib/systemd/systemd --unit=countersign-failed.target";
 
 /// Beginnings of the files of failure mode, all of them in memory.
-const REPORT: [&str; 4] = [
+const REPORT: [&str; 5] = [
     "/run/countersign/failure.txt",
     "/run/countersign/plan.json",
+    "/run/countersign/record.json",
     "/run/countersign/logging/",
     "/run/systemd/network/",
 ];

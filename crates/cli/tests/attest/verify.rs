@@ -1,113 +1,8 @@
-//! `attest`: records, signatures, certificates and lists that openssl, sha256sum and a text editor make; shapes of every
-//! generation of HPCR; and everything that is wrong with them.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod support;
+//! What a line is worth: signature, chain, dates, lists; shapes of every generation of HPCR; expectations, pages, sentences.
 
 use serde_json::Value;
-use support::Desk;
 
-/// `NAME.crt` for a new `NAME.key`, issued by `ISSUER`.
-fn issue(desk: &Desk, name: &str, issuer: &str, days: i32) {
-    desk.openssl(
-        &format!("req -newkey rsa:2048 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"),
-        b"",
-    );
-    desk.openssl(
-        &format!("x509 -req -in {name}.csr -CA {issuer}.crt -CAkey {issuer}.key -CAcreateserial -days {days} -out {name}.crt"),
-        b"",
-    );
-}
-
-/// `NAME.crl` of an issuer with a certificate on it.
-fn list(desk: &Desk, name: &str, issuer: &str, revoked: &[&str]) {
-    desk.write(format!("{name}.index").as_str(), "");
-    desk.write(
-        "ca.cnf",
-        format!("[ca]\ndefault_ca = own\n[own]\ndatabase = {name}.index\ndefault_md = sha256\n"),
-    );
-    let with = format!("-config ca.cnf -cert {issuer}.crt -keyfile {issuer}.key");
-    for certificate in revoked {
-        desk.openssl(&format!("ca {with} -revoke {certificate}.crt"), b"");
-    }
-    desk.openssl(&format!("ca {with} -gencrl -crldays 30 -out {name}.crl"), b"");
-}
-
-fn sha256(desk: &Desk, bytes: &[u8]) -> String {
-    String::from_utf8(desk.openssl("sha256 -r", bytes)).unwrap()[..64].to_owned()
-}
-
-/// A desk with an image that has a certificate, an authority above it, an auditor, and another image.
-fn desk() -> Desk {
-    let desk = Desk::new();
-    desk.rsa("authority", 400);
-    desk.rsa("foreign", 400);
-    for name in ["image", "other", "revoked"] {
-        issue(&desk, name, "authority", 200);
-    }
-    desk.rsa("auditor", 30);
-    list(&desk, "good", "authority", &["revoked"]);
-    desk
-}
-
-/// Signs a record as the image does and keeps both.
-fn sign(desk: &Desk, record: &str) {
-    desk.write("record", record);
-    desk.openssl("sha256 -sign image.key -out signature record", b"");
-}
-
-/// A contract in plain text and the record of a guest that booted it.
-fn contract(desk: &Desk) -> String {
-    desk.write(
-        "contract.yaml",
-        "workload: token-of-the-workload\nenv: token-of-the-env\nenvWorkloadSignature: c2lnbmF0dXJl\n",
-    );
-    let digest = |text: &str| sha256(desk, text.as_bytes());
-    format!(
-        "0.1.0\nMachine Type/Plant/Serial: 3932/02/12345\nImage age: 3 days since creation.\n{} cidata/user-data\n\
-         {} contract:workload\n{} contract:env\n{} contract:envWorkloadSignature\nCountersign record: 1\n\
-         {} countersign:root.verity\nContract is signed\nContract serial: 7\nWarning: HPL11104W: not secure\n",
-        sha256(desk, desk.text("contract.yaml").as_bytes()),
-        digest("token-of-the-workload"),
-        digest("token-of-the-env"),
-        digest("c2lnbmF0dXJl"),
-        "e".repeat(128)
-    )
-}
-
-/// The report of `attest verify`, held against its schema; the exit status follows from its verdict.
-fn verify(desk: &Desk, arguments: &str) -> Value {
-    let output = desk.countersign(&format!("attest verify --format json {arguments}"), b"");
-    let said = String::from_utf8_lossy(&output.stderr);
-    let report: Value =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{arguments}: {said}"));
-    let schema: Value = serde_json::from_str(include_str!("../schema/attest.schema.json")).unwrap();
-    jsonschema::draft202012::validate(&schema, &report).unwrap_or_else(|error| panic!("{error}: {report:#}"));
-    let status = if report["verdict"] == "good" { 0 } else { 1 };
-    assert_eq!(output.status.code(), Some(status), "{report:#}");
-    report
-}
-
-/// What is said where nothing can be verified.
-fn refused(desk: &Desk, arguments: &str) -> String {
-    let output = desk.countersign(&format!("attest verify {arguments}"), b"");
-    assert_eq!(output.status.code(), Some(2), "{arguments}: {}", String::from_utf8_lossy(&output.stdout));
-    assert!(output.stdout.is_empty());
-    String::from_utf8(output.stderr).unwrap()
-}
-
-/// The one line or check of a name.
-fn line<'r>(report: &'r Value, name: &str) -> &'r Value {
-    let all =
-        ["checks", "lines", "final_lines"].into_iter().flat_map(|list| report[list].as_array().unwrap());
-    let found: Vec<&Value> = all.filter(|line| line["name"] == name).collect();
-    assert_eq!(found.len(), 1, "{name} in {report:#}");
-    found[0]
-}
-
-fn note(line: &Value) -> &str {
-    line["note"].as_str().unwrap_or_default()
-}
+use crate::world::{contract, desk, line, list, note, refused, sha256, sign, verify};
 
 #[test]
 fn a_line_is_good_only_where_something_says_so_and_the_signature_holds() {
@@ -265,60 +160,6 @@ fn an_encrypted_record_is_opened_with_the_auditors_key_and_no_other() {
         desk.text("record.enc").replacen("hyper-protect-basic.", "hyper-protect-basic.A", 1),
     );
     refused(&desk, "broken.enc --key auditor.key");
-}
-
-#[test]
-fn what_is_no_record_is_refused_with_its_line() {
-    let desk = desk();
-    for (text, words) in [
-        ("x\n".repeat(5 << 20), "expected a record of at most 262144 bytes"),
-        (String::new(), "line 1: expected the version of the image"),
-        ("26.7.1\n".to_owned(), "expected digests in the record, found none"),
-        (
-            format!("26.7.1\n{} sbom\n{} sbom\n", "a".repeat(64), "b".repeat(64)),
-            "line 3: expected each line once",
-        ),
-        (
-            format!("26.7.1\n{} sbom\n\u{7}\n", "a".repeat(64)),
-            "line 3: expected text without control characters",
-        ),
-        (
-            format!("0.1.0\nCountersign final record: 1\n{} countersign:record\n", "a".repeat(64)),
-            "expected the first record",
-        ),
-    ] {
-        desk.write("record", text);
-        let said = refused(&desk, "record");
-        assert!(said.contains(words), "{words:?} in {said}");
-    }
-}
-
-#[test]
-fn extra_and_missing_lines_are_bad() {
-    let desk = desk();
-    let record = contract(&desk);
-    let with = "record --signature signature --certificate image.crt --contract contract.yaml";
-    sign(
-        &desk,
-        &record.replace(
-            "Countersign record",
-            &format!("{} contract:attestationPublicKey\nCountersign record", "a".repeat(64)),
-        ),
-    );
-    let extra = verify(&desk, with);
-    let line_of_it = line(&extra, "contract:attestationPublicKey");
-    assert_eq!(
-        (&line_of_it["verdict"], &line_of_it["expected"]),
-        (&"bad".into(), &"nothing of this name".into())
-    );
-    let lines: Vec<&str> = record.lines().filter(|line| !line.ends_with(" contract:env")).collect();
-    sign(&desk, &format!("{}\n", lines.join("\n")));
-    let missing = verify(&desk, with);
-    let line_of_it = line(&missing, "contract:env");
-    assert_eq!(
-        (&line_of_it["verdict"], &line_of_it["line"], &line_of_it["found"]),
-        (&"bad".into(), &Value::Null, &Value::Null)
-    );
 }
 
 #[test]
@@ -502,7 +343,7 @@ fn an_expectation_holds_no_secret_and_is_what_verify_reads() {
     desk.answer(0, "attest expect plain.yaml -o expect.json", b"");
     let text = desk.text("expect.json");
     let expectation: Value = serde_json::from_str(&text).unwrap();
-    let schema: Value = serde_json::from_str(include_str!("../schema/expectation.schema.json")).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("../../schema/expectation.schema.json")).unwrap();
     jsonschema::draft202012::validate(&schema, &expectation)
         .unwrap_or_else(|error| panic!("{error}: {text}"));
     for line in plain.lines().filter(|line| line.contains("seed:") || line.contains("hostname:")) {
