@@ -21,7 +21,7 @@ use crate::stage::Stage;
 pub(super) const DEADLINE: Duration = Duration::from_secs(840);
 
 /// What HPCR says on the console beside the code, and some who watch it look for.
-const STARTED: &str = "VSI has started successfully.";
+const SUCCESS: &str = "VSI has started successfully.";
 
 pub(super) fn run<S: GuestOs>(system: &S, log: &mut Log<'_, S>, plan: &GuestPlan) -> Result<(), Failure> {
     log.stage(Stage::Start, |_| match &plan.workload {
@@ -32,7 +32,7 @@ pub(super) fn run<S: GuestOs>(system: &S, log: &mut Log<'_, S>, plan: &GuestPlan
     if matches!(plan.workload, Workload::Play { .. }) {
         log.tell(&Line::of(Code::PodsStarted));
     }
-    log.say(STARTED);
+    log.say(SUCCESS);
     log.tell(&Line::of(Code::ServiceSuccess));
     Ok(())
 }
