@@ -30,6 +30,7 @@ mod registry_that_is_away_is_waited_for;
 mod schema_error_stops_at_validate;
 mod signed_images_run;
 mod small_scratch_disk_stops_at_root;
+mod the_disk_boots_by_itself;
 mod the_link_reaches_what_is_published;
 mod the_sealed_image_boots;
 mod unknown_name_stops_at_network;

@@ -55,7 +55,7 @@ fn the_sealed_image_boots() {
     let guest = machine("z2.key").start(&bytes).unwrap();
     assert_eq!(guest.tags(), read.tags());
     std::fs::write(&memory, guest.memory()).unwrap();
-    let whole = Run { kernel: memory, initramfs: None, command_line: Vec::new(), ..parts };
+    let whole = Run { kernel: Some(memory), initramfs: None, command_line: Vec::new(), ..parts };
     let mut guest = Guest::boot(&profile, &whole, &logs("sealed")).unwrap();
     guest.wait_for("HPL10001I", BOOT, |event| event.is_message("HPL10001I")).unwrap();
     let port = guest.forwarded(8080).unwrap();

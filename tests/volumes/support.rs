@@ -185,7 +185,7 @@ impl Lab {
         let mut drives = vec![Drive::read_only(path, SCRIPT)];
         drives.extend(self.drives.iter().cloned());
         let run = Run {
-            kernel: built("COUNTERSIGN_KERNEL"),
+            kernel: Some(built("COUNTERSIGN_KERNEL")),
             initramfs: Some(built("COUNTERSIGN_VOLUME_LAB")),
             command_line: vec!["rdinit=/lab/init".into()],
             drives,

@@ -15,8 +15,9 @@ pub const SERIAL_LENGTH: usize = 20;
 /// What differs from run to run on the same machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// Kernel image, uncompressed as s390x boots it; or, without an initramfs, a whole memory image.
-    pub kernel: PathBuf,
+    /// Kernel image, uncompressed as s390x boots it; or, without an initramfs, a whole memory image. Without a kernel the
+    /// machine's firmware starts what lies on the first disk.
+    pub kernel: Option<PathBuf>,
     /// Initramfs: one or several archives in a row. `None` for a memory image, which has everything in it.
     pub initramfs: Option<PathBuf>,
     /// Words after those of the profile; a memory image has its own.
@@ -27,13 +28,15 @@ pub struct Run {
     pub link: Option<PathBuf>,
 }
 
-/// A raw disk image.
+/// A disk image, raw unless its layer says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drive {
     /// Image file.
     pub path: PathBuf,
-    /// Serial number that the guest sees, at most [`SERIAL_LENGTH`] bytes of letters, digits, `-` and `_`.
+    /// Serial number that the guest sees, at most [`SERIAL_LENGTH`] bytes of letters, digits, `-` and `_`; none if empty.
     pub serial: String,
+    /// Device number on the channel subsystem of virtio devices; the next one that is free if absent.
+    pub number: Option<u16>,
     /// Whether the guest is kept from writing.
     pub read_only: bool,
     /// What is between the image and the guest.
@@ -46,6 +49,8 @@ pub enum Layer {
     /// Nothing.
     #[default]
     Plain,
+    /// The form qcow2.
+    Qcow2,
     /// Every write and flush is also written to this file, in the form of the kernel's dm-log-writes.
     LogWrites(PathBuf),
     /// Requests of a kind fail with an I/O error, those of the whole disk or those that touch one sector of 512 bytes.
@@ -75,12 +80,18 @@ pub enum Request {
 impl Drive {
     /// A disk that the guest may write.
     pub fn writable(path: impl Into<PathBuf>, serial: impl Into<String>) -> Self {
-        Self { path: path.into(), serial: serial.into(), read_only: false, layer: Layer::Plain }
+        Self { path: path.into(), serial: serial.into(), number: None, read_only: false, layer: Layer::Plain }
     }
 
     /// A disk that the guest may only read.
     pub fn read_only(path: impl Into<PathBuf>, serial: impl Into<String>) -> Self {
         Self { read_only: true, ..Self::writable(path, serial) }
+    }
+
+    /// The disk at this device number.
+    #[must_use]
+    pub fn at(self, number: u16) -> Self {
+        Self { number: Some(number), ..self }
     }
 
     /// The disk with something between it and the guest.
@@ -99,14 +110,23 @@ pub fn arguments(profile: &Profile, run: &Run, monitor: &Path) -> Result<Vec<Str
     all.extend(console());
     all.extend(control(monitor)?);
     all.extend(boot(profile, run)?);
-    all.extend(random(profile.rng.as_deref()));
-    all.extend(network(profile.network.as_ref()));
+    let mut disks = Vec::new();
+    for (index, drive) in run.drives.iter().enumerate() {
+        let boots = run.kernel.is_none() && index == 0;
+        disks.extend(disk(index, drive, boots)?);
+    }
+    // A device takes the first number that is free where it stands: a disk that was given one goes before them.
+    let numbered = run.drives.iter().any(|drive| drive.number.is_some());
+    let mut others = [random(profile.rng.as_deref()), network(profile.network.as_ref())];
+    if numbered {
+        others.reverse();
+        all.append(&mut disks);
+    }
+    all.extend(others.into_iter().flatten());
     if let Some(folder) = &run.link {
         all.extend(link(folder)?);
     }
-    for (index, drive) in run.drives.iter().enumerate() {
-        all.extend(disk(index, drive)?);
-    }
+    all.extend(disks);
     Ok(all)
 }
 
@@ -143,18 +163,22 @@ pub fn control(monitor: &Path) -> Result<Vec<String>> {
     Ok(words(&["-no-reboot", "-action", "panic=exit-failure", "-qmp", &socket]))
 }
 
-/// Kernel, initramfs and the kernel's command line: the shipped one, the machine's words, the run's.
+/// Kernel, initramfs and the kernel's command line: the shipped one, the machine's words, the run's; nothing for a machine
+/// that starts from its disk.
 ///
 /// # Errors
 /// [`Error::Format`] for a path that is not UTF-8, [`Error::Io`] without the shipped command line.
 pub fn boot(profile: &Profile, run: &Run) -> Result<Vec<String>> {
+    let Some(kernel) = &run.kernel else {
+        return Ok(Vec::new());
+    };
     let Some(initramfs) = &run.initramfs else {
-        return Ok(words(&["-kernel", utf8(&run.kernel)?]));
+        return Ok(words(&["-kernel", utf8(kernel)?]));
     };
     let shipped = profile::command_line()?;
     let line: Vec<&str> =
         shipped.iter().chain(&profile.command_line).chain(&run.command_line).map(String::as_str).collect();
-    Ok(words(&["-kernel", utf8(&run.kernel)?, "-initrd", utf8(initramfs)?, "-append", &line.join(" ")]))
+    Ok(words(&["-kernel", utf8(kernel)?, "-initrd", utf8(initramfs)?, "-append", &line.join(" ")]))
 }
 
 /// The device that feeds the guest's random number generator.
@@ -198,18 +222,23 @@ pub fn link(folder: &Path) -> Result<Vec<String>> {
     ]))
 }
 
-/// One raw disk.
+/// One disk; `boots` is what the machine starts from.
 ///
 /// # Errors
 /// [`Error::Format`] for a serial number that no disk can carry, or a path that is not UTF-8.
-pub fn disk(index: usize, drive: &Drive) -> Result<Vec<String>> {
-    let serial = serial(&format!("disk {index}"), drive)?;
+pub fn disk(index: usize, drive: &Drive, boots: bool) -> Result<Vec<String>> {
+    let serial = match drive.serial.as_str() {
+        "" => String::new(),
+        _ => format!(",serial={}", serial(&format!("disk {index}"), drive)?),
+    };
     let read_only = if drive.read_only { "on" } else { "off" };
+    let number = drive.number.map_or_else(String::new, |number| format!(",devno=fe.0.{number:04x}"));
+    let boots = if boots { ",bootindex=0" } else { "" };
     Ok(words(&[
         "-drive",
         &format!("if=none,id=disk{index},{},read-only={read_only},discard=unmap", image(drive)?),
         "-device",
-        &format!("virtio-blk-ccw,drive=disk{index},serial={serial},iommu_platform=off"),
+        &format!("virtio-blk-ccw,drive=disk{index}{serial}{number}{boots},iommu_platform=off"),
     ]))
 }
 
@@ -248,6 +277,7 @@ fn image(drive: &Drive) -> Result<String> {
     let path = option_value(&drive.path)?;
     Ok(match &drive.layer {
         Layer::Plain => format!("file={path},format=raw"),
+        Layer::Qcow2 => format!("file={path},format=qcow2"),
         Layer::SlowReads(bytes) => format!("file={path},format=raw,throttling.bps-read={bytes}"),
         Layer::LogWrites(log) => format!(
             "driver=blklogwrites,file.driver=raw,file.file.driver=file,file.file.filename={path},\
@@ -302,7 +332,7 @@ mod tests {
     #[test]
     fn a_run_adds_its_words_to_the_command_line() {
         let run = Run {
-            kernel: "/k".into(),
+            kernel: Some("/k".into()),
             initramfs: Some("/i".into()),
             command_line: vec!["extra=1".into()],
             drives: Vec::new(),
@@ -324,7 +354,7 @@ mod tests {
     #[test]
     fn a_memory_image_has_everything_in_it() {
         let run = Run {
-            kernel: "/m".into(),
+            kernel: Some("/m".into()),
             initramfs: None,
             command_line: Vec::new(),
             drives: Vec::new(),
@@ -336,7 +366,7 @@ mod tests {
     #[test]
     fn a_disk_is_raw_named_and_without_iommu() {
         assert_eq!(
-            disk(3, &Drive::read_only("/a,b.img", "cidata")).unwrap(),
+            disk(3, &Drive::read_only("/a,b.img", "cidata"), false).unwrap(),
             [
                 "-drive",
                 "if=none,id=disk3,file=/a,,b.img,format=raw,read-only=on,discard=unmap",
@@ -344,12 +374,35 @@ mod tests {
                 "virtio-blk-ccw,drive=disk3,serial=cidata,iommu_platform=off"
             ]
         );
-        assert!(disk(0, &Drive::writable("/a", "data")).unwrap()[1].contains("read-only=off"));
+        assert!(disk(0, &Drive::writable("/a", "data"), false).unwrap()[1].contains("read-only=off"));
+    }
+
+    #[test]
+    fn a_machine_without_a_kernel_starts_from_its_first_disk() {
+        let drives = vec![
+            Drive::read_only("/i.qcow2", "").behind(Layer::Qcow2).at(0),
+            Drive::read_only("/c.iso", "").at(2),
+        ];
+        let run = Run { kernel: None, initramfs: None, command_line: Vec::new(), drives, link: None };
+        let all = arguments(&profile(), &run, Path::new("/q")).unwrap().join(" ");
+        assert!(!all.contains("-kernel") && !all.contains("-append"), "{all}");
+        assert!(all.contains("if=none,id=disk0,file=/i.qcow2,format=qcow2,read-only=on,"), "{all}");
+        let devices: Vec<&str> =
+            all.split(" -device ").skip(1).map(|device| device.split(' ').next().unwrap()).collect();
+        assert_eq!(
+            devices,
+            [
+                "virtio-blk-ccw,drive=disk0,devno=fe.0.0000,bootindex=0,iommu_platform=off",
+                "virtio-blk-ccw,drive=disk1,devno=fe.0.0002,iommu_platform=off",
+                "virtio-net-ccw,netdev=net0,iommu_platform=off",
+                "virtio-rng-ccw",
+            ]
+        );
     }
 
     #[test]
     fn a_layer_stands_between_image_and_guest() {
-        let drive = |layer| disk(0, &Drive::writable("/a", "data").behind(layer)).unwrap()[1].clone();
+        let drive = |layer| disk(0, &Drive::writable("/a", "data").behind(layer), false).unwrap()[1].clone();
         assert!(drive(Layer::SlowReads(9)).contains("file=/a,format=raw,throttling.bps-read=9,"));
         let logged = drive(Layer::LogWrites("/l,1".into()));
         assert!(
@@ -377,9 +430,10 @@ mod tests {
 
     #[test]
     fn a_serial_number_that_would_be_cut_or_split_is_refused() {
-        assert!(disk(0, &Drive::writable("/a", "x".repeat(20))).is_ok());
-        for serial in ["", "a,b", &"x".repeat(21)] {
-            let error = disk(0, &Drive::writable("/a", serial)).unwrap_err();
+        assert!(disk(0, &Drive::writable("/a", "x".repeat(20)), false).is_ok());
+        assert!(hot_disk(&Drive::writable("/a", "")).is_err());
+        for serial in ["a,b", &"x".repeat(21)] {
+            let error = disk(0, &Drive::writable("/a", serial), false).unwrap_err();
             assert_eq!(
                 error.to_string(),
                 "disk 0: expected a serial number of 1 to 20 letters, digits, '-' or '_'"

@@ -98,8 +98,8 @@ impl Guest {
     /// [`Error::Missing`]; [`Error::Program`] when there is no emulator; [`Error::Ended`] when it refuses its
     /// arguments.
     pub fn boot(profile: &Profile, run: &Run, logs: &Logs) -> Result<Self> {
-        let kernel = [("kernel", run.kernel.as_path())];
-        let fixed = kernel.into_iter().chain(run.initramfs.iter().map(|path| ("initramfs", path.as_path())));
+        let kernel = run.kernel.iter().map(|path| ("kernel", path.as_path()));
+        let fixed = kernel.chain(run.initramfs.iter().map(|path| ("initramfs", path.as_path())));
         require(fixed.chain(run.drives.iter().map(|d| (d.serial.as_str(), d.path.as_path()))))?;
         // The path of a socket is short (108 bytes), so it does not go beside the logs.
         let folder = tempfile::tempdir().map_err(Error::at(std::env::temp_dir()))?;

@@ -82,7 +82,7 @@ fn images_are_pulled_and_pods_started_from_what_was_judged() {
     assert_eq!(run.result, Ok(()), "{}", run.said());
     assert_eq!(run.asked, ["start pods", "replace /run/countersign/started"]);
     assert_eq!(machine.pods(), Some(kept));
-    let said = "HPL15004I: the pods are started\nHPL10001I: the workload is started\n";
+    let said = "HPL15004I: the pods are started\nVSI has started successfully.\nHPL10001I: the workload is started\n";
     assert!(run.said().ends_with(said), "{}", run.said());
     assert_eq!(run.stage_lines(), ["stage=start state=start", "stage=start state=done containers=2"]);
     let listed = String::from_utf8(machine.containers(Whose::Everyone).unwrap()).unwrap();

@@ -85,7 +85,7 @@ fn unbootable(folder: &Path) -> (Profile, Run) {
         path
     };
     let run = Run {
-        kernel: file("kernel"),
+        kernel: Some(file("kernel")),
         initramfs: Some(file("initramfs")),
         command_line: Vec::new(),
         drives: vec![arguments::Drive::writable(file("data"), "data")],
@@ -121,7 +121,7 @@ fn an_emulator_that_refuses_says_why() {
 fn all_missing_files_are_reported_before_anything_starts() {
     let folder = tempfile::tempdir().unwrap();
     let (profile, mut run) = unbootable(folder.path());
-    run.kernel = "/nonexistent/vmlinuz".into();
+    run.kernel = Some("/nonexistent/vmlinuz".into());
     run.drives[0].path = "/nonexistent/data".into();
     let logs = Logs::new(folder.path(), "boot");
     let error = Guest::boot(&profile, &run, &logs).unwrap_err();

@@ -231,7 +231,7 @@ impl World {
             Drive::read_only(&medium.image, "cidata"),
         ];
         drives.extend(data.map(|path| Drive::writable(path, VOLUME)));
-        let kernel = self.artifacts.kernel.clone();
+        let kernel = Some(self.artifacts.kernel.clone());
         Ok(Run { kernel, initramfs: Some(initramfs), command_line: Vec::new(), drives, link: None })
     }
 
