@@ -16,6 +16,7 @@ use crate::lab::world::{Artifacts, DATA_DISK, World};
 pub mod figures;
 mod forged;
 pub mod guests;
+mod record;
 pub mod samples;
 pub mod table;
 pub mod volumes;

@@ -58,7 +58,7 @@ impl Figure {
     }
 
     /// A ratio of two durations in milliseconds.
-    fn ratio(
+    pub(super) fn ratio(
         name: &str,
         (of, above): (&str, f64),
         (per, below): (&str, f64),
@@ -72,6 +72,7 @@ impl Figure {
 #[must_use]
 pub fn figures(measured: &Measured) -> Vec<Figure> {
     let mut all = cryptography(measured).unwrap_or_default();
+    all.extend(super::record::figure(measured));
     all.extend(recipe(measured).unwrap_or_default());
     all.extend(volumes(measured));
     all.extend(workloads(measured));
