@@ -118,6 +118,7 @@ impl Validated {
                 certificate: pem.as_deref(),
                 auditor: auditor_pem.as_deref(),
                 disk: &disk_files,
+                user_data: contract.user_data().file(),
                 bundle: &bundle,
             };
             carried.files.extend(content.files());

@@ -28,7 +28,7 @@ use crate::images::name::ImageName;
 use crate::images::policy;
 use crate::images::signatures::SignatureRules;
 use crate::workload::play::ContainerPlan;
-use crate::workload::reach::{ReachRule, Way};
+use crate::workload::reach::{ReachRule, Sections, Way};
 
 mod compose;
 mod play;
@@ -97,6 +97,7 @@ pub fn render(contract: &Contract, guest: Guest<'_>) -> Result<Rendered, RenderR
     let reach = ReachRule {
         volumes: contract.volumes().iter().map(|volume| volume.mount().to_owned()).collect(),
         refuse: guest.refuse_reach || contract.policy().refuse_reach(),
+        sections: Sections::of(contract.user_data()),
     };
     let signed = SignatureRules::of(contract.image_rules())?;
     let described = match contract.workload() {

@@ -123,7 +123,7 @@ fn reaches(look: &mut Look, room: &mut Room<'_>, who: &Who, place: Place, device
     };
     room.reach(look, who, what, written, free);
     if place == Place::Hyperprotect {
-        look.tell(Notice::Hyperprotect);
+        look.tell(Notice::Hyperprotect(room.input.reach.sections));
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::workload::reach::Sections;
 
 #[test]
 fn a_pod_becomes_what_the_engine_reads_and_nothing_else() {
@@ -166,14 +167,15 @@ fn hprcs_folder_is_read_only_and_keeps_its_owner() {
     let spec = &documents[0]["spec"];
     assert_eq!(
         spec["volumes"][0],
-        json!({"name": "volume-0-0", "hostPath": {"path": "/var/hyperprotect", "type": "DirectoryOrCreate"}})
+        json!({"name": "volume-0-0", "hostPath": {"path": "/var/hyperprotect", "type": "Directory"}})
     );
     assert_eq!(
         spec["containers"][0]["volumeMounts"][0],
         json!({"name": "volume-0-0", "mountPath": "/var/hyperprotect", "readOnly": true})
     );
     assert_eq!(played.notices.len(), 1);
-    assert_eq!(played.notices[0].notice, Notice::Hyperprotect);
+    assert_eq!(played.notices[0].notice, Notice::Hyperprotect(Sections::Neither));
+    assert!(played.notices[0].to_string().ends_with(Sections::Neither.told()));
     // A data volume that is mounted there is the workload's own.
     let text = pod(
         "volumes: [{name: v, hostPath: {path: /mnt/data}}]",
