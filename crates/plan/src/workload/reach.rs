@@ -56,6 +56,37 @@ const CAPABILITIES: [&str; 14] = [
     "SYS_CHROOT",
 ];
 
+/// The other capabilities of Linux (capabilities(7)).
+const OTHER_CAPABILITIES: [&str; 27] = [
+    "AUDIT_CONTROL",
+    "AUDIT_READ",
+    "BLOCK_SUSPEND",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+    "DAC_READ_SEARCH",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "LEASE",
+    "LINUX_IMMUTABLE",
+    "MAC_ADMIN",
+    "MAC_OVERRIDE",
+    "NET_ADMIN",
+    "NET_BROADCAST",
+    "PERFMON",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_MODULE",
+    "SYS_NICE",
+    "SYS_PACCT",
+    "SYS_PTRACE",
+    "SYS_RAWIO",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "SYSLOG",
+    "WAKE_ALARM",
+];
+
 /// What HPCR's folder is.
 pub(super) const RECORD: &str = "the folder of the record";
 
@@ -71,6 +102,13 @@ pub(super) fn is_hyperprotect(path: &str) -> bool {
 pub(super) fn is_usual_capability(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     CAPABILITIES.contains(&name.strip_prefix("CAP_").unwrap_or(&name))
+}
+
+/// Whether there is a capability of this name, with or without `CAP_`; `ALL` stands for all of them.
+pub(super) fn is_capability(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let bare = upper.strip_prefix("CAP_").unwrap_or(&upper);
+    upper == "ALL" || is_usual_capability(name) || OTHER_CAPABILITIES.contains(&bare)
 }
 
 /// A path, as far as it matters who gets it.

@@ -15,7 +15,7 @@ fn a_pod_becomes_what_the_engine_reads_and_nothing_else() {
          - name: tmp\n  emptyDir: {medium: Memory}\n- name: empty\n  emptyDir: {}\n\
          initContainers:\n- name: i\n  image: registry.example.org/init@sha256:9fcf739803e0dcce2e2351e797b875fa51049ffd66843242cfae973fd2376e4a",
         "command: [sh, -c]\nargs: [\"x\\ny\", 5]\nworkingDir: /w\nimagePullPolicy: Always\ntty: true\n\
-         ports:\n- containerPort: 80\n  hostPort: 8080\n  protocol: tcp\n- containerPort: 81\n\
+         ports:\n- containerPort: 80\n  hostPort: 8080\n  protocol: tcp\n- containerPort: 81\n  name: web\n\
          env: [{name: A, value: 010}, {name: B, value: true}, {name: C, value: 1.10}, {name: D}, {name: E, value: \"010\"}]\n\
          volumeMounts:\n- {name: data, mountPath: /d, subPath: x}\n- {name: conf, mountPath: \"/c:ro,Z\"}\n- {name: tmp, mountPath: /t}\n- {name: empty, mountPath: /e}\n\
          resources: {limits: {cpu: 1, memory: 64Mi}}\n\
@@ -42,7 +42,7 @@ fn a_pod_becomes_what_the_engine_reads_and_nothing_else() {
                     "command": ["sh", "-c"], "args": ["x\ny", "5"], "workingDir": "/w",
                     "ports": [
                         {"hostPort": 8080, "containerPort": 80, "protocol": "TCP"},
-                        {"containerPort": 81, "protocol": "TCP"},
+                        {"name": "web", "containerPort": 81, "protocol": "TCP"},
                     ],
                     "env": [
                         {"name": "A", "value": "8"}, {"name": "B", "value": "true"}, {"name": "C", "value": "1.1"},

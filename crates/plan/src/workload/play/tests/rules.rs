@@ -138,6 +138,26 @@ fn every_refusal_has_its_place() {
         ),
         (
             "",
+            "securityContext: {capabilities: {add: [CAP_CHOWN, sys_time, ALL], drop: [NONE_SUCH]}}",
+            "HPL15000E 9: spec.containers[0].securityContext.capabilities.drop[0]: expected the name of a capability of Linux, or ALL",
+        ),
+        (
+            "",
+            "livenessProbe: {httpGet: {port: none}}\nports: [{containerPort: 80, name: web}]",
+            "HPL15000E 9: spec.containers[0].livenessProbe.httpGet.port: expected the name of a port of this container",
+        ),
+        (
+            "",
+            "env: [{name: A, value: .inf}]",
+            "HPL15000E 9: spec.containers[0].env[0].value: expected a text, in quotes",
+        ),
+        (
+            "volumes: [{name: v, emptyDir: {}}]",
+            "volumeMounts: [{name: v, mountPath: /v}, {name: v, mountPath: /x/../v/}]",
+            "HPL15000E 10: spec.containers[0].volumeMounts[1].mountPath: expected a place in the container that no other has",
+        ),
+        (
+            "",
             "volumeDevices: [{}]",
             "HPL15000E 9: spec.containers[0]: expected no volumeDevices: the engine has none",
         ),
