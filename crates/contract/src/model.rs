@@ -30,6 +30,7 @@ mod policy;
 mod read;
 mod seed;
 mod unsupported;
+mod user_data;
 mod volume;
 
 pub use confidential_containers::{AllowedImages, ConfidentialContainers, SealedSecretKeys};
@@ -41,6 +42,7 @@ pub use logging::{LogDna, LogRouter, Logging, Server, Syslog, log_server};
 pub use machine::{CryptoDevice, CryptoPassthrough, HostKey};
 pub use play::{Play, Resource, ResourceKind};
 pub use policy::Policy;
+pub use user_data::UserData;
 pub use volume::{DeployerSecret, FileSystem, Volume};
 
 use places::Places;
@@ -56,6 +58,7 @@ pub struct Contract {
     serial: Serial,
     attestation: Attestation,
     policy: Policy,
+    user_data: UserData,
     places: Places,
     warnings: Vec<Finding>,
     unsupported: Vec<Finding>,
@@ -140,6 +143,7 @@ impl Contract {
             serial: extension::serial(&env),
             attestation: extension::attestation(&env),
             policy: policy::read(&workload, &env),
+            user_data: user_data::read(&workload, &env),
             workload: Workload {
                 kind,
                 image_rules,
@@ -259,6 +263,11 @@ impl Contract {
     /// What the parties demand of each other.
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// What containers may read of it.
+    pub fn user_data(&self) -> &UserData {
+        &self.user_data
     }
 
     /// What an author should look at; none of it stops a boot.

@@ -154,10 +154,50 @@ fn unknown_keys(tree: &SectionTree, schema: &Json) -> Vec<Finding> {
         .collect()
 }
 
+/// A place in a schema, for who goes through a section that follows it.
+#[derive(Clone, Copy)]
+pub(crate) struct Node<'s> {
+    schema: &'s Json,
+    node: &'s Json,
+}
+
+impl<'s> Node<'s> {
+    /// Of the whole section, in what [`json`] gives.
+    pub(crate) fn root(schema: &'s Json) -> Node<'s> {
+        Node { schema, node: schema }
+    }
+
+    /// Of a field: by its name, else of what may have any name. None where the schema knows neither.
+    pub(crate) fn field(self, name: &str) -> Option<Node<'s>> {
+        let child = |key: &str| self.node.get(key).and_then(Json::as_object);
+        let named = child("properties").and_then(|properties| properties.get(name));
+        let other = || child("patternProperties").and_then(|patterns| patterns.values().next());
+        self.at(named.or_else(other)?)
+    }
+
+    /// Of the entries of a list.
+    pub(crate) fn item(self) -> Option<Node<'s>> {
+        self.at(self.node.get("items")?)
+    }
+
+    /// Whether the value is one that is given and never shown again.
+    pub(crate) fn is_secret(self) -> bool {
+        self.node.get("writeOnly") == Some(&Json::Bool(true))
+    }
+
+    fn at(self, node: &'s Json) -> Option<Node<'s>> {
+        Some(Node { node: follow(self.schema, node), ..self })
+    }
+}
+
+/// The schema of a section as values.
+pub(crate) fn json(name: SectionName) -> Json {
+    serde_json::from_str(text(name)).unwrap_or_default()
+}
+
 /// The names of the fields of a section.
 pub(crate) fn fields(name: SectionName) -> Vec<String> {
-    let schema: Option<Json> = serde_json::from_str(text(name)).ok();
-    schema.iter().flat_map(property_names).map(str::to_owned).collect()
+    property_names(&json(name)).into_iter().map(str::to_owned).collect()
 }
 
 /// The names under `properties` of a schema node, sorted.

@@ -127,7 +127,7 @@ files! { invalid, is_refused:
     syslog_port_text syslog_too_far_out tab tag template_not_quoted the_other_section token_cut token_in_a_block
     token_not_base64 token_v1_cut token_with_blanks token_without_its_prefix token_without_its_second_part
     token_without_its_third_part two_kinds_of_workload type_missing type_wrong unsupported_services
-    unsupported_volume unsupported value_begins_with_percent value_is_a_comment value_with_a_colon
+    unsupported_volume unsupported user_data value_begins_with_percent value_is_a_comment value_with_a_colon
     variables_not_indented volume_fields volume_mount_conflict volume_mount_dots volume_mount_reserved
     volume_mounts volume_name volume_not_indented volume_seed_missing volume_unmatched volumes_grep11
     volumes_kms volumes_of_the_env volumes_of_the_workload whole_contract_as_section

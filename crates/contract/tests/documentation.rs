@@ -59,6 +59,9 @@ fn row(node: &Value, path: &str, needed: bool) -> String {
     if let Some(name) = node["x-expect-name"].as_str() {
         meaning.push(format!("Names: {name}."));
     }
+    if node["writeOnly"] == true {
+        meaning.push("Never shown to containers.".to_owned());
+    }
     let needed = if needed { "yes" } else { "" };
     format!("| `{path}` | {kind} | {needed} | {} | {} |", text(&node["default"]), meaning.join(" "))
 }

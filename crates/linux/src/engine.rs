@@ -41,7 +41,7 @@ impl Engine for Linux {
         timeout: Duration,
         said: &mut dyn FnMut(&str),
     ) -> Result<()> {
-        encoded(image)?;
+        not_an_option(image)?;
         let mut heard = |line: &str| {
             to_journal(line);
             said(line);
@@ -61,7 +61,7 @@ impl Engine for Linux {
     }
 
     fn image(&self, image: &str) -> Result<EngineAnswer> {
-        let address = format!("images/{}/json", encoded(image)?);
+        let address = format!("images/{}/json", socket::encoded(image));
         socket::ask(&self.engine_socket(), &Request::get(&address), socket::ANSWER_DEADLINE)
             .map_err(unanswered)
     }
@@ -79,24 +79,18 @@ impl Engine for Linux {
         let mut model = memory().map_err(failed)?;
         let program = environment
             .iter()
-            .fold(compose(project)?, |program, (name, value)| program.variable(name, value));
+            .fold(self.compose(project)?, |program, (name, value)| program.variable(name, value));
         program
             .arguments(["config", "--format", "json"])
             .deadline(timeout)
-            .output_to(&model)
+            .output_to(&model, bound)
             .on_line(&mut to_journal)
             .run()?;
         let mut read = || -> io::Result<Vec<u8>> {
-            let size = usize::try_from(model.metadata()?.len()).unwrap_or(usize::MAX);
-            if size > bound {
-                return Err(io::Error::new(
-                    io::ErrorKind::FileTooLarge,
-                    format!("expected at most {bound} bytes"),
-                ));
-            }
-            let mut content = Vec::with_capacity(size);
+            let size = model.stream_position()?;
+            let mut content = vec![0; usize::try_from(size).unwrap_or(bound)];
             model.rewind()?;
-            (&model).take(bound as u64).read_to_end(&mut content)?;
+            model.read_exact(&mut content)?;
             Ok(content)
         };
         read().map(SecretBytes::new).map_err(failed)
@@ -104,7 +98,7 @@ impl Engine for Linux {
 
     fn compose_up(&self, project: &ComposeProject<'_>, timeout: Duration) -> Result<()> {
         UP.iter()
-            .fold(compose(project)?, |program, (name, value)| program.variable(name, value))
+            .fold(self.compose(project)?, |program, (name, value)| program.variable(name, value))
             // Nothing that stands in the folder's own file reaches the program's environment.
             .arguments(["--env-file", "/dev/null", "up", "--detach", "--no-build", "--pull", "never"])
             .deadline(timeout)
@@ -127,15 +121,6 @@ const UP: [(&str, &str); 4] = [
     ("TMPDIR", TEMPORARY),
 ];
 
-/// The compose program, told of a project.
-fn compose<'a>(project: &ComposeProject<'_>) -> Result<Program<'a>> {
-    not_an_option(project.name)?;
-    Ok(Program::new(programs::find("docker-compose")?)
-        .silent()
-        .arguments(["--project-name", project.name, "--project-directory"])
-        .arguments([project.folder.as_os_str(), OsStr::new("--file"), project.file.as_os_str()]))
-}
-
 impl Containers for Linux {
     fn containers(&self, whose: Whose<'_>) -> Result<Vec<u8>> {
         socket::containers(&self.engine_socket(), whose).map_err(unanswered)
@@ -143,6 +128,15 @@ impl Containers for Linux {
 }
 
 impl Linux {
+    /// The compose program, told of a project.
+    fn compose<'a>(&self, project: &ComposeProject<'_>) -> Result<Program<'a>> {
+        not_an_option(project.name)?;
+        Ok(Program::new(&self.paths.compose_program)
+            .silent()
+            .arguments(["--project-name", project.name, "--project-directory"])
+            .arguments([project.folder.as_os_str(), OsStr::new("--file"), project.file.as_os_str()]))
+    }
+
     fn engine_socket(&self) -> PathBuf {
         self.paths.run.join("podman/podman.sock")
     }
@@ -150,15 +144,6 @@ impl Linux {
 
 fn unanswered(error: io::Error) -> SystemError {
     SystemError::io("ask", ENGINE, error)
-}
-
-/// An image's name as part of an address.
-fn encoded(image: &str) -> Result<String> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:@/[]".contains(&byte);
-    if image.is_empty() || image.starts_with('-') || !image.bytes().all(plain) {
-        return Err(unanswered(io::Error::new(io::ErrorKind::InvalidInput, "expected the name of an image")));
-    }
-    Ok(image.replace('[', "%5B").replace(']', "%5D"))
 }
 
 /// The unit's standard output: the journal, which only the owner of the contract reads.
@@ -177,7 +162,95 @@ fn not_an_option(value: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
     use super::*;
+    use crate::Paths;
+
+    /// A machine with this script as its compose program, in a folder.
+    fn with_compose(script: &str) -> (tempfile::TempDir, Linux) {
+        let folder = tempfile::tempdir().unwrap();
+        let compose_program = folder.path().join("compose");
+        // Written by another process: one that a test beside this starts meanwhile would hold the file open.
+        let mut install = Command::new("install")
+            .args(["-m", "755", "/dev/stdin"])
+            .arg(&compose_program)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let script = format!("#!/bin/sh\ncd {}\n{script}\n", folder.path().display());
+        install.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        assert!(install.wait().unwrap().success());
+        (folder, Linux::with_paths(Paths { compose_program, ..Paths::default() }))
+    }
+
+    fn model(machine: &Linux, bound: usize, timeout: Duration) -> Result<SecretBytes> {
+        let (folder, file) = (Path::new("/project"), Path::new("/project/compose.yaml"));
+        let environment = [("A".to_owned(), "b c".to_owned())];
+        machine.compose_model(&ComposeProject { name: "compose", folder, file }, &environment, bound, timeout)
+    }
+
+    /// The process that the script wrote down is gone.
+    fn assert_gone(folder: &tempfile::TempDir) {
+        let process = std::fs::read_to_string(folder.path().join("process")).unwrap();
+        assert!(!Path::new("/proc").join(process.trim()).exists(), "{process}");
+    }
+
+    #[test]
+    fn the_model_is_what_the_compose_program_prints_with_the_variables_that_it_is_given() {
+        let (_folder, machine) = with_compose("printf '%s;' \"$@\"; echo \"A=$A\"; echo said >&2");
+        let expected = "--project-name;compose;--project-directory;/project;--file;/project/compose.yaml;\
+                        config;--format;json;A=b c\n";
+        let answer = model(&machine, expected.len(), Duration::from_secs(60)).unwrap();
+        assert_eq!(std::str::from_utf8(answer.expose()).unwrap(), expected);
+        let error = model(&machine, expected.len() - 1, Duration::from_secs(60)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        let (folder, machine) = with_compose("echo canary; echo canary >&2; exit 15");
+        let error = model(&machine, 100, Duration::from_secs(60)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("run program {}/compose: exit status 15", folder.path().display())
+        );
+    }
+
+    #[test]
+    fn a_model_without_end_is_cut_off_at_its_bound() {
+        let (folder, machine) = with_compose("echo $$ >process; exec cat /dev/zero");
+        // Long before this time.
+        let error = model(&machine, 4 << 20, Duration::from_secs(600)).unwrap_err();
+        let program = folder.path().join("compose");
+        let expected = format!("run program {}: expected to print at most 4194304 bytes", program.display());
+        assert_eq!((error.to_string(), error.kind()), (expected, io::ErrorKind::FileTooLarge));
+        assert_gone(&folder);
+    }
+
+    #[test]
+    fn a_compose_program_that_hangs_is_ended_with_its_children() {
+        // The shell waits for the child, which is the one that hangs.
+        let (folder, machine) = with_compose("sleep 1000 & echo $! >process; echo '{'; wait");
+        let error = model(&machine, 4 << 20, Duration::from_secs(2)).unwrap_err();
+        let program = folder.path().join("compose");
+        let expected = format!("run program {}: not ended after 2 s", program.display());
+        assert_eq!((error.to_string(), error.kind()), (expected, io::ErrorKind::TimedOut));
+        // Nobody waits for it but process 1, which may take a moment.
+        let process = std::fs::read_to_string(folder.path().join("process")).unwrap();
+        let state = format!("/proc/{}/stat", process.trim());
+        let gone = || std::fs::read_to_string(&state).map_or(true, |state| state.contains(") Z "));
+        let late = std::time::Instant::now() + Duration::from_secs(20);
+        while !gone() {
+            assert!(std::time::Instant::now() < late, "process {process} is still there");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_compose_program_that_is_not_there_is_named() {
+        let paths = Paths { compose_program: "/nowhere/compose".into(), ..Paths::default() };
+        let error = model(&Linux::with_paths(paths), 100, Duration::from_secs(60)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(error.to_string().starts_with("run program /nowhere/compose: "), "{error}");
+    }
 
     #[test]
     fn names_that_look_like_options_are_refused_before_any_program_runs() {
@@ -187,11 +260,8 @@ mod tests {
         for error in [
             machine.pull("--tls-verify=false", file, Duration::ZERO, &mut |_| ()).unwrap_err(),
             machine.pull("", file, Duration::ZERO, &mut |_| ()).unwrap_err(),
-            machine.pull("a?b", file, Duration::ZERO, &mut |_| ()).unwrap_err(),
-            machine.image("a\r\nb").unwrap_err(),
             machine.compose_up(&project, Duration::ZERO).unwrap_err(),
             machine.compose_model(&project, &[], 0, Duration::ZERO).unwrap_err(),
-            machine.containers(Whose::Project("a b")).unwrap_err(),
         ] {
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
             assert!(!error.to_string().contains("--"), "{error}");

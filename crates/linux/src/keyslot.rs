@@ -68,7 +68,7 @@ fn volume_key(program: &Path, derivation: &Derivation<'_>) -> std::result::Resul
         .input(&length)
         .input(passphrase)
         .input(derivation.header)
-        .output_to(&answer)
+        .output_to(&answer, LARGEST_KEY_BYTES)
         .run_to_end()
         .map_err(|e| failed(derivation, e.reason()))?;
     match &ended {

@@ -64,6 +64,8 @@ pub struct Paths {
     pub run: PathBuf,
     /// The program that is running, which is started again with the verb [`KEYSLOT`] to derive a key.
     pub own_program: PathBuf,
+    /// The compose program.
+    pub compose_program: PathBuf,
 }
 
 impl Default for Paths {
@@ -76,6 +78,7 @@ impl Default for Paths {
             dev: "/dev".into(),
             run: "/run".into(),
             own_program: "/proc/self/exe".into(),
+            compose_program: "/usr/bin/docker-compose".into(),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The one place where external programs run.
 //!
 //! A program is named by its absolute path and gets an empty environment (plus what the caller names), no
-//! inherited file, secrets by its standard input only, and a deadline. What it prints is kept up to a bound, or goes to
-//! a file in guest memory where it is a secret. It dies with the thread that started it, which waits for it. Whether a
+//! inherited file, secrets by its standard input only, and a deadline. What it prints is kept up to a bound; where it is a
+//! secret it goes to a file in guest memory, and more than the bound ends the program. It dies with the thread that started it, which waits for it. Whether a
 //! failure matters is for the caller.
 //!
 //! One kind of program goes on: it is read while it runs ([`Program::start`]), has no deadline, and is killed when
@@ -27,6 +27,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use countersign_ports::error::{Result, SystemError};
+use zeroize::Zeroizing;
 
 pub use reader::Reader;
 
@@ -38,6 +39,10 @@ const REASON_BOUND: usize = 200;
 
 /// Characters of a line passed on while the program runs.
 const LINE_BOUND: usize = 4096;
+
+/// Bytes read of a stream before anything else is looked at: no less than a pipe holds, so that one round reads what an
+/// ended program left (pipe(7), `pipe-max-size`), and bounded, so that one that never ends is seen to be late.
+const ROUND: usize = 1 << 20;
 
 /// How long a program may take when nothing else is said.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(600);
@@ -74,7 +79,7 @@ pub struct Program<'a> {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     input: VecDeque<&'a [u8]>,
-    stdout: Option<&'a File>,
+    stdout: Option<(&'a File, usize)>,
     deadline: Duration,
     silent: bool,
     on_line: Option<&'a mut dyn FnMut(&str)>,
@@ -119,9 +124,10 @@ impl<'a> Program<'a> {
         self
     }
 
-    /// Standard output goes to this file instead of being kept: for secrets, with a file in guest memory.
-    pub fn output_to(mut self, file: &'a File) -> Program<'a> {
-        self.stdout = Some(file);
+    /// Standard output goes to this file instead of being kept: for secrets, with a file in guest memory. A program that
+    /// prints more than this many bytes is killed, and the error is of the kind [`io::ErrorKind::FileTooLarge`].
+    pub fn output_to(mut self, file: &'a File, bound: usize) -> Program<'a> {
+        self.stdout = Some((file, bound));
         self
     }
 
@@ -146,7 +152,7 @@ impl<'a> Program<'a> {
     /// Runs the program and waits for its end.
     ///
     /// # Errors
-    /// It is absent, passed its deadline or ended with anything but 0; then the error has its name, its exit
+    /// It is absent, passed its deadline, printed too much or ended with anything but 0; then the error has its name, its exit
     /// status and the last line of its standard error, unless [`Program::silent`].
     pub fn run(self) -> Result<Output> {
         let name = self.path.display().to_string();
@@ -160,7 +166,7 @@ impl<'a> Program<'a> {
     /// Runs the program and waits for its end, whatever that is.
     ///
     /// # Errors
-    /// It is absent or passed its deadline.
+    /// It is absent, passed its deadline or printed too much.
     pub fn run_to_end(mut self) -> Result<Ended> {
         let name = self.path.display().to_string();
         let (status, output) = self.attend().map_err(|e| SystemError::io("run program", name, e))?;
@@ -184,7 +190,8 @@ impl<'a> Program<'a> {
         let mut running = Running { child: self.spawn()? };
         let ended = process_descriptor(running.child.id())?;
         let mut stdin = running.child.stdin.take();
-        let mut stdout = Stream::new(running.child.stdout.take(), Keep::First)?;
+        let keep = self.stdout.map_or(Keep::First, |(file, bound)| Keep::Within { file, bound, left: bound });
+        let mut stdout = Stream::new(running.child.stdout.take(), keep)?;
         let mut stderr = Stream::new(running.child.stderr.take(), Keep::Last)?;
         if let Some(pipe) = &stdin {
             set_nonblocking(pipe.as_fd())?;
@@ -225,10 +232,6 @@ impl<'a> Program<'a> {
         if !self.path.is_absolute() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected an absolute path"));
         }
-        let stdout = match self.stdout {
-            Some(file) => Stdio::from(file.try_clone()?),
-            None => Stdio::piped(),
-        };
         let mut command = Command::new(&self.path);
         command
             .args(&self.arguments)
@@ -236,7 +239,7 @@ impl<'a> Program<'a> {
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir("/")
             .stdin(Stdio::piped())
-            .stdout(stdout)
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
         let parent = nix::unistd::getpid();
@@ -257,7 +260,7 @@ impl<'a> Program<'a> {
         &self,
         ended: &OwnedFd,
         stdin: Option<&std::process::ChildStdin>,
-        outputs: [&Stream; 2],
+        outputs: [&Stream<'_>; 2],
         deadline: Instant,
     ) -> io::Result<bool> {
         let mut watched = vec![PollFd::new(ended.as_fd(), PollFlags::POLLIN)];
@@ -302,23 +305,29 @@ impl Drop for Running {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Keep {
+/// What becomes of a stream.
+enum Keep<'f> {
     First,
     Last,
+    /// All goes to the file, which has room for so many bytes more.
+    Within {
+        file: &'f File,
+        bound: usize,
+        left: usize,
+    },
 }
 
 /// One output pipe and what is kept of it.
-struct Stream {
+struct Stream<'f> {
     pipe: Option<File>,
-    keep: Keep,
+    keep: Keep<'f>,
     kept: Vec<u8>,
     /// The line that has not ended yet.
     line: Vec<u8>,
 }
 
-impl Stream {
-    fn new(pipe: Option<impl Into<OwnedFd>>, keep: Keep) -> io::Result<Stream> {
+impl<'f> Stream<'f> {
+    fn new(pipe: Option<impl Into<OwnedFd>>, keep: Keep<'f>) -> io::Result<Stream<'f>> {
         let pipe = pipe.map(|pipe| File::from(pipe.into()));
         if let Some(pipe) = &pipe {
             set_nonblocking(pipe.as_fd())?;
@@ -326,14 +335,17 @@ impl Stream {
         Ok(Stream { pipe, keep, kept: Vec::new(), line: Vec::new() })
     }
 
-    /// Reads what is there; closes the pipe at its end.
+    /// Reads what is there, [`ROUND`] bytes and a little more at most; closes the pipe at its end.
     fn drain(&mut self, on_line: &mut Option<&mut dyn FnMut(&str)>) -> io::Result<()> {
-        let mut buffer = [0; 16 * 1024];
-        while let Some(pipe) = &mut self.pipe {
-            match pipe.read(&mut buffer) {
+        // It may be a secret.
+        let mut buffer = Zeroizing::new([0; 16 * 1024]);
+        let mut read = 0;
+        while let Some(pipe) = self.pipe.as_mut().filter(|_| read < ROUND) {
+            match pipe.read(&mut *buffer) {
                 Ok(0) => self.pipe = None,
                 Ok(got) => {
-                    self.keep(&buffer[..got]);
+                    read += got;
+                    self.keep(&buffer[..got])?;
                     if on_line.is_some() {
                         self.split_lines(&buffer[..got], on_line);
                     }
@@ -346,8 +358,8 @@ impl Stream {
         Ok(())
     }
 
-    fn keep(&mut self, bytes: &[u8]) {
-        match self.keep {
+    fn keep(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.keep {
             Keep::First => {
                 let room = OUTPUT_BOUND - self.kept.len();
                 self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -357,7 +369,15 @@ impl Stream {
                 let surplus = self.kept.len().saturating_sub(OUTPUT_BOUND);
                 self.kept.drain(..surplus);
             }
+            Keep::Within { file, bound, left } => {
+                *left = left.checked_sub(bytes.len()).ok_or_else(|| {
+                    let message = format!("expected to print at most {bound} bytes");
+                    io::Error::new(io::ErrorKind::FileTooLarge, message)
+                })?;
+                file.write_all(bytes)?;
+            }
         }
+        Ok(())
     }
 
     fn split_lines(&mut self, bytes: &[u8], on_line: &mut Option<&mut dyn FnMut(&str)>) {

@@ -120,6 +120,7 @@ impl Validated {
                 certificate: pem.as_deref(),
                 auditor: auditor_pem.as_deref(),
                 disk: &disk_files,
+                user_data: contract.user_data().file(),
                 bundle: &json,
             };
             carried.files.extend(content.files());

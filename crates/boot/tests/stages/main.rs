@@ -48,6 +48,7 @@ mod truth_table;
 mod unlock;
 mod unseal;
 mod unsigned;
+mod user_data;
 mod validate;
 mod verify;
 mod volume_record;

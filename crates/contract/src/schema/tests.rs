@@ -73,8 +73,19 @@ fn shared_definitions_are_the_same() {
     }
 }
 
+/// Whoever goes through a section takes the one pattern that a map has.
+#[test]
+fn names_of_a_map_have_one_pattern() {
+    for name in [SectionName::Workload, SectionName::Env] {
+        every_node(&Schema::of(name).json, name.to_string(), &mut |at, node| {
+            let patterns = node.get("patternProperties").and_then(Json::as_object);
+            assert!(patterns.is_none_or(|patterns| patterns.len() == 1), "{at}");
+        });
+    }
+}
+
 /// Keywords that annotate or structure, and refuse nothing themselves.
-const NO_RULES: [&str; 17] = [
+const NO_RULES: [&str; 18] = [
     "$schema",
     "$id",
     "$ref",
@@ -83,6 +94,7 @@ const NO_RULES: [&str; 17] = [
     "description",
     "default",
     "deprecated",
+    "writeOnly",
     "properties",
     "patternProperties",
     "items",

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use countersign_crypto::secret::SecretBytes;
 use countersign_ports::guest_os::{EngineAnswer, Whose};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::announcements::wait_readable;
 
@@ -34,11 +34,8 @@ pub(super) fn containers(socket: &Path, whose: Whose<'_>) -> io::Result<Vec<u8>>
     let filter = match whose {
         Whose::Everyone => String::new(),
         Whose::Project(project) => {
-            // It goes into an address unquoted.
-            if !project.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected a project's name"));
-            }
-            format!("&filters=%7B%22label%22%3A%5B%22com.docker.compose.project%3D{project}%22%5D%7D")
+            let filter = json!({"label": [format!("com.docker.compose.project={project}")]});
+            format!("&filters={}", encoded(&filter.to_string()))
         }
     };
     let address = format!("containers/json?all=true{filter}");
@@ -83,6 +80,17 @@ pub(super) fn play(
             Err(io::Error::other(format!("expected the engine to start the pods, its answer is {status}")))
         }
     }
+}
+
+/// A text as part of an address, be it whatever: an octet that does not stand for itself there has a percent sign and two
+/// digits (RFC 3986 section 2.1).
+pub(super) fn encoded(text: &str) -> String {
+    let octet = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => char::from(byte).to_string(),
+        b'-' | b'.' | b'_' | b'~' | b'/' | b':' | b'@' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(octet).collect()
 }
 
 /// A request; `address` is what follows the version in it.
@@ -224,7 +232,7 @@ mod tests {
         let (got, request) = list(b"HTTP/1.0 200 OK\r\nServer: x\r\n\r\n[]", Whose::Project("compose"));
         assert_eq!(got.unwrap(), b"[]");
         let address = "/v4.0.0/libpod/containers/json?all=true";
-        let label = "%7B%22label%22%3A%5B%22com.docker.compose.project%3Dcompose%22%5D%7D";
+        let label = "%7B%22label%22:%5B%22com.docker.compose.project%3Dcompose%22%5D%7D";
         assert!(request.starts_with(&format!("GET {address}&filters={label} HTTP/1.0\r\n")), "{request}");
         let (_, request) = list(b"HTTP/1.0 200 OK\r\n\r\n[]", Whose::Everyone);
         assert!(request.starts_with(&format!("GET {address} HTTP/1.0\r\n")), "{request}");
@@ -235,6 +243,19 @@ mod tests {
         {
             let kind = list(answer, Whose::Everyone).0.unwrap_err().kind();
             assert_eq!(kind, io::ErrorKind::InvalidData);
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_name_is_taken_for_the_rest_of_the_request() {
+        // As Python's urllib.parse.quote writes them with safe="-._~/:@".
+        for (text, expected) in [
+            ("[fd00::1]:5000/a-b_c.d/e@sha256:0a", "%5Bfd00::1%5D:5000/a-b_c.d/e@sha256:0a"),
+            ("a?b#c&d=e f%20", "a%3Fb%23c%26d%3De%20f%2520"),
+            ("a HTTP/1.0\r\nX: y\r\n\r\n", "a%20HTTP/1.0%0D%0AX:%20y%0D%0A%0D%0A"),
+            ("\"\\{é}~", "%22%5C%7B%C3%A9%7D~"),
+        ] {
+            assert_eq!(encoded(text), expected);
         }
     }
 

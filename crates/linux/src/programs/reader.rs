@@ -9,7 +9,7 @@ use super::{Keep, Running, Stream, reason, set_nonblocking};
 pub struct Reader {
     running: Running,
     stdout: std::process::ChildStdout,
-    stderr: Stream,
+    stderr: Stream<'static>,
 }
 
 impl std::fmt::Debug for Reader {

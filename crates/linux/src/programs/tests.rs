@@ -29,12 +29,40 @@ fn input_larger_than_a_pipe_arrives_while_output_is_read() {
 #[test]
 fn inputs_follow_each_other_and_output_may_go_to_a_file() {
     let mut file = tempfile::tempfile().unwrap();
-    let cat = Program::new("/bin/cat").input(b"").input(b"one ").input(b"").input(b"two").output_to(&file);
+    let cat = Program::new("/bin/cat").input(b"").input(b"one ").input(b"").input(b"two").output_to(&file, 7);
     assert_eq!(cat.run().unwrap(), Output::default());
     let mut text = String::new();
     std::io::Seek::rewind(&mut file).unwrap();
     file.read_to_string(&mut text).unwrap();
     assert_eq!(text, "one two");
+}
+
+#[test]
+fn more_output_than_its_file_may_hold_ends_a_program() {
+    let (folder, file) = (tempfile::tempdir().unwrap(), tempfile::tempfile().unwrap());
+    let process = folder.path().join("process");
+    let error = shell(&format!("echo $$ >{}; exec cat /dev/zero", process.display()))
+        .output_to(&file, 300_000)
+        .run()
+        .unwrap_err();
+    assert_eq!(error.to_string(), "run program /bin/sh: expected to print at most 300000 bytes");
+    assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+    assert!(!alive(&std::fs::read_to_string(process).unwrap()));
+    assert!(file.metadata().unwrap().len() <= 300_000);
+    let full = tempfile::tempfile().unwrap();
+    shell("head -c 300000 /dev/zero").output_to(&full, 300_000).run().unwrap();
+    assert_eq!(full.metadata().unwrap().len(), 300_000);
+}
+
+#[test]
+fn a_program_that_prints_without_end_is_late_all_the_same() {
+    for script in ["exec cat /dev/zero", "exec cat /dev/zero >&2"] {
+        let error = shell(script).deadline(Duration::from_millis(300)).run().unwrap_err();
+        assert_eq!(error.to_string(), "run program /bin/sh: not ended after 0 s");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+    // Nor does a child that it leaves behind keep anybody.
+    shell("cat /dev/zero & exit 0").run().unwrap();
 }
 
 #[test]

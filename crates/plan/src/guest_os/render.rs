@@ -29,7 +29,7 @@ use crate::images::policy;
 use crate::images::signatures::SignatureRules;
 use crate::workload::compose::ServicePlan;
 use crate::workload::play::ContainerPlan;
-use crate::workload::reach::{ReachRule, Way};
+use crate::workload::reach::{ReachRule, Sections, Way};
 
 mod compose;
 mod play;
@@ -122,6 +122,7 @@ fn reach(contract: &Contract, refuse: bool) -> ReachRule {
     ReachRule {
         volumes: contract.volumes().iter().map(|volume| volume.mount().to_owned()).collect(),
         refuse: refuse || contract.policy().refuse_reach(),
+        sections: Sections::of(contract.user_data()),
     }
 }
 

@@ -1,10 +1,11 @@
 //! The files below `/var/hyperprotect`, with HPCR's names and modes, as far as this guest has them; ours lie in a folder of
 //! their own beside them.
 //!
-//! They lie in memory, in the folder of the handover, and `/var/hyperprotect` shows them read-only. Not there: what HPCR
-//! keeps there for itself (`workload-data.decrypted`, `decrypt-attestation.sh`), `certificate_expiry_date.json`, whose form
-//! is not public, `cidata/user-data`, which newer HPCR does not show either, and `user-data.decrypted`: it would give the
-//! secrets of both parties to every container that mounts the folder.
+//! They lie in memory, in the folder of the handover, and `/var/hyperprotect` shows them read-only. `user-data.decrypted` has
+//! the sections that say so themselves, since every container that mounts the folder reads it, and is not there without
+//! them; its text is made by [`countersign_contract::model::UserData`]. Not there: what HPCR keeps there for itself
+//! (`workload-data.decrypted`, `decrypt-attestation.sh`), `certificate_expiry_date.json`, whose form is not public, and
+//! `cidata/user-data`, which newer HPCR does not show either.
 
 use countersign_crypto::secret::SecretBytes;
 
@@ -13,6 +14,8 @@ use crate::guest_os::handover::FOLDER;
 
 /// Where the workload finds them.
 pub const HYPERPROTECT: &str = "/var/hyperprotect";
+/// File of HPCR's in it with the contract's sections.
+pub const USER_DATA: &str = "user-data.decrypted";
 /// Folder of ours in it.
 pub const OWN: &str = "countersign";
 /// Our file with the certificate of the attestation key, in [`OWN`].
@@ -52,6 +55,8 @@ pub struct Content<'c> {
     pub auditor: Option<&'c str>,
     /// `meta-data` and `vendor-data` as they lay on the contract disk.
     pub disk: &'c [(&'static str, Vec<u8>)],
+    /// The sections of the contract that are shown, without their secrets.
+    pub user_data: Option<&'c SecretBytes>,
     /// Both records as JSON, so far the first.
     pub bundle: &'c [u8],
 }
@@ -72,6 +77,7 @@ impl Content<'_> {
         ];
         files.extend(self.signature.map(|signature| file("se-signature.bin", signature)));
         files.extend(self.auditor.map(|pem| file("attestationPublicKey", pem.as_bytes())));
+        files.extend(self.user_data.map(|text| file(USER_DATA, text.expose())));
         files.extend(self.disk.iter().map(|(name, bytes)| file(&format!("cidata/{name}"), bytes)));
         files.extend(self.certificate.map(|pem| file(&format!("{OWN}/{CERTIFICATE}"), pem.as_bytes())));
         files.push(file(&format!("{OWN}/{BUNDLE}"), self.bundle));

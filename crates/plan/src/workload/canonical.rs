@@ -155,6 +155,7 @@ fn edit_service(service: &mut Map<String, Value>, names: &[String]) {
 mod tests {
     use super::*;
     use crate::workload::compose::Notice;
+    use crate::workload::reach::Sections;
 
     const IMAGE: &str =
         "registry.example.org/web@sha256:9fcf739803e0dcce2e2351e797b875fa51049ffd66843242cfae973fd2376e4a";
@@ -168,7 +169,7 @@ mod tests {
     }
 
     fn rule(refuse: bool) -> ReachRule {
-        ReachRule { volumes: vec!["/mnt/data".to_owned()], refuse }
+        ReachRule { volumes: vec!["/mnt/data".to_owned()], refuse, ..ReachRule::default() }
     }
 
     fn edited(keys: Value) -> Value {
@@ -278,6 +279,19 @@ mod tests {
             .unwrap_err();
         let words = "service web: expected not to reach all devices and privileges, which a policy refuses";
         assert_eq!(refused.to_string(), words);
+    }
+
+    #[test]
+    fn what_the_folder_of_the_record_has_of_the_contract_is_told() {
+        let mount = json!({"volumes": [{"type": "bind", "source": "/var/hyperprotect", "target": "/h"}]});
+        for sections in [Sections::Neither, Sections::Workload, Sections::Env, Sections::Both] {
+            let rule = ReachRule { sections, ..rule(false) };
+            // The rule comes from the initramfs in the plan.
+            let rule = serde_json::from_value(serde_json::to_value(&rule).unwrap()).unwrap();
+            let canonical = canonical(&model(mount.clone()), &rule, &SignatureRules::default()).unwrap();
+            let told: Vec<String> = canonical.notices.iter().map(|told| told.notice.to_string()).collect();
+            assert_eq!(told, [format!("service web: {}", sections.told())]);
+        }
     }
 
     #[test]

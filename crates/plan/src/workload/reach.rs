@@ -5,6 +5,8 @@
 //! always have is not told: the data volumes, the folder of the workload's files, and a few files that say which machine
 //! this is.
 
+use countersign_contract::model::UserData;
+use countersign_contract::place::SectionName;
 use serde::{Deserialize, Serialize};
 
 use super::path;
@@ -54,6 +56,37 @@ const CAPABILITIES: [&str; 14] = [
     "SYS_CHROOT",
 ];
 
+/// The other capabilities of Linux (capabilities(7)).
+const OTHER_CAPABILITIES: [&str; 27] = [
+    "AUDIT_CONTROL",
+    "AUDIT_READ",
+    "BLOCK_SUSPEND",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+    "DAC_READ_SEARCH",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "LEASE",
+    "LINUX_IMMUTABLE",
+    "MAC_ADMIN",
+    "MAC_OVERRIDE",
+    "NET_ADMIN",
+    "NET_BROADCAST",
+    "PERFMON",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_MODULE",
+    "SYS_NICE",
+    "SYS_PACCT",
+    "SYS_PTRACE",
+    "SYS_RAWIO",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "SYSLOG",
+    "WAKE_ALARM",
+];
+
 /// What HPCR's folder is.
 pub(super) const RECORD: &str = "the folder of the record";
 
@@ -69,6 +102,13 @@ pub(super) fn is_hyperprotect(path: &str) -> bool {
 pub(super) fn is_usual_capability(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     CAPABILITIES.contains(&name.strip_prefix("CAP_").unwrap_or(&name))
+}
+
+/// Whether there is a capability of this name, with or without `CAP_`; `ALL` stands for all of them.
+pub(super) fn is_capability(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let bare = upper.strip_prefix("CAP_").unwrap_or(&upper);
+    upper == "ALL" || is_usual_capability(name) || OTHER_CAPABILITIES.contains(&bare)
 }
 
 /// A path, as far as it matters who gets it.
@@ -124,6 +164,70 @@ pub struct ReachRule {
     pub volumes: Vec<String>,
     /// Whether what is told otherwise is refused.
     pub refuse: bool,
+    /// What HPCR's folder has of the contract.
+    #[serde(default, skip_serializing_if = "Sections::is_neither")]
+    pub sections: Sections,
+}
+
+/// The sections of the contract that `user-data.decrypted` has, in HPCR's folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sections {
+    /// The file is not there.
+    #[default]
+    Neither,
+    /// The workload section.
+    Workload,
+    /// The env section.
+    Env,
+    /// Both.
+    Both,
+}
+
+impl Sections {
+    /// The sections that show themselves.
+    pub fn of(user_data: &UserData) -> Sections {
+        match (user_data.shows(SectionName::Workload), user_data.shows(SectionName::Env)) {
+            (false, false) => Sections::Neither,
+            (true, false) => Sections::Workload,
+            (false, true) => Sections::Env,
+            (true, true) => Sections::Both,
+        }
+    }
+
+    fn is_neither(&self) -> bool {
+        *self == Sections::Neither
+    }
+
+    /// What is told to whoever mounts the folder.
+    pub(super) fn told(self) -> &'static str {
+        match self {
+            Sections::Neither => {
+                "/var/hyperprotect is read-only, without user-data.decrypted and certificate_expiry_date.json"
+            }
+            Sections::Workload => {
+                "/var/hyperprotect is read-only, without certificate_expiry_date.json; user-data.decrypted has the workload section without seeds, passwords and secret keys"
+            }
+            Sections::Env => {
+                "/var/hyperprotect is read-only, without certificate_expiry_date.json; user-data.decrypted has the env section without seeds, passwords and secret keys"
+            }
+            Sections::Both => {
+                "/var/hyperprotect is read-only, without certificate_expiry_date.json; user-data.decrypted has both sections without seeds, passwords and secret keys"
+            }
+        }
+    }
+
+    /// What would help him.
+    pub(super) fn hint(self) -> &'static str {
+        match self {
+            Sections::Neither => {
+                "where the workload reads user-data.decrypted, write user-data: show under countersign of the section that it needs"
+            }
+            Sections::Workload | Sections::Env | Sections::Both => {
+                "see that the workload does without what is left out"
+            }
+        }
+    }
 }
 
 /// A way out of a container.

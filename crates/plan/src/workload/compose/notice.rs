@@ -2,6 +2,8 @@
 
 use countersign_contract::code::Code;
 
+use crate::workload::reach::Sections;
+
 /// Something that its author should know about a compose file that runs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{notice} (line {line})")]
@@ -58,12 +60,12 @@ pub enum Notice {
         named: &'static str,
     },
     /// HPCR's folder, of which this version has a part.
-    #[error(
-        "{at}: /var/hyperprotect is read-only, without user-data.decrypted and certificate_expiry_date.json"
-    )]
+    #[error("{at}: {}", sections.told())]
     Hyperprotect {
         /// Who: `service NAME`, or where it stands.
         at: String,
+        /// What it has of the contract.
+        sections: Sections,
     },
     /// Profiles that the deployer may not choose.
     #[error(
@@ -98,7 +100,7 @@ impl Notice {
             Notice::CommandCut { .. } => "write it as a list: [sh, -c, \"command\"]",
             Notice::Reach { .. } => "remove it, unless the workload needs it",
             Notice::Imitation { .. } => "give it a name of the workload's own",
-            Notice::Hyperprotect { .. } => "take the record from the log, and remove the mount",
+            Notice::Hyperprotect { sections, .. } => sections.hint(),
             Notice::Profiles => {
                 "list it under countersign.policy.env of the workload, or set it under workload.env"
             }

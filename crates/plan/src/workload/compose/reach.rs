@@ -39,9 +39,10 @@ pub(super) fn check(
             notices.push(ComposeNotice { line: *line, notice: Notice::Reach { at: at.clone(), what } });
         }
     }
-    // What is there is told, and that it is empty.
+    // What is there is told, and what is not.
     for Way { line, at, .. } in ways.found.iter().filter(|way| way.what == RECORD) {
-        notices.push(ComposeNotice { line: *line, notice: Notice::Hyperprotect { at: at.clone() } });
+        let notice = Notice::Hyperprotect { at: at.clone(), sections: rule.sections };
+        notices.push(ComposeNotice { line: *line, notice });
     }
     ways.found
 }

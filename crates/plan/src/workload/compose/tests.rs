@@ -24,7 +24,7 @@ fn judged(text: &str) -> Result<Judged, Vec<ComposeRefusal>> {
             lookup: &lookup,
             files: &files,
             profiles: &["active".to_owned()],
-            reach: &ReachRule { volumes: vec!["/mnt/data".to_owned()], refuse: false },
+            reach: &ReachRule { volumes: vec!["/mnt/data".to_owned()], ..ReachRule::default() },
             signed: &SignatureRules::default(),
         },
     )

@@ -1,5 +1,7 @@
 //! Containers of a pod.
 
+use std::collections::BTreeSet;
+
 use super::ContainerPlan;
 use super::config_map;
 use super::environment;
@@ -111,7 +113,7 @@ fn container(
     let security_context =
         look.at(&fields, "securityContext", |look, node| security::read(look, node, room, &who)).flatten();
     let probe = |look: &mut Look, key| {
-        let probe = look.at(&fields, key, |look, node| probe::read(look, node)).flatten();
+        let probe = look.at(&fields, key, |look, node| probe::read(look, node, &ports)).flatten();
         if init && probe.is_some() {
             look.at(&fields, key, |look, _| look.refuse(PlayFault::Engine("no check in an init container")));
         }
@@ -159,6 +161,8 @@ fn imitation(pod: &str, name: &str) -> bool {
 #[derive(Default)]
 pub(super) struct Shown {
     ports: Vec<String>,
+    /// Where something is mounted already.
+    pub(super) taken: BTreeSet<String>,
     pub(super) mounts: Vec<String>,
 }
 
@@ -186,7 +190,9 @@ fn port(
     // Go leaves out what is zero, and the engine takes it for absent.
     let number =
         |look: &mut Look, key| look.number(&fields, key, (0, 65_535), A_PORT).filter(|number| *number != 0);
+    let before = look.refusals.len();
     let (container_port, host_port) = (number(look, "containerPort"), number(look, "hostPort"));
+    let wrong = look.refusals.len() > before;
     let protocol = look.at(&fields, "protocol", |look, node| {
         let text = look.as_text(node)?;
         let known =
@@ -201,6 +207,7 @@ fn port(
     look.at(&fields, "hostIP", |look, _| address(look, host_ip.as_ref()));
     let name = look.text(&fields, "name");
     match (container_port, host_port) {
+        (None, None) if wrong => {}
         (None, None) => look.missing(&fields, "containerPort"),
         (Some(_), None) => {}
         (_, Some(_)) if init => {

@@ -1,16 +1,19 @@
 //! Numbers that are no integers, where a text is expected.
 
-/// What Go's `strconv.FormatFloat` makes of a number with 32 bits, which is what the engine's reader asks for.
+/// What Go's `strconv.FormatFloat` makes of a number with 32 bits, which is what the engine's reader asks for. None for
+/// infinities and what is no number (`.inf`, `.nan`): JSON, by which the engine's reader goes, has none.
 pub(super) fn decimal(text: &str) -> Option<String> {
-    let text = text.replace('_', "").to_ascii_lowercase();
-    match text.as_str() {
-        ".inf" | "+.inf" => return Some("+Inf".to_owned()),
-        "-.inf" => return Some("-Inf".to_owned()),
-        ".nan" => return Some("NaN".to_owned()),
-        _ => {}
+    let plain = text.replace('_', "").to_ascii_lowercase();
+    if plain.ends_with(".inf") || plain == ".nan" {
+        return None;
+    }
+    let number = plain.parse::<f64>().ok()?;
+    if number.is_infinite() {
+        // Too large to be a number to Go: a text.
+        return Some(text.to_owned());
     }
     #[allow(clippy::cast_possible_truncation)]
-    let number = text.parse::<f64>().ok()? as f32;
+    let number = number as f32;
     if number.is_infinite() {
         return Some(if number > 0.0 { "+Inf" } else { "-Inf" }.to_owned());
     }
@@ -41,11 +44,13 @@ mod tests {
             ("3.141592653589793", "3.1415927"),
             ("-0.5", "-0.5"),
             ("1e100", "+Inf"),
-            (".inf", "+Inf"),
-            (".nan", "NaN"),
+            ("1E400", "1E400"),
             ("08", "8"),
         ] {
             assert_eq!(decimal(text).as_deref(), Some(expected), "{text}");
+        }
+        for text in [".inf", "+.Inf", "-.INF", ".NaN"] {
+            assert_eq!(decimal(text), None, "{text}");
         }
     }
 }

@@ -38,13 +38,23 @@ pub(super) fn read(
         if names[..mapped].iter().any(|known| known == name) {
             look.tell(Notice::EnvFromWins);
         }
-        names.push(name.to_owned());
+        if !is_absent(&variable, room) {
+            names.push(name.to_owned());
+        }
         Some(variable)
     });
     names.sort();
     names.dedup();
     let names = names.iter().map(|name| printable(name)).collect();
     Variables { env, env_from, names }
+}
+
+/// Whether the engine leaves a variable out: an optional one whose key is not there.
+fn is_absent(variable: &Variable, room: &Room<'_>) -> bool {
+    let Some(ValueFrom::ConfigMap(KeyRef { name, key, optional: true })) = &variable.value_from else {
+        return false;
+    };
+    !room.maps.get(name.as_str()).is_some_and(|map| map.data.contains_key(key.as_str()))
 }
 
 fn from(look: &mut Look, node: &Node, room: &mut Room<'_>, names: &mut Vec<String>) -> Option<VariablesFrom> {

@@ -381,6 +381,13 @@ pub(super) enum Source {
     Image(ImageVolume),
 }
 
+impl Source {
+    /// Whether the engine leaves out what mounts it: an optional config map that is not there.
+    pub(super) fn is_absent(&self) -> bool {
+        matches!(self, Source::ConfigMap(MapVolume { optional: true, .. }))
+    }
+}
+
 #[derive(Serialize)]
 pub(super) struct HostPath {
     pub(super) path: Text,

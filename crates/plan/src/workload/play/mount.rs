@@ -92,6 +92,12 @@ pub(super) fn mount(
     let target =
         look.at(&fields, "mountPath", |look, _| target(look, &given, keeps_owner, &mut read_only, room, who));
     let target = target.flatten()?;
+    let absent = volume.model.source.is_absent();
+    // A device has no mount, and what is not there none either.
+    let mounts = !place.is_some_and(|(_, device)| device) && !absent;
+    if mounts && !shown.taken.insert(path::absolute(&target.0, "")) {
+        look.at(&fields, "mountPath", |look, _| look.refuse(PlayFault::Taken("a place in the container")));
+    }
     if closes {
         read_only = true;
     }
@@ -99,7 +105,9 @@ pub(super) fn mount(
         reaches(look, room, who, place, device, &volume.written);
     }
     let mode = if read_only { ":ro" } else { "" };
-    shown.mounts.push(printable(&format!("{}:{}{mode}", volume.written, target.0)));
+    if !absent {
+        shown.mounts.push(format!("{}:{}{mode}", printable(&volume.written), printable(&target.0)));
+    }
     Some(Mount {
         name: Text::of(&names::volume(room.pod, number)),
         mount_path: Text { value: format!("{}{}", target.0, target.1).into(), template: None },
@@ -123,7 +131,7 @@ fn reaches(look: &mut Look, room: &mut Room<'_>, who: &Who, place: Place, device
     };
     room.reach(look, who, what, written, free);
     if place == Place::Hyperprotect {
-        look.tell(Notice::Hyperprotect);
+        look.tell(Notice::Hyperprotect(room.input.reach.sections));
     }
 }
 

@@ -4,6 +4,7 @@ use countersign_contract::code::Code;
 
 use super::Origin;
 use super::fault::{Step, shown};
+use crate::workload::reach::Sections;
 
 /// Something that its author should know about an object that runs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,8 +58,8 @@ pub enum Notice {
         who: String,
     },
     /// HPCR's folder, of which this version has a part.
-    #[error("/var/hyperprotect is read-only, without user-data.decrypted and certificate_expiry_date.json")]
-    Hyperprotect,
+    #[error("{}", .0.told())]
+    Hyperprotect(Sections),
 }
 
 impl Notice {
@@ -80,7 +81,7 @@ impl Notice {
             Notice::NoItem => "correct the key, or remove the item",
             Notice::Reach { .. } => "remove it, unless the workload needs it",
             Notice::Imitation { .. } => "give it a name of the workload's own",
-            Notice::Hyperprotect => "take the record from the log, and remove the mount",
+            Notice::Hyperprotect(sections) => sections.hint(),
         }
     }
 }

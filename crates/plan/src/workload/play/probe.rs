@@ -1,7 +1,7 @@
 //! Health checks of a container.
 
 use super::fault::PlayFault;
-use super::model::{Check, Exec, HttpGet, PortRef, Probe, TcpSocket};
+use super::model::{Check, Exec, HttpGet, Port, PortRef, Probe, TcpSocket};
 use super::notice::Notice;
 use super::read::{Fields, Keys, Look, scalar_of};
 use crate::workload::document::Node;
@@ -23,16 +23,16 @@ const KEYS: Keys = Keys {
     refused: &[("grpc", "exec, httpGet or tcpSocket: the engine does not know grpc")],
 };
 
-/// Reads one.
-pub(super) fn read(look: &mut Look, node: &Node) -> Option<Probe> {
+/// Reads one, of a container with these ports.
+pub(super) fn read(look: &mut Look, node: &Node, ports: &[Port]) -> Option<Probe> {
     let fields = look.fields(node, &KEYS)?;
     let mut check = None;
     let mut count = 0;
     for key in ["exec", "httpGet", "tcpSocket"] {
         let found = look.at(&fields, key, |look, node| match key {
             "exec" => exec(look, node),
-            "httpGet" => http_get(look, node),
-            _ => tcp_socket(look, node),
+            "httpGet" => http_get(look, node, ports),
+            _ => tcp_socket(look, node, ports),
         });
         count += usize::from(found.is_some());
         check = check.or(found.flatten());
@@ -62,7 +62,7 @@ fn exec(look: &mut Look, node: &Node) -> Option<Check> {
     Some(Check::Exec(Exec { command }))
 }
 
-fn http_get(look: &mut Look, node: &Node) -> Option<Check> {
+fn http_get(look: &mut Look, node: &Node, ports: &[Port]) -> Option<Check> {
     const KEYS: Keys = Keys {
         read: &["path", "port", "host", "scheme"],
         left_out: &["httpHeaders"],
@@ -73,23 +73,30 @@ fn http_get(look: &mut Look, node: &Node) -> Option<Check> {
     look.tell(Notice::Probe { program: "curl" });
     let scheme = look.word(&fields, "scheme", &["HTTP", "HTTPS"], "HTTP or HTTPS");
     let (path, host) = (look.text(&fields, "path"), look.text(&fields, "host"));
-    Some(Check::HttpGet(HttpGet { path, port: port(look, &fields)?, host, scheme }))
+    Some(Check::HttpGet(HttpGet { path, port: port(look, &fields, ports)?, host, scheme }))
 }
 
-fn tcp_socket(look: &mut Look, node: &Node) -> Option<Check> {
+fn tcp_socket(look: &mut Look, node: &Node, ports: &[Port]) -> Option<Check> {
     let fields = look.fields(node, &Keys::read(&["port", "host"]))?;
     look.tell(Notice::Probe { program: "nc" });
     let host = look.text(&fields, "host");
-    Some(Check::TcpSocket(TcpSocket { port: port(look, &fields)?, host }))
+    Some(Check::TcpSocket(TcpSocket { port: port(look, &fields, ports)?, host }))
 }
 
 /// A number, or the name of a port of the container.
-fn port(look: &mut Look, fields: &Fields<'_>) -> Option<PortRef> {
+fn port(look: &mut Look, fields: &Fields<'_>, ports: &[Port]) -> Option<PortRef> {
     let port = look.at(fields, "port", |look, node| match scalar_of(node) {
         Some((_, Scalar::Integer)) => {
             look.as_number(node, (1, 65_535), "a port from 1 to 65535").map(PortRef::Number)
         }
-        _ => look.as_text(node).filter(|name| !name.value.is_empty()).map(PortRef::Name),
+        _ => {
+            let name = look.as_text(node).filter(|name| !name.value.is_empty())?;
+            let of = |port: &Port| port.name.as_ref().is_some_and(|known| known.as_str() == name.as_str());
+            if !ports.iter().any(of) {
+                look.refuse(PlayFault::Undefined("the name of a port of this container"));
+            }
+            Some(PortRef::Name(name))
+        }
     });
     if port.is_none() {
         look.missing(fields, "port");

@@ -61,10 +61,8 @@ pub(super) fn read(look: &mut Look, node: &Node, room: &mut Room<'_>, who: &Who)
 
 fn capability(look: &mut Look, node: &Node) -> Option<Text> {
     let name = look.as_text(node)?;
-    let good =
-        !name.value.is_empty() && name.value.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
-    if !good {
-        look.refuse(PlayFault::Form("the name of a capability"));
+    if !reach::is_capability(name.as_str()) {
+        look.refuse(PlayFault::Form("the name of a capability of Linux, or ALL"));
     }
     Some(name)
 }

@@ -6,8 +6,11 @@ use serde_json::Value as Json;
 
 use super::*;
 
+mod notices;
 mod objects;
+mod reach;
 mod rules;
+mod whole;
 
 const IMAGE: &str =
     "registry.example.org/web@sha256:9fcf739803e0dcce2e2351e797b875fa51049ffd66843242cfae973fd2376e4a";
@@ -31,7 +34,8 @@ impl Case<'_> {
         let (resources, templates) = (list(self.resources).unwrap(), list(self.templates).unwrap());
         let values: Vec<(&str, EnvironmentValue)> =
             self.variables.iter().map(|(name, value)| (*name, EnvironmentValue::copy_from(value))).collect();
-        let reach = ReachRule { volumes: vec!["/mnt/data".to_owned()], refuse: self.refuse };
+        let volumes = vec!["/mnt/data".to_owned()];
+        let reach = ReachRule { volumes, refuse: self.refuse, ..ReachRule::default() };
         judge(&Input {
             resources: resources.items().iter().collect(),
             templates: templates.items().iter().collect(),
@@ -88,5 +92,15 @@ fn told(spec: &str, container: &str) -> Vec<String> {
         .notices
         .iter()
         .map(|notice| format!("{} {}: {notice}", notice.notice.code(), notice.line))
+        .collect()
+}
+
+/// What is refused of whole files.
+fn whole(text: &str) -> Vec<String> {
+    file(text)
+        .judged()
+        .unwrap_err()
+        .iter()
+        .map(|refusal| format!("{} {}: {refusal}", refusal.fault.code(), refusal.line))
         .collect()
 }

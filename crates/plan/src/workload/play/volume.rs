@@ -137,12 +137,6 @@ fn host_path(
         look.at(&fields, "path", |look, _| look.refuse(PlayFault::NotInArchive));
     }
     *found = Some(PathOfGuest { absolute: absolute.clone(), device: kind == "CharDevice" });
-    // Nothing fills HPCR's folder yet, so nothing has made it.
-    let kind = if place == Place::Hyperprotect && kind.starts_with("Dir") | kind.is_empty() {
-        "DirectoryOrCreate"
-    } else {
-        kind
-    };
     let path = Text { value: absolute.into(), template: given.template };
     Some(Source::HostPath(HostPath { path, kind }))
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::workload::reach::Sections;
 
 #[test]
 fn a_pod_becomes_what_the_engine_reads_and_nothing_else() {
@@ -14,7 +15,7 @@ fn a_pod_becomes_what_the_engine_reads_and_nothing_else() {
          - name: tmp\n  emptyDir: {medium: Memory}\n- name: empty\n  emptyDir: {}\n\
          initContainers:\n- name: i\n  image: registry.example.org/init@sha256:9fcf739803e0dcce2e2351e797b875fa51049ffd66843242cfae973fd2376e4a",
         "command: [sh, -c]\nargs: [\"x\\ny\", 5]\nworkingDir: /w\nimagePullPolicy: Always\ntty: true\n\
-         ports:\n- containerPort: 80\n  hostPort: 8080\n  protocol: tcp\n- containerPort: 81\n\
+         ports:\n- containerPort: 80\n  hostPort: 8080\n  protocol: tcp\n- containerPort: 81\n  name: web\n\
          env: [{name: A, value: 010}, {name: B, value: true}, {name: C, value: 1.10}, {name: D}, {name: E, value: \"010\"}]\n\
          volumeMounts:\n- {name: data, mountPath: /d, subPath: x}\n- {name: conf, mountPath: \"/c:ro,Z\"}\n- {name: tmp, mountPath: /t}\n- {name: empty, mountPath: /e}\n\
          resources: {limits: {cpu: 1, memory: 64Mi}}\n\
@@ -41,7 +42,7 @@ fn a_pod_becomes_what_the_engine_reads_and_nothing_else() {
                     "command": ["sh", "-c"], "args": ["x\ny", "5"], "workingDir": "/w",
                     "ports": [
                         {"hostPort": 8080, "containerPort": 80, "protocol": "TCP"},
-                        {"containerPort": 81, "protocol": "TCP"},
+                        {"name": "web", "containerPort": 81, "protocol": "TCP"},
                     ],
                     "env": [
                         {"name": "A", "value": "8"}, {"name": "B", "value": "true"}, {"name": "C", "value": "1.1"},
@@ -166,14 +167,15 @@ fn hprcs_folder_is_read_only_and_keeps_its_owner() {
     let spec = &documents[0]["spec"];
     assert_eq!(
         spec["volumes"][0],
-        json!({"name": "volume-0-0", "hostPath": {"path": "/var/hyperprotect", "type": "DirectoryOrCreate"}})
+        json!({"name": "volume-0-0", "hostPath": {"path": "/var/hyperprotect", "type": "Directory"}})
     );
     assert_eq!(
         spec["containers"][0]["volumeMounts"][0],
         json!({"name": "volume-0-0", "mountPath": "/var/hyperprotect", "readOnly": true})
     );
     assert_eq!(played.notices.len(), 1);
-    assert_eq!(played.notices[0].notice, Notice::Hyperprotect);
+    assert_eq!(played.notices[0].notice, Notice::Hyperprotect(Sections::Neither));
+    assert!(played.notices[0].to_string().ends_with(Sections::Neither.told()));
     // A data volume that is mounted there is the workload's own.
     let text = pod(
         "volumes: [{name: v, hostPath: {path: /mnt/data}}]",

@@ -1,4 +1,4 @@
-//! Every refusal and notice, with its place.
+//! Every refusal of what stands in an object, with its place.
 
 use super::*;
 
@@ -138,6 +138,26 @@ fn every_refusal_has_its_place() {
         ),
         (
             "",
+            "securityContext: {capabilities: {add: [CAP_CHOWN, sys_time, ALL], drop: [NONE_SUCH]}}",
+            "HPL15000E 9: spec.containers[0].securityContext.capabilities.drop[0]: expected the name of a capability of Linux, or ALL",
+        ),
+        (
+            "",
+            "livenessProbe: {httpGet: {port: none}}\nports: [{containerPort: 80, name: web}]",
+            "HPL15000E 9: spec.containers[0].livenessProbe.httpGet.port: expected the name of a port of this container",
+        ),
+        (
+            "",
+            "env: [{name: A, value: .inf}]",
+            "HPL15000E 9: spec.containers[0].env[0].value: expected a text, in quotes",
+        ),
+        (
+            "volumes: [{name: v, emptyDir: {}}]",
+            "volumeMounts: [{name: v, mountPath: /v}, {name: v, mountPath: /x/../v/}]",
+            "HPL15000E 10: spec.containers[0].volumeMounts[1].mountPath: expected a place in the container that no other has",
+        ),
+        (
+            "",
             "volumeDevices: [{}]",
             "HPL15000E 9: spec.containers[0]: expected no volumeDevices: the engine has none",
         ),
@@ -233,292 +253,6 @@ fn every_refusal_has_its_place() {
 }
 
 #[test]
-fn what_belongs_to_the_guest_no_container_gets() {
-    for path in [
-        "/",
-        "/proc",
-        "/sys/fs",
-        "/boot",
-        "/dev",
-        "/dev/vdb",
-        "/dev/mapper/x",
-        "/run",
-        "/run/podman/podman.sock",
-        "/var/run/docker.sock",
-        "/run/countersign",
-        "/var/lib/containers/storage",
-        "/mnt/data/../../run/podman",
-        "../../run/countersign",
-        "/var",
-    ] {
-        for kind in ["Directory", "DirectoryOrCreate", "Socket", "CharDevice", "FileOrCreate"] {
-            let refused =
-                refused(&format!("volumes: [{{name: v, hostPath: {{path: {path}, type: {kind}}}}}]"), "");
-            let expected = "HPL06122E 6: spec.volumes[0].hostPath.path: expected a data volume or a path of the archive: this one belongs to the guest itself";
-            assert_eq!(refused.first().map(String::as_str), Some(expected), "{path} {kind}");
-        }
-    }
-    // Below a volume that is open, a mount may show what is closed.
-    let refused = refused(
-        "volumes: [{name: v, hostPath: {path: /var/lib/x}}]",
-        "volumeMounts: [{name: v, mountPath: /v, subPath: \"a/./b\"}]",
-    );
-    assert_eq!(refused, Vec::<String>::new());
-}
-
-#[test]
-fn what_is_reached_is_told_or_refused() {
-    let who = "container p-c reaches";
-    for (spec, container, expected) in [
-        ("hostNetwork: true", "", "spec.hostNetwork: pod p reaches the guest's own network".to_owned()),
-        ("hostPID: true", "", "spec.hostPID: pod p reaches the guest's processes".to_owned()),
-        ("hostIPC: true", "", "spec.hostIPC: pod p reaches the guest's shared memory".to_owned()),
-        (
-            "securityContext: {sysctls: [{name: a, value: b}]}",
-            "",
-            "spec.securityContext.sysctls[0]: pod p reaches kernel parameters of its own".to_owned(),
-        ),
-        (
-            "",
-            "securityContext: {privileged: true}",
-            format!("spec.containers[0].securityContext.privileged: {who} all devices and privileges"),
-        ),
-        (
-            "",
-            "securityContext: {procMount: Unmasked}",
-            format!("spec.containers[0].securityContext.procMount: {who} a weaker confinement"),
-        ),
-        (
-            "",
-            "securityContext: {capabilities: {add: [SYS_ADMIN]}}",
-            format!(
-                "spec.containers[0].securityContext.capabilities.add[0]: {who} a capability beyond the usual ones"
-            ),
-        ),
-        (
-            "",
-            "resources: {limits: {podman.io/device=/dev/null: 1}}",
-            format!("spec.containers[0].resources.limits.podman.io/device=/dev/null: {who} a device"),
-        ),
-        (
-            "volumes: [{name: v, hostPath: {path: /dev/z90crypt, type: CharDevice}}]",
-            "volumeMounts: [{name: v, mountPath: /dev/z90crypt}]",
-            format!("spec.containers[0].volumeMounts[0]: {who} a device"),
-        ),
-        (
-            "volumes: [{name: v, hostPath: {path: /etc/x}}]",
-            "volumeMounts: [{name: v, mountPath: /x}]",
-            format!("spec.containers[0].volumeMounts[0]: {who} a path of the guest"),
-        ),
-        (
-            "volumes: [{name: v, hostPath: {path: /mnt/data}}]",
-            "volumeMounts: [{name: v, mountPath: \"/x:shared\"}]",
-            format!("spec.containers[0].volumeMounts[0].mountPath: {who} mounts of the guest"),
-        ),
-        (
-            "volumes: [{name: v, hostPath: {path: /mnt/data}}]",
-            "volumeMounts: [{name: v, mountPath: /x, mountPropagation: Bidirectional}]",
-            format!("spec.containers[0].volumeMounts[0].mountPropagation: {who} mounts of the guest"),
-        ),
-    ] {
-        let told = told(spec, container);
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].starts_with("HPL06123W ") && told[0].ends_with(&expected), "{told:?}");
-        let text = pod(spec, container);
-        let refusals = Case { refuse: true, ..file(&text) }.judged().unwrap_err();
-        let what = expected.split(" reaches ").last().unwrap();
-        let [refusal] = &refusals[..] else { panic!("{refusals:?}") };
-        assert_eq!(refusal.fault.code().as_str(), "HPL06122E");
-        assert!(
-            refusal.to_string().ends_with(&format!("expected not to reach {what}, which a policy refuses"))
-        );
-    }
-    // What any container may have is told to its author alone.
-    let text = pod(
-        "volumes: [{name: v, hostPath: {path: /mnt/data}}, {name: m, hostPath: {path: /etc/machine-id}}, {name: f, hostPath: {path: conf}}]",
-        "ports: [{hostPort: 80}]\nvolumeMounts: [{name: v, mountPath: /v}, {name: m, mountPath: /m}, {name: f, mountPath: /f}]",
-    );
-    let played = Case { refuse: true, ..file(&text) }.judged().unwrap();
-    let ways: Vec<String> =
-        played.ways.iter().map(|way| format!("{} {} {}", way.at, way.what, way.written)).collect();
-    assert_eq!(
-        ways,
-        [
-            "container p-c a published port 80:80/tcp",
-            "container p-c a volume of the contract /mnt/data",
-            "container p-c a file that any container may have /etc/machine-id",
-            "container p-c the folder of the archive conf",
-        ]
-    );
-    assert_eq!(played.notices, []);
-}
-
-/// What several containers may have keeps its owner.
-#[test]
-fn the_owner_of_a_free_file_stays() {
-    let text = pod(
-        "volumes: [{name: m, hostPath: {path: /etc/machine-id}}, {name: v, hostPath: {path: /mnt/data}}]",
-        "volumeMounts: [{name: m, mountPath: \"/m:U,nosuid\"}, {name: v, mountPath: \"/v:U\"}]",
-    );
-    let documents = file(&text).documents();
-    let mounts = &documents[0]["spec"]["containers"][0]["volumeMounts"];
-    assert_eq!((&mounts[0]["mountPath"], &mounts[1]["mountPath"]), (&"/m:nosuid".into(), &"/v:U".into()));
-}
-
-#[test]
-fn what_the_engine_leaves_out_is_told() {
-    for (spec, container, expected) in [
-        ("nodeName: x\ntolerations: []", "", "HPL15101W 6: spec: nothing comes of nodeName, tolerations"),
-        (
-            "securityContext: {privileged: true, fsGroup: 1}",
-            "",
-            "HPL15101W 6: spec.securityContext: nothing comes of privileged, fsGroup",
-        ),
-        (
-            "",
-            "readinessProbe: {}\nlifecycle: {}",
-            "HPL15101W 7: spec.containers[0]: nothing comes of readinessProbe, lifecycle",
-        ),
-        (
-            "",
-            "envFrom: [{prefix: x, configMapRef: {name: contract.config.map}}]",
-            "HPL15101W 9: spec.containers[0].envFrom[0]: nothing comes of prefix",
-        ),
-        (
-            "volumes: [{name: v, emptyDir: {sizeLimit: 1Mi}}]",
-            "",
-            "HPL15101W 6: spec.volumes[0].emptyDir: nothing comes of sizeLimit",
-        ),
-        (
-            "",
-            "livenessProbe: {httpGet: {port: 80}}",
-            "HPL15101W 9: spec.containers[0].livenessProbe.httpGet: the engine runs curl in the container for this check",
-        ),
-        (
-            "volumes: [{name: v, configMap: {name: contract.config.map, items: [{key: a, path: b}]}}]",
-            "",
-            "HPL15101W 6: spec.volumes[0].configMap.items[0].key: the config map has no such key, the volume has no such file",
-        ),
-        (
-            "",
-            "resources: {requests: {ephemeral-storage: 1}}",
-            "HPL15101W 9: spec.containers[0].resources.requests.ephemeral-storage: nothing comes of this amount",
-        ),
-    ] {
-        assert_eq!(told(spec, container), [expected], "{spec} {container}");
-    }
-    let text = pod("", "env: [{name: A, value: x}]\nenvFrom: [{configMapRef: {name: contract.config.map}}]");
-    let played = Case { variables: vec![("A", "y")], ..file(&text) }.judged().unwrap();
-    let notices: Vec<String> = played.notices.iter().map(ToString::to_string).collect();
-    assert_eq!(
-        notices,
-        ["spec.containers[0].env[0]: the value of envFrom counts, not this one: the engine reads it last"]
-    );
-}
-
-/// What is refused of whole files.
-fn whole(text: &str) -> Vec<String> {
-    file(text)
-        .judged()
-        .unwrap_err()
-        .iter()
-        .map(|refusal| format!("{} {}: {refusal}", refusal.fault.code(), refusal.line))
-        .collect()
-}
-
-#[test]
-fn objects_that_are_none_of_the_two() {
-    let kind = "expected a Pod or a ConfigMap of apiVersion v1";
-    for text in [
-        "apiVersion: v1\nkind: List\nitems: []\n",
-        "apiVersion: apps/v1\nkind: Deployment\nspec: {}\n",
-        "apiVersion: v1\nkind: Secret\n",
-        "apiVersion: v1\nkind: PersistentVolumeClaim\n",
-        "apiVersion: v2\nkind: Pod\n",
-        "- a\n",
-        "text\n",
-    ] {
-        assert_eq!(whole(text), [format!("HPL15000E 1: {kind}")], "{text}");
-    }
-    assert_eq!(whole(""), ["HPL15000E 1: expected at least one Pod"]);
-    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\n";
-    assert_eq!(whole(map), ["HPL15000E 1: expected at least one Pod"]);
-}
-
-#[test]
-fn files_that_cannot_be_read_are_refused_with_their_line() {
-    for (text, expected) in [
-        ("a: [\n", "HPL15000E 1: expected valid yaml"),
-        (
-            "a: 1\na: 2\n",
-            "HPL05105E 2: expected each key once in its map, in whatever letters, a stands twice",
-        ),
-        (
-            "apiVersion: v1\nkind: ConfigMap\nKIND: Pod\nmetadata: {name: m}\n",
-            "HPL05105E 3: expected each key once in its map, in whatever letters, KIND stands twice",
-        ),
-        ("a: !x b\n", "HPL05108E 1: expected no tag"),
-        ("a: \u{85}\n", "HPL15000E 1: expected lines that end in a line feed, and no control character"),
-    ] {
-        let refused = whole(text);
-        assert_eq!(refused, [expected], "{text}");
-    }
-    let many = "---\na: 1\n".repeat(300);
-    assert_eq!(whole(&many).len(), 1);
-}
-
-#[test]
-fn names_are_taken_once() {
-    let two = |first: &str, second: &str| {
-        format!(
-            "{}---\n{}",
-            pod("", "").replace("name: p\n", &format!("name: {first}\n")),
-            pod("", "").replace("name: p\n", &format!("name: {second}\n"))
-        )
-    };
-    assert_eq!(
-        whole(&two("p", "p"))[0],
-        "HPL15000E 13: metadata.name: expected a name of pod or container that no other has"
-    );
-    // The engine calls a container of the one as it calls the other.
-    assert_eq!(
-        whole(&two("p", "p-c")),
-        ["HPL15000E 13: metadata.name: expected a name of pod or container that no other has"]
-    );
-    let twice = pod(&format!("initContainers: [{{name: c, image: {IMAGE}}}]"), "");
-    assert_eq!(
-        whole(&twice),
-        ["HPL15000E 8: spec.containers[0].name: expected a name of pod and container that no other has"]
-    );
-    let map = |name: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n");
-    assert_eq!(
-        whole(&format!("{}---\n{}", map("m"), map("m"))),
-        ["HPL15000E 7: metadata.name: expected a name of a config map that no other has"]
-    );
-    for own in ["contract.config.map", "contract.volume.0.0"] {
-        assert!(whole(&map(own))[0].contains("contract.config.map is made of the contract's env"), "{own}");
-    }
-    assert!(
-        whole(&pod("", "").replace("name: p\n", "name: -p\n"))[0].contains("a name of at most 63 letters")
-    );
-}
-
-#[test]
-fn config_maps_are_read_whole() {
-    for (keys, expected) in [
-        ("data: {a/b: x}", "HPL15000E 4: data.a/b: expected a name of letters, digits, dots, - and _"),
-        ("data: {..: x}", "HPL15000E 4: data...: expected a name of letters, digits, dots, - and _"),
-        ("binaryData: {a: \"%\"}", "HPL15000E 4: binaryData.a: expected a text in base64"),
-        ("data: {a: x}\nbinaryData: {a: AAAA}", "HPL15000E 1: expected keys of data that no other has"),
-        ("data: [a]", "HPL15000E 4: data: expected a map of names"),
-        ("dat: {}", "HPL15000E 4: expected a known key instead of dat, perhaps data"),
-    ] {
-        let refused = whole(&format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m}}\n{keys}\n"));
-        assert_eq!(refused[0], expected, "{keys}");
-    }
-}
-
-#[test]
 fn annotations_that_change_a_container_are_refused() {
     for name in [
         "io.podman.annotations.userns",
@@ -562,96 +296,16 @@ fn images_are_pinned() {
 }
 
 #[test]
-fn templates_are_refused_with_their_place() {
-    let templates = "- apiVersion: v1\n  kind: Pod\n  metadata: {name: p}\n  spec:\n    containers:\n    - name: c\n      image: \"{{ .Env.REGISTRY }}/x\"\n      args: [\"{{EMPTY}}\", \"{{ range . }}\"]\n";
-    let refusals = Case { templates, ..Case::default() }.judged().unwrap_err();
-    let said: Vec<String> = refusals
-        .iter()
-        .map(|refusal| {
-            format!(
-                "{} {}:{} {refusal}; {}",
-                refusal.origin,
-                refusal.line,
-                refusal.column,
-                refusal.fault.hint()
-            )
-        })
-        .collect();
-    assert_eq!(
-        said,
-        [
-            "templates[0] 7:14 spec.containers[0].image: expected REGISTRY in env, it is not set (character 4 of the text); set it under env.env or workload.env, or ask for it with if",
-            "templates[0] 8:14 spec.containers[0].args[0]: expected a known function instead of EMPTY (character 3 of the text); correct the expression; to have two braces in the text, write {{ \"{{\" }}",
-            "templates[0] 8:27 spec.containers[0].args[1]: expected no range: it is not evaluated here (character 4 of the text); correct the expression; to have two braces in the text, write {{ \"{{\" }}",
-        ]
-    );
-}
-
-#[test]
-fn nothing_grows_beyond_its_bound() {
-    let text = format!("x: {}\n", "y".repeat(100));
-    let many: String = (0..200).map(|_| format!("---\n{text}")).collect();
-    let refusals = whole(&many);
-    assert_eq!(refusals.len(), MAX_REPORTED);
-    // An alias names a long text again and again.
-    let aliases = ", *a".repeat(8);
-    let text = pod("", &format!("args: [&a \"{}\"{aliases}]", "x".repeat(1 << 19)));
-    assert_eq!(
-        whole(&text),
-        ["HPL15000E 9: spec.containers[0].args[7]: expected at most 256 objects and 4 MiB of them"]
-    );
-    let map = format!(
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m}}\ndata: {{a: \"{}\"}}\n---\n",
-        "x".repeat(1 << 19)
-    );
-    let volumes = (0..8).map(|n| format!("- name: v{n}\n  configMap: {{name: m}}\n")).collect::<String>();
-    let text = format!("{map}{}", pod(&format!("volumes:\n{volumes}"), ""));
-    assert_eq!(
-        whole(&text),
-        ["HPL15000E 25: spec.volumes[6].configMap: expected at most 256 objects and 4 MiB of them"]
-    );
-    let long = "# ".repeat(MAX_BYTES / 2 + 1);
-    assert_eq!(whole(&long), ["HPL15000E 1: expected at most 256 objects and 4 MiB of them"]);
-}
-
-#[test]
-fn a_name_that_looks_like_the_guests_own_is_told() {
-    let told = |pod_name: &str, container: &str| {
-        let text = pod("", "").replace("name: p\n", &format!("name: {pod_name}\n"));
-        let text = text.replace("- name: c\n", &format!("- name: {container}\n"));
-        let played = file(&text).judged().unwrap();
-        let said = |notice: &PlayNotice| {
-            assert_eq!(notice.notice.hint(), "give it a name of the workload's own");
-            format!("{} {}:{}: {notice}", notice.notice.code(), notice.line, notice.column)
-        };
-        played.notices.iter().map(said).collect::<Vec<String>>()
-    };
-    let own = "looks like one of the guest's own in the log";
-    for (pod_name, container, expected) in [
-        ("countersignd", "c", format!("HPL06124W 4:9: metadata.name: the name of pod countersignd {own}")),
-        (
-            "p",
-            "kernel",
-            format!("HPL06124W 7:11: spec.containers[0].name: the name of container p-kernel {own}"),
-        ),
-        (
-            "counter",
-            "signd",
-            format!("HPL06124W 7:11: spec.containers[0].name: the name of container counter-signd {own}"),
-        ),
+fn config_maps_are_read_whole() {
+    for (keys, expected) in [
+        ("data: {a/b: x}", "HPL15000E 4: data.a/b: expected a name of letters, digits, dots, - and _"),
+        ("data: {..: x}", "HPL15000E 4: data...: expected a name of letters, digits, dots, - and _"),
+        ("binaryData: {a: \"%\"}", "HPL15000E 4: binaryData.a: expected a text in base64"),
+        ("data: {a: x}\nbinaryData: {a: AAAA}", "HPL15000E 1: expected keys of data that no other has"),
+        ("data: [a]", "HPL15000E 4: data: expected a map of names"),
+        ("dat: {}", "HPL15000E 4: expected a known key instead of dat, perhaps data"),
     ] {
-        assert_eq!(told(pod_name, container), [expected]);
+        let refused = whole(&format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m}}\n{keys}\n"));
+        assert_eq!(refused[0], expected, "{keys}");
     }
-    assert_eq!(told("web", "init"), Vec::<String>::new());
-
-    // A name that was made of a value is told as it is written.
-    let template = "[{apiVersion: v1, kind: Pod, metadata: {name: \"{{ .Env.NAME }}\"}, spec: {containers: [{name: c, image: \"IMAGE\"}]}}]";
-    let case = Case {
-        templates: &template.replace("IMAGE", IMAGE),
-        variables: vec![("NAME", "countersignd")],
-        ..Case::default()
-    };
-    let notices = case.judged().unwrap().notices;
-    assert_eq!(notices.len(), 1);
-    assert_eq!(notices[0].to_string(), format!("metadata.name: the name of pod {{{{ .Env.NAME }}}} {own}"));
 }
