@@ -29,7 +29,7 @@ use countersign_contract::schema;
 use countersign_crypto::image_key::ImageKey;
 use countersign_crypto::secret::SectionText;
 use countersign_crypto::section_token::{SectionToken, looks_like_token};
-use countersign_plan::guest_os::handover::{GuestPlan, Identity};
+use countersign_plan::guest_os::handover::Identity;
 use countersign_plan::guest_os::image::Unsigned;
 use countersign_plan::guest_os::render::{Guest, RenderRefusal, Rendered, all_refusals};
 use countersign_plan::report::stage::Stage;
@@ -40,8 +40,6 @@ use countersign_plan::trust::signer::{self, Signer, SignerRefusal};
 use countersign_plan::volumes::devices::{Wanted, assign};
 use countersign_plan::volumes::facts::{Device, Facts};
 use countersign_plan::volumes::{Action, settle};
-use countersign_plan::workload::play::ContainerPlan;
-use countersign_plan::workload::reach::Way;
 
 use crate::answer::{Answer, Colour};
 use crate::arguments::{self, Check, Format, OneSection, Source};
@@ -199,10 +197,13 @@ fn print(
     sources: Option<&Sources<'_>>,
     colour: bool,
 ) -> Result<Answer> {
+    // Standard output writes each line by itself, and there may be thousands.
+    let mut out = std::io::BufWriter::new(out);
     match format {
         Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(report)?)?,
-        Format::Text => text::print(out, name, report, sources, colour)?,
+        Format::Text => text::print(&mut out, name, report, sources, colour)?,
     }
+    out.flush()?;
     Ok(match report.verdict {
         Verdict::Refused => Answer::No,
         Verdict::Boots | Verdict::Undecided => Answer::Yes,
@@ -246,10 +247,9 @@ struct Progress {
 impl Progress {
     fn add(&mut self, stage: Stage, finding: &Finding) {
         // A stage that goes on after a refusal may find the same thing as the one before.
-        let same =
-            |known: &Reported| Reported { stage: known.stage, ..Reported::new(stage, finding) } == *known;
-        if !self.findings.iter().any(same) {
-            self.findings.push(Reported::new(stage, finding));
+        let reported = Reported::new(stage, finding);
+        if !self.findings.iter().any(|known| known.says_the_same(&reported)) {
+            self.findings.push(reported);
         }
     }
 
@@ -386,14 +386,14 @@ impl Progress {
         for found in [contract.warnings(), &unsupported, &dates, &initialize, &breaches, &notices] {
             self.add_all(Stage::Validate, found.iter().filter(|finding| draft.is_written(finding)));
         }
-        let guest = self.rendered(&contract, rendered, &draft, guest);
+        let rendered = self.rendered(&contract, rendered, &draft, guest);
         if draft.is_changed() {
             return (None, None);
         }
         let disks = self.disks(&contract, circumstances.facts.as_ref());
-        let plan = match (signer, guest, disks) {
-            (Some(signer), Some((guest, ways, containers)), Some(disks)) => {
-                Some(plan::plan(&contract, signer, &guest, (&ways, &containers), &disks))
+        let plan = match (signer, rendered, disks) {
+            (Some(signer), Some(rendered), Some(disks)) => {
+                Some(plan::plan(&contract, signer, &rendered, &disks))
             }
             _ => None,
         };
@@ -406,14 +406,14 @@ impl Progress {
         rendered: Result<Rendered, RenderRefusal>,
         draft: &Draft,
         guest: Guest<'_>,
-    ) -> Option<(GuestPlan, Vec<Way>, Vec<ContainerPlan>)> {
+    ) -> Option<Rendered> {
         let refusal = match rendered {
             Ok(rendered) => {
                 if let Some(place) = rendered.is_undecided().then(|| contract.place_of(&archive())).flatten()
                 {
                     self.skip(&place, OTHER_FILES);
                 }
-                return Some((rendered.plan, rendered.ways, rendered.containers));
+                return Some(rendered);
             }
             Err(refusal) => refusal,
         };

@@ -1,14 +1,16 @@
 //! What the guest would do, as far as it may be shown: names, addresses, images, devices, public facts.
 
+use std::collections::HashSet;
+
 use countersign_contract::model::{Contract, Initialize, Logging, Volume};
 use countersign_crypto::certificate::Certificate;
 use countersign_plan::guest_os::handover::{GuestPlan, Workload};
+use countersign_plan::guest_os::render::Rendered;
 use countersign_plan::images::name::ImageName;
 use countersign_plan::images::signatures::Signer as Signature;
 use countersign_plan::trust::signer::Signer;
 use countersign_plan::volumes::Action;
 use countersign_plan::volumes::facts::Device;
-use countersign_plan::workload::play::ContainerPlan;
 use countersign_plan::workload::reach::Way;
 use serde::Serialize;
 
@@ -123,10 +125,10 @@ pub(super) struct VolumePlan {
 pub(super) fn plan(
     contract: &Contract,
     signer: &Signer,
-    guest: &GuestPlan,
-    (ways, containers): (&[Way], &[ContainerPlan]),
+    rendered: &Rendered,
     disks: &[(Device, Action)],
 ) -> Plan {
+    let guest = &rendered.plan;
     let file = match &guest.workload {
         Workload::Compose { file, .. } => Some(file.clone()),
         // A plan of a contract always starts something.
@@ -138,8 +140,8 @@ pub(super) fn plan(
         // No plan: it is refused.
         Logging::LogDna(_) => (&[][..], &[][..], None),
     };
-    let provider: Vec<&str> = contract.provider_environment_names().collect();
-    let from = |name: &str| if provider.contains(&name) { "workload" } else { "env" };
+    let provider: HashSet<&str> = contract.provider_environment_names().collect();
+    let from = |name: &str| if provider.contains(name) { "workload" } else { "env" };
     Plan {
         signer: match signer {
             Signer::Nobody => None,
@@ -171,7 +173,8 @@ pub(super) fn plan(
             .map(|(index, entry)| volume(entry, disks.get(index)))
             .collect(),
         on_deviation: contract.on_deviation().as_str(),
-        reach: ways
+        reach: rendered
+            .ways
             .iter()
             .map(|Way { file, line, at, what, written, .. }| WayPlan {
                 file: file.clone(),
@@ -182,8 +185,8 @@ pub(super) fn plan(
             })
             .collect(),
         compose: file,
-        services: services::services(contract, guest),
-        containers: services::containers(contract, guest, containers),
+        services: services::services(contract, rendered),
+        containers: services::containers(contract, rendered),
     }
 }
 

@@ -49,6 +49,16 @@ impl Reported {
         }
     }
 
+    /// Whether another one says the same, whichever stage finds it.
+    pub(super) fn says_the_same(&self, other: &Reported) -> bool {
+        let told = |one: &Reported| (one.line, one.column, one.code, one.severity, one.section);
+        // What tells most apart comes first: there may be thousands.
+        told(self) == told(other)
+            && self.pointer == other.pointer
+            && self.message == other.message
+            && self.hint == other.hint
+    }
+
     pub(super) fn is_error(&self) -> bool {
         self.severity == "error"
     }

@@ -3,7 +3,7 @@
 
 use countersign_contract::model::Contract;
 use countersign_plan::guest_os::handover::GuestPlan;
-use countersign_plan::guest_os::render;
+use countersign_plan::guest_os::render::{self, Rendered};
 use countersign_plan::images::name::ImageName;
 use countersign_plan::workload::compose::{ServicePlan, VariablePlan};
 use countersign_plan::workload::play::ContainerPlan;
@@ -56,8 +56,9 @@ impl Accepted {
 }
 
 /// All services of a compose file.
-pub(super) fn services(contract: &Contract, guest: &GuestPlan) -> Vec<Service> {
-    let services = render::services(contract, &guest.signed).into_iter();
+pub(super) fn services(contract: &Contract, rendered: &Rendered) -> Vec<Service> {
+    let guest = &rendered.plan;
+    let services = render::services(contract, rendered).into_iter();
     services
         .map(|plan| {
             let accepted = plan.image.as_deref().map(|image| Accepted::of(image, contract, guest));
@@ -67,12 +68,12 @@ pub(super) fn services(contract: &Contract, guest: &GuestPlan) -> Vec<Service> {
 }
 
 /// All containers of pods.
-pub(super) fn containers(contract: &Contract, guest: &GuestPlan, plans: &[ContainerPlan]) -> Vec<Container> {
+pub(super) fn containers(contract: &Contract, rendered: &Rendered) -> Vec<Container> {
     let one = |plan: &ContainerPlan| Container {
-        accepted: Accepted::of(&plan.image, contract, guest),
+        accepted: Accepted::of(&plan.image, contract, &rendered.plan),
         plan: plan.clone(),
     };
-    plans.iter().map(one).collect()
+    rendered.containers.iter().map(one).collect()
 }
 
 /// The lines about a service.

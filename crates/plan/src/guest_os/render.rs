@@ -143,12 +143,13 @@ pub fn all_refusals(contract: &Contract, guest: Guest<'_>, refusal: RenderRefusa
 }
 
 /// What each service of a compose workload is and has, for its author; empty for pods, whose containers [`Rendered`] has.
-pub fn services(contract: &Contract, signed: &SignatureRules) -> Vec<ServicePlan> {
-    match contract.workload() {
-        WorkloadKind::Compose { archive } => {
-            compose::services(contract, archive, &reach(contract, false), signed).unwrap_or_default()
+pub fn services(contract: &Contract, rendered: &Rendered) -> Vec<ServicePlan> {
+    match &rendered.plan.workload {
+        Workload::Compose { file, reach, .. } => {
+            let signed = &rendered.plan.signed;
+            compose::services(contract, &rendered.files, file, reach, signed).unwrap_or_default()
         }
-        WorkloadKind::Play(_) | WorkloadKind::ConfidentialContainers(_) => Vec::new(),
+        Workload::Play { .. } | Workload::Nothing => Vec::new(),
     }
 }
 

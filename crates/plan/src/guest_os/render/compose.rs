@@ -79,21 +79,25 @@ pub(super) fn refusals(
     all
 }
 
-/// What each service of a compose file is and has, for its author.
+/// What each service of a compose file is and has, for its author: `file` is its path in the guest, among `files`. What the
+/// archive holds is not unpacked again.
 pub(super) fn services(
     contract: &Contract,
-    archive: &str,
+    files: &[File],
+    file: &str,
     reach: &ReachRule,
     signed: &SignatureRules,
 ) -> Option<Vec<ServicePlan>> {
-    let archive = Archive::parse(archive).ok()?;
-    let environment = environment(contract, &archive).ok()?;
-    let (_, text) = archive.compose_file().ok()?;
-    let text = std::str::from_utf8(text).ok()?;
-    let dotenv = environment.file();
-    let files = |path: &str| match path {
-        DOTENV => Some(Found::File(dotenv.expose())),
-        path => found(&archive, path),
+    let lies = |path: &str| files.iter().find(|file| file.path == path).map(|file| file.content.expose());
+    let text = std::str::from_utf8(lies(file)?).ok()?;
+    // Those of the contract are in it as well, and come first.
+    let environment = variables(contract, lies(&format!("{COMPOSE_FOLDER}/{DOTENV}"))).ok()?;
+    let found = |path: &str| {
+        let whole = format!("{COMPOSE_FOLDER}/{path}");
+        let folder = || {
+            files.iter().any(|file| file.path.strip_prefix(&whole).is_some_and(|rest| rest.starts_with('/')))
+        };
+        lies(&whole).map(Found::File).or_else(|| folder().then_some(Found::Folder))
     };
     let provided: Vec<&str> = contract.provider_environment_names().collect();
     let origin = |name: &str| match environment.setter(name) {
@@ -105,7 +109,7 @@ pub(super) fn services(
     };
     let lookup = |name: &str| environment.get(name);
     let profiles = environment.profiles();
-    let around = Surroundings { lookup: &lookup, files: &files, profiles: &profiles, reach, signed };
+    let around = Surroundings { lookup: &lookup, files: &found, profiles: &profiles, reach, signed };
     Some(compose::view(text, &around, &origin))
 }
 
