@@ -124,8 +124,8 @@ impl<'a> Program<'a> {
         self
     }
 
-    /// Standard output goes to this file instead of being kept: for secrets, with a file in guest memory. A program that
-    /// prints more than this many bytes is killed, and the error is of the kind [`io::ErrorKind::FileTooLarge`].
+    /// Standard output goes to this file instead of being kept, and no line of it is passed on: for secrets, with a file in
+    /// guest memory. A program that prints more than this many bytes is killed, and the error is of the kind [`io::ErrorKind::FileTooLarge`].
     pub fn output_to(mut self, file: &'a File, bound: usize) -> Program<'a> {
         self.stdout = Some((file, bound));
         self
@@ -346,7 +346,8 @@ impl<'f> Stream<'f> {
                 Ok(got) => {
                     read += got;
                     self.keep(&buffer[..got])?;
-                    if on_line.is_some() {
+                    // What goes to a file is nobody else's: it is there because it may be a secret.
+                    if on_line.is_some() && !matches!(self.keep, Keep::Within { .. }) {
                         self.split_lines(&buffer[..got], on_line);
                     }
                 }

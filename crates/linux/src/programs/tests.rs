@@ -55,6 +55,16 @@ fn more_output_than_its_file_may_hold_ends_a_program() {
 }
 
 #[test]
+fn no_line_of_what_goes_to_a_file_is_passed_on() {
+    let file = tempfile::tempfile().unwrap();
+    let mut lines = Vec::new();
+    let mut keep = |line: &str| lines.push(line.to_owned());
+    shell("echo secret; echo told >&2; printf half").output_to(&file, 100).on_line(&mut keep).run().unwrap();
+    assert_eq!(lines, ["told"]);
+    assert_eq!(file.metadata().unwrap().len(), 11);
+}
+
+#[test]
 fn a_program_that_prints_without_end_is_late_all_the_same() {
     for script in ["exec cat /dev/zero", "exec cat /dev/zero >&2"] {
         let error = shell(script).deadline(Duration::from_millis(300)).run().unwrap_err();
