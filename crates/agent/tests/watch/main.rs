@@ -94,7 +94,7 @@ fn engine() {
     });
 }
 
-/// What the initramfs would have left.
+/// What the initramfs would have left, and the stage `start`.
 fn records() {
     assert!(Command::new("truncate").args(["--size=32M", DEVICE]).status().unwrap().success());
     fs::write("/run/key", "a passphrase for a header that nobody opens").unwrap();
@@ -136,6 +136,8 @@ fn records() {
     };
     plan["workload"] = serde_json::to_value(workload).unwrap();
     fs::write("/run/countersign/plan.json", plan.to_string()).unwrap();
+    // The workload has started; before that the daemon only waits.
+    fs::write("/run/countersign/started", "").unwrap();
 }
 
 #[test]
