@@ -170,7 +170,10 @@ pub(crate) struct Accepted {
 pub(crate) fn planned(path: &Path, key: Option<&Path>, now: i64) -> Result<Option<Accepted>> {
     let key = key.map(files::image_key).transpose()?;
     let circumstances = Circumstances { key, now, ..Circumstances::default() };
-    let judge = |judged: Judged<'_>| match (judged.report.plan.as_ref().map(text::lines), judged.contract) {
+    let judge = |judged: Judged<'_>| match (
+        judged.report.plan.as_ref().map(|plan| text::lines(plan, false)),
+        judged.contract,
+    ) {
         (Some(plan), Some(contract)) => Ok(Some(Accepted { contract, plan })),
         _ => {
             let colour = Colour::wanted(&std::io::stderr());

@@ -76,29 +76,28 @@ pub(super) fn containers(contract: &Contract, rendered: &Rendered) -> Vec<Contai
     rendered.containers.iter().map(one).collect()
 }
 
-/// The lines about a service.
-pub(super) fn lines(service: &Service) -> Vec<(&'static str, String)> {
+/// The lines about a service; `numbered`, with the lines of the compose file.
+pub(super) fn lines(service: &Service, numbered: bool) -> Vec<(&'static str, String)> {
     let Service { plan, accepted } = service;
     let name = &plan.name;
+    let at = |line: usize| if numbered { format!(" (line {line})") } else { String::new() };
     let image = match (&plan.image, accepted) {
-        (Some(image), Some(accepted)) => {
-            format!("{image}, {} (line {})", accepted.told(), plan.image_line)
-        }
+        (Some(image), Some(accepted)) => format!("{image}, {}{}", accepted.told(), at(plan.image_line)),
         _ => "an image of another file".to_owned(),
     };
-    let mut lines = vec![("service", format!("{name} (line {}): {image}", plan.line))];
+    let mut lines = vec![("service", format!("{name}{}: {image}", at(plan.line)))];
     for port in &plan.ports {
-        lines.push(("port", format!("{name}: {} (line {})", port.written, port.line)));
+        lines.push(("port", format!("{name}: {}{}", port.written, at(port.line))));
     }
     for mount in &plan.mounts {
         let kind = match mount.key {
             "volumes" => String::new(),
             key => format!("{key} "),
         };
-        lines.push(("mount", format!("{name}: {kind}{} (line {})", mount.written, mount.line)));
+        lines.push(("mount", format!("{name}: {kind}{}{}", mount.written, at(mount.line))));
     }
     for variable in &plan.variables {
-        lines.push(("takes", format!("{name}: {} (line {})", origin(variable), variable.line)));
+        lines.push(("takes", format!("{name}: {}{}", origin(variable), at(variable.line))));
     }
     lines
 }

@@ -86,14 +86,15 @@ fn print_finding(
 
 fn print_plan(out: &mut dyn Write, plan: &Plan) -> Result<()> {
     writeln!(out)?;
-    for (name, text) in lines(plan) {
+    for (name, text) in lines(plan, true) {
         writeln!(out, "  {name:<9} {}", tame(&text).replace('\n', " "))?;
     }
     Ok(())
 }
 
-/// The plan in words: of each line what it is about, and what it says.
-pub(super) fn lines(plan: &Plan) -> Vec<(&'static str, String)> {
+/// The plan in words: of each line what it is about, and what it says. `numbered`, services are told with the lines of the
+/// compose file; who compares plans has no use for these.
+pub(super) fn lines(plan: &Plan, numbered: bool) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     let mut line = |name: &'static str, text: String| lines.push((name, text));
     match &plan.signer {
@@ -153,7 +154,7 @@ pub(super) fn lines(plan: &Plan) -> Vec<(&'static str, String)> {
         line("volume", format!("{} at {}, {}: {what}", volume.name, volume.mount, volume.filesystem));
     }
     for service in &plan.services {
-        services::lines(service).into_iter().for_each(|(name, text)| line(name, text));
+        services::lines(service, numbered).into_iter().for_each(|(name, text)| line(name, text));
     }
     for Container { plan: container, accepted } in &plan.containers {
         let ContainerPlan { name, init, image, restart, file, line: number, .. } = container;
@@ -175,7 +176,8 @@ pub(super) fn lines(plan: &Plan) -> Vec<(&'static str, String)> {
             continue;
         }
         let file = way.file.as_ref().map(|file| format!("{file} ")).unwrap_or_default();
-        line("reach", format!("{}, {}: {} ({file}line {})", way.at, way.what, way.written, way.line));
+        let place = if numbered { format!(" ({file}line {})", way.line) } else { String::new() };
+        line("reach", format!("{}, {}: {}{place}", way.at, way.what, way.written));
     }
     line("deviation", plan.on_deviation.to_owned());
     line("start", plan.compose.clone().unwrap_or_else(|| "the pods".to_owned()));
