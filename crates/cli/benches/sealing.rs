@@ -33,7 +33,7 @@ fn main() {
         "seal --kernel kernel --initramfs initramfs --command-line command-line --image-json image.json \
          --build-manifest build.json --boot-loader {loader} --builder-key builder.key --root root.crt \
          --certificate signing.crt --certificate intermediate.crt --crl root.crl --crl intermediate.crl \
-         --crl signing.crl --host-key z1.crt image"
+         --crl signing.crl --host-key z1.crt sealed"
     );
     let seal = || run(&desk, env!("CARGO_BIN_EXE_countersign-image"), &seal);
     let hash = || run(&desk, "openssl", "dgst -sha256 kernel initramfs command-line image.json build.json");
