@@ -148,7 +148,7 @@ fn a_foreign_record_and_another_boots_signature_are_bad() {
     // The record of somebody else's guest of the same image, well signed.
     let foreign =
         ["token-of-the-workload", "token-of-the-env", "c2lnbmF0dXJl"].iter().fold(record, |text, part| {
-            text.replace(&sha256(&desk, part.as_bytes()), &sha256(&desk, part[1..].as_bytes()))
+            text.replace(&sha256(&desk, part.as_bytes()), &sha256(&desk, &part.as_bytes()[1..]))
         });
     sign(&desk, &foreign);
     let report = verify(&desk, &format!("record --signature signature {GIVEN}"));
