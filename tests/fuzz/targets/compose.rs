@@ -21,7 +21,7 @@ fuzz_target!(|input: &[u8]| {
         "folder" => Some(Found::Folder),
         _ => None,
     };
-    let reach = ReachRule { volumes: vec!["/mnt/data".to_owned()], refuse: false };
+    let reach = ReachRule { volumes: vec!["/mnt/data".to_owned()], refuse: false, ..ReachRule::default() };
     let profiles = ["active".to_owned()];
     let signed = SignatureRules::default();
     let around =

@@ -14,7 +14,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
     let value = EnvironmentValue::copy_from(CANARY);
-    let reach = ReachRule { volumes: vec!["/mnt/data".to_owned()], refuse: false };
+    let reach = ReachRule { volumes: vec!["/mnt/data".to_owned()], refuse: false, ..ReachRule::default() };
     let judged = judge(&Input {
         resources: Vec::new(),
         templates: Vec::new(),
