@@ -59,7 +59,7 @@ fn a_report_has_colours_on_a_terminal_alone() {
     assert_eq!(without_colour(&in_colour), plain);
     assert_eq!(shown(&desk, verb, &[("NO_COLOR", "1")]), plain);
     assert_eq!(shown(&desk, verb, &[("TERM", "dumb")]), plain);
-    // no-color.org: an empty value is none.
+    // no-color.org: an empty value counts as unset.
     assert_eq!(shown(&desk, verb, &[("NO_COLOR", "")]), in_colour);
     // A report for programs has none anywhere.
     assert!(!shown(&desk, "check --format json contract.yaml", &[]).contains(ESCAPE));
