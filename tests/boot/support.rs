@@ -217,10 +217,15 @@ impl Refused {
         }
     }
 
-    /// The log server was told the cause, as the console was, and that the boot ended; nothing else.
+    /// The log server was told the cause, as the console was, the first record where one was made, and that the boot ended;
+    /// nothing else.
     pub(crate) fn assert_told(&self, world: &World, cause: &str) {
         // The machine is off: what has not arrived by now will not.
         let lines: Vec<String> = world.syslog.lines().unwrap().into_iter().map(|line| line.msg).collect();
+        let (record, lines): (Vec<String>, Vec<String>) =
+            lines.into_iter().partition(|line| line.starts_with("countersign-record: "));
+        let attested = self.history.iter().any(|event| event.is_stage(Stage::Attest, State::Done));
+        assert_eq!(attested, !record.is_empty(), "{record:?} for\n{}", self.serial);
         assert_eq!(lines.len(), 2, "{lines:?} for\n{}", self.serial);
         assert!(lines[0].starts_with(cause) && lines[0].contains("; "), "{lines:?}");
         assert!(self.serial.contains(&lines[0]), "{lines:?} for\n{}", self.serial);

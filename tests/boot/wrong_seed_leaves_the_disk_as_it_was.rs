@@ -42,7 +42,14 @@ fn wrong_seed_leaves_the_disk_as_it_was() {
     handover.sort_unstable();
     assert_eq!(
         handover,
-        ["failure.txt", "logging/ca.pem", "logging/client-key.pem", "logging/client.pem", "plan.json"]
+        [
+            "failure.txt",
+            "logging/ca.pem",
+            "logging/client-key.pem",
+            "logging/client.pem",
+            "plan.json",
+            "record.json"
+        ]
     );
     assert_eq!(disk::fingerprint(&data).unwrap(), before, "the data disk was written");
 }
