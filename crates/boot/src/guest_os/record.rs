@@ -22,7 +22,7 @@ use countersign_ports::{Clock, Priority, Report};
 use crate::line::Line;
 use crate::log::Log;
 
-/// The key of this boot, or why there is none.
+/// The key of this boot, or the reason why it could not be taken.
 pub(super) type Taken = Result<BootKey, String>;
 
 /// Takes the key of this boot out of the handover: from now on it is in this process alone.
